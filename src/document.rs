@@ -1,0 +1,461 @@
+//! The vocabulary that every stage shares: what a document is, what was read on it, what was understood.
+//!
+//! Plain data only; nothing here touches a disk, a clock or a network. All of it serialises to JSON, because the
+//! journal, the readings kept beside the documents and the exported queue are JSON.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+/// A document's identity: the SHA-256 of its bytes, as 64 lower-case hexadecimal digits.
+///
+/// The same bytes arriving twice are one document with two arrivals.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct DocumentId(String);
+
+/// The text given is no document id.
+#[derive(Debug, thiserror::Error)]
+#[error("not a document id: 64 lower-case hexadecimal digits are expected")]
+pub struct NotADocumentId;
+
+impl DocumentId {
+    /// The id of these bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        use sha2::{Digest, Sha256};
+        Self::from_digest(&Sha256::digest(bytes))
+    }
+
+    /// The id that a finished SHA-256 gives (32 bytes).
+    pub fn from_digest(digest: &[u8]) -> Self {
+        use fmt::Write;
+        let mut hex = String::with_capacity(64);
+        for byte in digest {
+            // Writing to a String can't fail.
+            _ = write!(hex, "{byte:02x}");
+        }
+        Self(hex)
+    }
+
+    /// All 64 digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The first 16 digits: enough to name a document in a log line.
+    pub fn short(&self) -> &str {
+        self.0.get(..16).unwrap_or(&self.0)
+    }
+}
+
+impl TryFrom<String> for DocumentId {
+    type Error = NotADocumentId;
+    fn try_from(text: String) -> Result<Self, NotADocumentId> {
+        let hexadecimal = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        if text.len() == 64 && text.bytes().all(hexadecimal) {
+            Ok(Self(text))
+        } else {
+            Err(NotADocumentId)
+        }
+    }
+}
+
+impl From<DocumentId> for String {
+    fn from(id: DocumentId) -> Self {
+        id.0
+    }
+}
+
+impl fmt::Display for DocumentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.short())
+    }
+}
+
+impl fmt::Debug for DocumentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What is known of an arrival from outside the document: who sent it, when, through which source.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// Name of the configured source, as in `[[intake.folder]] name`.
+    pub source: String,
+    /// File name as it lay in the source (no folders).
+    pub source_file: String,
+    /// Sender's number, if the fax server told it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sender: Option<String>,
+    /// When the fax server received it; every clock starts here.
+    pub received_at: Timestamp,
+    /// Number dialled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receiver: Option<String>,
+    /// Page count that the fax server reported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reported_pages: Option<u32>,
+    /// The fax server says that it was received with errors.
+    #[serde(default)]
+    pub received_with_errors: bool,
+    /// Free text given with `submit --note`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// What the bytes are, told by content and never by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DocumentFormat {
+    Tiff,
+    Pdf,
+    Jpeg,
+    Png,
+}
+
+impl DocumentFormat {
+    /// Tells the format by the first bytes; `None` for anything else.
+    pub fn sniff(bytes: &[u8]) -> Option<Self> {
+        match bytes {
+            [b'I', b'I', 42 | 43, 0, ..] | [b'M', b'M', 0, 42 | 43, ..] => Some(Self::Tiff),
+            [0xff, 0xd8, 0xff, ..] => Some(Self::Jpeg),
+            [0x89, b'P', b'N', b'G', ..] => Some(Self::Png),
+            // Readers accept the mark anywhere in the first 1,024 bytes (PDF 1.7, Annex H, note 13).
+            _ => bytes
+                .get(..bytes.len().min(1024))
+                .is_some_and(|head| head.windows(5).any(|window| window == b"%PDF-"))
+                .then_some(Self::Pdf),
+        }
+    }
+}
+
+/// A rectangle on a page, in pixels of the upright page with square pixels; serialised as `[left, top, width, height]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "[u32; 4]", into = "[u32; 4]")]
+pub struct Bounds {
+    pub left: u32,
+    pub top: u32,
+    pub width: u32,
+    pub height: u32,
+}
+
+impl Bounds {
+    pub fn right(self) -> u32 {
+        self.left.saturating_add(self.width)
+    }
+
+    pub fn bottom(self) -> u32 {
+        self.top.saturating_add(self.height)
+    }
+
+    /// The smallest rectangle that holds both.
+    #[must_use]
+    pub fn union(self, other: Self) -> Self {
+        let left = self.left.min(other.left);
+        let top = self.top.min(other.top);
+        Self {
+            left,
+            top,
+            width: self.right().max(other.right()) - left,
+            height: self.bottom().max(other.bottom()) - top,
+        }
+    }
+}
+
+impl From<[u32; 4]> for Bounds {
+    fn from([left, top, width, height]: [u32; 4]) -> Self {
+        Self { left, top, width, height }
+    }
+}
+
+impl From<Bounds> for [u32; 4] {
+    fn from(bounds: Bounds) -> Self {
+        [bounds.left, bounds.top, bounds.width, bounds.height]
+    }
+}
+
+/// One recognised word.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Word {
+    pub text: String,
+    #[serde(rename = "box")]
+    pub bounds: Bounds,
+    /// What the recogniser thinks of it, 0 to 1.
+    pub confidence: f32,
+    /// Words that the recogniser put on one text line share this number; it counts up down the page.
+    pub line: u32,
+}
+
+/// How a page came to its words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PageSource {
+    /// By recognition of the picture.
+    Recognised,
+    /// The picture is blank: nothing to recognise.
+    Blank,
+    /// The picture could not be made; the page has no words, which is not the same as a blank page.
+    Unreadable,
+}
+
+/// What a person should know of a page before trusting its words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PageFlag {
+    /// Rows of the picture were damaged in transmission; what could be decoded was kept.
+    DamagedRows,
+    /// The page holds a picture, yet came out blank.
+    BlankPicture,
+    /// The page's picture could not be decoded.
+    Undecodable,
+    /// Hardly a word was recognised with confidence.
+    Illegible,
+    /// The page was turned upright before it was read.
+    Turned,
+}
+
+/// One page as read: upright, with square pixels.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Page {
+    /// 1-based.
+    pub number: u32,
+    /// Pixels of the upright page.
+    pub width: u32,
+    pub height: u32,
+    /// Dots an inch of the upright page (equal both ways).
+    pub resolution: u32,
+    pub source: PageSource,
+    /// Degrees clockwise by which the page was turned to stand upright: 0, 90, 180 or 270.
+    #[serde(default)]
+    pub turned: u16,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub flags: Vec<PageFlag>,
+    /// In reading order.
+    pub words: Vec<Word>,
+}
+
+impl Page {
+    /// The page's text: words parted by spaces, lines by line feeds.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        let mut line = None;
+        for word in &self.words {
+            match line {
+                Some(number) if number == word.line => text.push(' '),
+                Some(_) => text.push('\n'),
+                None => {}
+            }
+            line = Some(word.line);
+            text.push_str(&word.text);
+        }
+        text
+    }
+}
+
+/// Everything that was read on a document.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Reading {
+    pub format: DocumentFormat,
+    /// In page order, none left out.
+    pub pages: Vec<Page>,
+}
+
+/// What a document is (see `document_type` in the README).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DocumentType {
+    AdmissionNotification,
+    ConcurrentReview,
+    Transfer,
+    Discharge,
+    Readmission,
+    P2pRequest,
+    Appeal,
+    PriorAuthorization,
+    OutOfNetworkException,
+    Other,
+}
+
+impl DocumentType {
+    pub const ALL: [Self; 10] = [
+        Self::AdmissionNotification,
+        Self::ConcurrentReview,
+        Self::Transfer,
+        Self::Discharge,
+        Self::Readmission,
+        Self::P2pRequest,
+        Self::Appeal,
+        Self::PriorAuthorization,
+        Self::OutOfNetworkException,
+        Self::Other,
+    ];
+
+    /// The name used in exports and in `config/document-types.toml`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::AdmissionNotification => "admission_notification",
+            Self::ConcurrentReview => "concurrent_review",
+            Self::Transfer => "transfer",
+            Self::Discharge => "discharge",
+            Self::Readmission => "readmission",
+            Self::P2pRequest => "p2p_request",
+            Self::Appeal => "appeal",
+            Self::PriorAuthorization => "prior_authorization",
+            Self::OutOfNetworkException => "out_of_network_exception",
+            Self::Other => "other",
+        }
+    }
+}
+
+impl fmt::Display for DocumentType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Where a transfer goes, by level of care.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TransferDirection {
+    Higher,
+    Lateral,
+    Lower,
+}
+
+/// What a concurrent review must give (the determination log's request), in the order in which it is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReviewElement {
+    Weight,
+    BedType,
+    Resp,
+    Fen,
+    Meds,
+    DischargeNeeds,
+}
+
+/// A field's value in its normal form: dates as `YYYY-MM-DD`, weights in grams, the rest as text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum FieldValue {
+    Date(Date),
+    Number(i64),
+    Text(String),
+}
+
+impl fmt::Display for FieldValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Date(date) => date.fmt(f),
+            Self::Number(number) => number.fmt(f),
+            Self::Text(text) => f.write_str(text),
+        }
+    }
+}
+
+/// One fact with the place where it stands.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Field {
+    pub value: FieldValue,
+    /// 0 to 1.
+    pub confidence: f32,
+    /// 1-based page.
+    pub page: u32,
+    #[serde(rename = "box")]
+    pub bounds: Bounds,
+}
+
+/// Facts by their export name (`dob`, `mrn`, `weight_g`, …), sorted so that exports are stable.
+pub type Fields = BTreeMap<String, Field>;
+
+/// A type rule that fired, for `--explain` and the item's history.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FiredRule {
+    /// The rule's name in `document-types.toml`.
+    pub rule: String,
+    pub document_type: DocumentType,
+    /// The points that it gave here.
+    pub points: f32,
+    /// 1-based page.
+    pub page: u32,
+}
+
+/// What understanding makes of a reading.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Understanding {
+    pub document_type: DocumentType,
+    /// 0 to 1.
+    pub type_confidence: f32,
+    pub transfer_direction: Option<TransferDirection>,
+    /// Every rule that fired, strongest first.
+    pub fired_rules: Vec<FiredRule>,
+    pub fields: Fields,
+    /// Only for concurrent reviews.
+    pub missing: Vec<ReviewElement>,
+}
+
+/// How sure the link to a case is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MatchStatus {
+    /// One case, beyond doubt.
+    Matched,
+    /// Several could be, or one is likely but not beyond doubt: a person decides.
+    Ambiguous,
+    /// No case comes near.
+    Unmatched,
+}
+
+/// A case that the document may belong to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Candidate {
+    pub case_id: String,
+    /// Fellegi–Sunter weight in bits: log2 of how much likelier the evidence is under "this case" than under "another".
+    pub score: f64,
+    /// In words, strongest first, no values of the page: `"mrn exact p1"`.
+    pub reasons: Vec<String>,
+}
+
+/// What linking decided.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Match {
+    pub status: MatchStatus,
+    /// Only when matched.
+    pub case_id: Option<String>,
+    /// The best candidate's score, 0 when there is none.
+    pub score: f64,
+    /// Why this status, in words.
+    pub reasons: Vec<String>,
+    /// Best first, at most ten.
+    pub candidates: Vec<Candidate>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_id_is_the_sha_256_of_the_bytes() {
+        let id = DocumentId::of(b"abc");
+        assert_eq!(id.as_str(), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        assert!(DocumentId::try_from("../../etc/passwd".to_owned()).is_err());
+    }
+
+    #[test]
+    fn the_format_is_told_by_content() {
+        assert_eq!(DocumentFormat::sniff(b"II*\0rest"), Some(DocumentFormat::Tiff));
+        assert_eq!(DocumentFormat::sniff(b"\n\n%PDF-1.4"), Some(DocumentFormat::Pdf));
+        assert_eq!(DocumentFormat::sniff(b"Dear nurse"), None);
+        assert_eq!(DocumentFormat::sniff(b""), None);
+    }
+
+    #[test]
+    fn boxes_are_written_as_left_top_width_height() {
+        let bounds = Bounds { left: 1, top: 2, width: 3, height: 4 };
+        assert_eq!(serde_json::to_string(&bounds).unwrap(), "[1,2,3,4]");
+    }
+}

@@ -1,0 +1,39 @@
+//! nicufaxd: from the secure-fax inbox to the nurse's queue.
+//!
+//! The modules stand in the order in which a fax walks through them:
+//!
+//! 1. [`intake`] finds a file that has settled in a watched folder, or takes one from `submit`;
+//! 2. [`archive`] stores it durably (sealed document, hash-chained journal, index); only then is the source released;
+//! 3. [`reader`] turns its pages into words with boxes, in worker processes that may crash or hang;
+//! 4. [`understand`] tells what it is and takes out the facts;
+//! 5. [`link`] finds the open case it belongs to, or leaves that to a person;
+//! 6. [`route`] gives it a lane, a priority and a due time;
+//! 7. [`queue`] holds the items, and exports them for the nurses.
+//!
+//! [`pipeline`] joins 3 to 6 and reads as what a clerk would do; [`daemon`] joins everything and is the only part
+//! that acts on signals and time. [`document`] is the vocabulary, [`config`] the settings.
+
+pub mod config;
+pub mod document;
+
+pub mod intake;
+
+pub mod archive;
+
+pub mod reader;
+
+pub mod understand;
+
+pub mod link;
+
+pub mod clock;
+pub mod route;
+
+pub mod pipeline;
+
+pub mod queue;
+
+pub mod daemon;
+pub mod log;
+
+pub mod cli;
