@@ -33,7 +33,9 @@ pub mod pipeline;
 
 pub mod queue;
 
+pub mod control;
 pub mod daemon;
 pub mod log;
+pub mod systemd;
 
 pub mod cli;

@@ -1,1 +1,133 @@
-//! (being written)
+//! Every line that an operator sees, in one place: the wording is an interface and is asserted by tests.
+//!
+//! Lines go to standard error. They carry ids, stages, durations, counts and reasons from closed lists; never a
+//! name, number, date or text from a document, a sidecar or the case registry. A source's file name is shown only
+//! as its document id or, where there is no document, as a digest: fax servers put telephone numbers into names,
+//! people put patients' names there.
+
+use std::time::Duration;
+
+use tracing::{error, info, warn};
+use tracing_subscriber::fmt::format::{Format, Full, Writer};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::registry::LookupSpan;
+
+use crate::config::{LogFormat, LogSettings};
+use crate::document::{DocumentId, DocumentType, MatchStatus};
+
+/// Starts logging; called once, by `main`.
+pub fn start(settings: &LogSettings) {
+    let level = settings.level.parse().unwrap_or(tracing::Level::INFO);
+    // The index's own chatter can name paths and keys: only its errors are an operator's business.
+    let filter = tracing_subscriber::EnvFilter::new(format!("off,nicufaxd={level},sled=error"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let started = match settings.format {
+        LogFormat::Json => builder.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init(),
+        LogFormat::Human if std::env::var_os("JOURNAL_STREAM").is_some() => builder
+            .with_ansi(false)
+            .event_format(Journald(tracing_subscriber::fmt::format().without_time().with_target(false).with_level(false)))
+            .try_init(),
+        LogFormat::Human => builder
+            .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+            .with_target(false)
+            .try_init(),
+    };
+    if started.is_err() {
+        warn!("logging was started twice");
+    }
+}
+
+/// journald's own form: it stamps the time itself, and takes the priority from a `<N>` in front (sd-daemon(3)).
+struct Journald(Format<Full, ()>);
+
+impl<S, N> FormatEvent<S, N> for Journald
+where
+    S: tracing::Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(&self, context: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &tracing::Event<'_>) -> std::fmt::Result {
+        let priority = match *event.metadata().level() {
+            tracing::Level::ERROR => 3,
+            tracing::Level::WARN => 4,
+            tracing::Level::INFO => 6,
+            tracing::Level::DEBUG | tracing::Level::TRACE => 7,
+        };
+        write!(writer, "<{priority}>")?;
+        self.0.format_event(context, writer, event)
+    }
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+pub fn daemon_started(sources: usize, workers: usize, cases: usize, waiting: usize) {
+    info!(stage = "daemon", sources, workers, cases, waiting, version = env!("CARGO_PKG_VERSION"), "started");
+}
+
+pub fn daemon_stopping(signal: &'static str) {
+    info!(stage = "daemon", signal, "stopping: finishing or handing back the work in hand");
+}
+
+pub fn daemon_stopped(handed_back: usize) {
+    info!(stage = "daemon", handed_back, "stopped; nothing is lost: what was handed back is read after the next start");
+}
+
+pub fn document_read(id: &DocumentId, pages: usize, blank: usize, unreadable: usize, took: Duration) {
+    info!(stage = "read", document = %id, pages, blank, unreadable, ms = milliseconds(took), "read");
+}
+
+pub fn document_understood(id: &DocumentId, document_type: DocumentType, confidence: f32, fields: usize, took: Duration) {
+    let confidence = f64::from((confidence * 100.0).round()) / 100.0;
+    info!(stage = "understand", document = %id, r#type = document_type.name(), confidence, fields, ms = milliseconds(took), "understood");
+}
+
+pub fn document_linked(id: &DocumentId, status: MatchStatus, candidates: usize, took: Duration) {
+    let status = match status {
+        MatchStatus::Matched => "matched",
+        MatchStatus::Ambiguous => "ambiguous",
+        MatchStatus::Unmatched => "unmatched",
+    };
+    info!(stage = "link", document = %id, status, candidates, ms = milliseconds(took), "linked");
+}
+
+pub fn document_queued(id: &DocumentId, items: usize, lane: &str, due_rule: &str, took: Duration) {
+    info!(stage = "queue", document = %id, items, lane, due_rule, ms = milliseconds(took), "queued");
+}
+
+pub fn document_held(id: &DocumentId, stage: &'static str, reason: &str) {
+    warn!(stage, document = %id, reason, "held for a person; `nicufaxd held retry {id}` tries again");
+}
+
+pub fn attempt_failed(id: &DocumentId, attempt: u32, of: u32, reason: &str) {
+    warn!(stage = "read", document = %id, attempt, of, reason, "attempt failed; it is tried again");
+}
+
+pub fn reader_unavailable(reason: &str, again_in: Duration) {
+    error!(stage = "read", reason, again_in_s = again_in.as_secs(), "no page can be read; documents wait, none is given up");
+}
+
+pub fn cases_loaded(cases: usize, took: Duration) {
+    info!(stage = "cases", cases, ms = milliseconds(took), "open-case registry loaded");
+}
+
+/// `reason` names line and column, never a value.
+pub fn cases_refused(reason: &str, kept: usize) {
+    error!(stage = "cases", reason, kept, "case snapshot refused whole; the last good one stays in force");
+}
+
+pub fn decided_again(documents: usize, changed: usize, took: Duration) {
+    info!(stage = "link", documents, changed, ms = milliseconds(took), "open items decided again under the new cases or rules");
+}
+
+pub fn rules_reloaded(rules: usize) {
+    info!(stage = "rules", rules, "document-type rules reloaded");
+}
+
+pub fn rules_refused(reason: &str) {
+    error!(stage = "rules", reason, "document-type rules refused; the last good ones stay in force");
+}
+
+pub fn fatal(reason: &str) {
+    error!(stage = "daemon", reason, "cannot go on; nothing accepted is lost, the service manager may start it again");
+}

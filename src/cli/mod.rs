@@ -1,1 +1,266 @@
-//! (being written)
+//! argv → exit code; a file a command.
+//!
+//! Results go to standard output, everything else to standard error. Exit codes are those of sysexits.h.
+
+mod cases;
+mod check;
+mod held;
+mod queue;
+mod read;
+mod run;
+mod status;
+mod submit;
+mod verify;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use jiff::Timestamp;
+
+use crate::config::{self, Config};
+use crate::control::{self, Failure, Request};
+
+/// sysexits.h: the input data was wrong.
+pub const EX_DATAERR: u8 = 65;
+/// sysexits.h: a service is unavailable (the daemon is not running).
+pub const EX_UNAVAILABLE: u8 = 69;
+/// sysexits.h: an internal error.
+pub const EX_SOFTWARE: u8 = 70;
+/// sysexits.h: a temporary failure; try again.
+pub const EX_TEMPFAIL: u8 = 75;
+/// sysexits.h: the configuration is wrong.
+pub const EX_CONFIG: u8 = 78;
+
+/// Reads NICU faxes, tells what each is, links it to its open case, and queues it for a nurse.
+#[derive(Parser)]
+#[command(name = "nicufaxd", version, about, max_term_width = 100)]
+pub struct Arguments {
+    /// The configuration file.
+    #[arg(long, global = true, value_name = "FILE", default_value = config::DEFAULT_FILE)]
+    config: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the daemon until SIGTERM; SIGHUP reloads rules and cases.
+    Run {
+        /// Take all that the sources hold now, work until nothing is left, bring every export up to date, stop.
+        #[arg(long)]
+        drain: bool,
+    },
+    /// Validate the configuration, every path, the rules, the cases, and Tesseract with its language data.
+    Check,
+    /// Accept documents from a script (a fax server's hook); an id each is printed once they are stored durably.
+    Submit {
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// The source's name in logs and exports.
+        #[arg(long, value_name = "NAME", default_value = "submit")]
+        source: String,
+        /// The sender's fax number.
+        #[arg(long, value_name = "NUMBER")]
+        sender: Option<String>,
+        /// When the fax server received it; the due time runs from here. Default: the file's own time.
+        #[arg(long, value_name = "RFC3339")]
+        received_at: Option<Timestamp>,
+        /// A remark for the nurse.
+        #[arg(long, value_name = "TEXT")]
+        note: Option<String>,
+    },
+    /// Print what the daemon would read on this document, accepting nothing; pages are parted by form feeds.
+    Read {
+        file: PathBuf,
+        /// Words with boxes and confidences.
+        #[arg(long)]
+        json: bool,
+        /// Type, fields and link with their reasons too.
+        #[arg(long)]
+        explain: bool,
+    },
+    /// The open-case registry.
+    #[command(subcommand)]
+    Cases(CasesCommand),
+    /// The work queue.
+    #[command(subcommand)]
+    Queue(QueueCommand),
+    /// Documents that no stage could finish, with the reason.
+    #[command(subcommand)]
+    Held(HeldCommand),
+    /// What the daemon is doing; exit code 69 when it is not running.
+    Status {
+        #[arg(long)]
+        json: bool,
+    },
+    /// Check that every accepted document is present and unchanged, and that journal, index and exports agree.
+    Verify,
+    /// Make the index anew from journal and documents.
+    Rebuild,
+    /// A worker process; started by the daemon, of no use by hand.
+    #[command(hide = true)]
+    Worker,
+}
+
+#[derive(Subcommand)]
+enum CasesCommand {
+    /// Validate a snapshot and put it in the place of the one in force.
+    Import { file: PathBuf },
+    /// The cases in force, a line each.
+    List {
+        #[arg(long)]
+        json: bool,
+    },
+    /// One case, every column.
+    Show { id: String },
+}
+
+#[derive(Subcommand)]
+enum QueueCommand {
+    /// The open items, soonest due first.
+    List {
+        /// Only this lane: um, medical_director, plan, co_review, attention.
+        #[arg(long)]
+        lane: Option<String>,
+        #[arg(long)]
+        json: bool,
+    },
+    /// One item, whole, as JSON.
+    Show { id: String },
+    /// Close an item: a person has dealt with it.
+    Resolve {
+        id: String,
+        /// Who dealt with it.
+        #[arg(long)]
+        by: String,
+        /// The case it belongs to, if a person linked it.
+        #[arg(long, value_name = "ID")]
+        case: Option<String>,
+        /// A remark for the record.
+        #[arg(long)]
+        note: Option<String>,
+    },
+}
+
+#[derive(Subcommand)]
+enum HeldCommand {
+    /// Every held document and refused file, with its reason.
+    List {
+        #[arg(long)]
+        json: bool,
+    },
+    /// One of them, whole, as JSON.
+    Show { id: String },
+    /// Give a held document its attempts back and try again.
+    Retry { id: String },
+}
+
+/// Runs the command that argv asks for.
+pub fn main() -> ExitCode {
+    // Exports may be read by the group (the nurses' share), by nobody else; the state directory is 0700.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o027));
+    let arguments = Arguments::parse();
+    let config = &arguments.config;
+    let outcome = match arguments.command {
+        Command::Worker => return crate::reader::worker::main(),
+        Command::Check => check::check(config),
+        Command::Run { drain } => load(config).and_then(|config| run::run(&config, drain)),
+        Command::Submit { files, source, sender, received_at, note } => load(config).and_then(|config| {
+            submit::submit(&config, &files, &submit::Options { source, sender, received_at, note })
+        }),
+        Command::Read { file, json, explain } => load(config).and_then(|config| read::read(&config, &file, json, explain)),
+        Command::Cases(CasesCommand::Import { file }) => load(config).and_then(|config| cases::import(&config, &file)),
+        Command::Cases(CasesCommand::List { json }) => load(config).and_then(|config| cases::list(&config, json)),
+        Command::Cases(CasesCommand::Show { id }) => load(config).and_then(|config| cases::show(&config, &id)),
+        Command::Queue(QueueCommand::List { lane, json }) => {
+            load(config).and_then(|config| queue::list(&config, lane.as_deref(), json))
+        }
+        Command::Queue(QueueCommand::Show { id }) => {
+            load(config).and_then(|config| show(&config, &Request::QueueShow { id }))
+        }
+        Command::Queue(QueueCommand::Resolve { id, by, case, note }) => {
+            load(config).and_then(|config| queue::resolve(&config, Request::QueueResolve { id, by, case, note }))
+        }
+        Command::Held(HeldCommand::List { json }) => load(config).and_then(|config| held::list(&config, json)),
+        Command::Held(HeldCommand::Show { id }) => {
+            load(config).and_then(|config| show(&config, &Request::HeldShow { id }))
+        }
+        Command::Held(HeldCommand::Retry { id }) => load(config).and_then(|config| held::retry(&config, id)),
+        Command::Status { json } => load(config).and_then(|config| status::status(&config, json)),
+        Command::Verify => load(config).and_then(|config| verify::verify(&config)),
+        Command::Rebuild => load(config).and_then(|config| verify::rebuild(&config)),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("nicufaxd: {}", failure.message);
+            ExitCode::from(failure.exit)
+        }
+    }
+}
+
+fn load(file: &std::path::Path) -> Result<Config, Failure> {
+    Config::load(file).map_err(|problems| Failure {
+        exit: EX_CONFIG,
+        message: problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\nnicufaxd: "),
+    })
+}
+
+/// Prints what a request gives, as indented JSON.
+fn show(config: &Config, request: &Request) -> Result<(), Failure> {
+    print_json(&control::ask(config, request)?)
+}
+
+fn print_json(value: &serde_json::Value) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(value).map_err(|error| Failure::software(&error))?;
+    print_text(&format!("{text}\n"))
+}
+
+/// Writes to standard output; a reader that has gone away (`| head`) is no failure.
+fn print_text(text: &str) -> Result<(), Failure> {
+    use std::io::Write;
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::software(&error)),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// A table with columns as wide as their widest cell; the last column is not padded.
+fn table(head: &[&str], rows: &[Vec<String>]) -> String {
+    let mut widths: Vec<usize> = head.iter().map(|cell| cell.chars().count()).collect();
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let mut text = String::new();
+    let head_row: Vec<String> = head.iter().map(|&cell| cell.to_owned()).collect();
+    for row in std::iter::once(&head_row).chain(rows) {
+        let mut line = String::new();
+        for (width, cell) in widths.iter().zip(row) {
+            line.push_str(cell);
+            line.extend(std::iter::repeat_n(' ', width - cell.chars().count() + 2));
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_table_lines_its_columns_up() {
+        let rows = vec![vec!["1".to_owned(), "b".to_owned()]];
+        assert_eq!(table(&["head", "x"], &rows), "head  x\n1     b\n");
+    }
+}

@@ -1,0 +1,115 @@
+//! `check`: everything that a start needs, each problem with file, key and remedy.
+//!
+//! It loads what the daemon loads, by the same functions, and tries the paths as the user who runs it: run it as the
+//! daemon's own user.
+
+use std::path::Path;
+
+use rustix::fs::Access;
+
+use super::{EX_CONFIG, print_text};
+use crate::config::{Config, Problem};
+use crate::control::Failure;
+use crate::daemon::knowledge::{load_cases, load_rules};
+use crate::daemon::pool_settings;
+use crate::intake::folder::AfterAccept;
+use crate::reader::pool::ReaderPool;
+
+pub fn check(file: &Path) -> Result<(), Failure> {
+    let (config, problems) = match Config::load(file) {
+        Ok(config) => {
+            let problems = problems_of(&config);
+            (Some(config), problems)
+        }
+        Err(problems) => (None, problems),
+    };
+    for problem in &problems {
+        eprintln!("nicufaxd: {problem}");
+    }
+    match (config, problems.len()) {
+        (Some(config), 0) => print_text(&format!("{}: all is well\n", config.file.display())),
+        (_, count) => Err(Failure::new(EX_CONFIG, format!("{count} problem{}", if count == 1 { "" } else { "s" }))),
+    }
+}
+
+fn problems_of(config: &Config) -> Vec<Problem> {
+    let mut found = Found { config, problems: Vec::new() };
+    found.writable_or_creatable("state_dir", &config.state_dir);
+    for (position, folder) in config.folders.iter().enumerate() {
+        let key = format!("intake.folder[{position}].path");
+        found.folder(&key, &folder.path, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK);
+        if let AfterAccept::MoveTo(done) = &folder.after {
+            found.writable_or_creatable(&format!("intake.folder[{position}].done"), done);
+        }
+    }
+    found.writable_or_creatable("export.dir", &config.export_dir);
+    if let Err(error) = load_rules(config) {
+        found.add("understand.document_types", error.to_string(), "correct the rule that is named");
+    }
+    if let Err(error) = load_cases(config) {
+        found.add("cases.path", error.to_string(), "export the registry again, or correct that line");
+    }
+    found.tesseract();
+    found.problems
+}
+
+struct Found<'a> {
+    config: &'a Config,
+    problems: Vec<Problem>,
+}
+
+impl Found<'_> {
+    fn add(&mut self, key: &str, problem: String, remedy: impl Into<String>) {
+        self.problems.push(Problem {
+            file: self.config.file.clone(),
+            key: key.to_owned(),
+            problem,
+            remedy: remedy.into(),
+        });
+    }
+
+    fn folder(&mut self, key: &str, path: &Path, access: Access) {
+        if !path.is_dir() {
+            self.add(key, format!("{} is no folder", path.display()), format!("make it: mkdir -p {}", path.display()));
+        } else if rustix::fs::access(path, access).is_err() {
+            self.add(
+                key,
+                format!("{} cannot be read and written by this user", path.display()),
+                "give the daemon's user read, write and search permission",
+            );
+        }
+    }
+
+    /// An existing folder must be writable; an absent one must have a writable folder above it.
+    fn writable_or_creatable(&mut self, key: &str, path: &Path) {
+        let existing = path.ancestors().find(|ancestor| ancestor.exists());
+        let usable = existing.is_some_and(|existing| {
+            existing.is_dir() && rustix::fs::access(existing, Access::WRITE_OK | Access::EXEC_OK).is_ok()
+        });
+        if !usable {
+            self.add(
+                key,
+                format!("{} cannot be written by this user", path.display()),
+                "make the folder and give it to the daemon's user",
+            );
+        }
+    }
+
+    /// Starts a worker as the daemon would: that loads Tesseract and its language data.
+    fn tesseract(&mut self) {
+        let started = tokio::runtime::Runtime::new().map_err(|error| error.to_string()).and_then(|runtime| {
+            runtime.block_on(async {
+                let mut settings = pool_settings(&self.config.reader).map_err(|error| error.to_string())?;
+                settings.workers = 1;
+                let pool = ReaderPool::start(settings).await.map_err(|error| error.to_string())?;
+                pool.shutdown().await;
+                Ok(())
+            })
+        });
+        if let Err(problem) = started {
+            let packages: Vec<String> =
+                self.config.reader.languages.split('+').map(|language| format!("tesseract-ocr-{language}")).collect();
+            self.add("reader.languages", problem, format!("install Debian's {}, or set reader.tessdata", packages.join(", ")));
+        }
+    }
+}

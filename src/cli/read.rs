@@ -1,0 +1,84 @@
+//! `read`: a dry run on one file; nothing is accepted, nothing is written.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::{EX_CONFIG, EX_DATAERR, print_json, print_text};
+use crate::clock;
+use crate::config::Config;
+use crate::control::Failure;
+use crate::daemon::knowledge::{load_cases, load_rules};
+use crate::document::{DocumentId, Reading, Receipt};
+use crate::pipeline::{self, Knowledge};
+use crate::daemon::pool_settings;
+use crate::reader::pool::{ReadError, ReaderPool};
+
+pub fn read(config: &Config, file: &Path, json: bool, explain: bool) -> Result<(), Failure> {
+    let bytes: Arc<[u8]> = std::fs::read(file)
+        .map_err(|error| Failure::new(EX_DATAERR, format!("{}: cannot be read: {error}", file.display())))?
+        .into();
+    let id = DocumentId::of(&bytes);
+    let runtime = tokio::runtime::Runtime::new().map_err(|error| Failure::software(&error))?;
+    let reading = runtime.block_on(async {
+        let misconfigured = |error: ReadError| Failure::new(EX_CONFIG, error.to_string());
+        let settings = pool_settings(&config.reader).map_err(misconfigured)?;
+        let pool = Arc::new(ReaderPool::start(settings).await.map_err(misconfigured)?);
+        let reading = pipeline::read(&pool, &id, bytes).await;
+        pool.shutdown().await;
+        reading.map_err(|error| Failure::new(EX_DATAERR, format!("{}: document {id}: {error}", file.display())))
+    })?;
+    match (json, explain) {
+        (false, false) => print_text(&text_of(&reading)),
+        (true, false) => print_json(&json!(reading)),
+        (_, true) => print_json(&explained(config, file, &id, &reading, json)?),
+    }
+}
+
+/// The pages' text, parted by form feeds.
+fn text_of(reading: &Reading) -> String {
+    let pages: Vec<String> = reading.pages.iter().map(crate::document::Page::text).collect();
+    format!("{}\n", pages.join("\n\u{c}"))
+}
+
+fn explained(
+    config: &Config,
+    file: &Path,
+    id: &DocumentId,
+    reading: &Reading,
+    with_words: bool,
+) -> Result<serde_json::Value, Failure> {
+    let wrong = |error: crate::daemon::knowledge::KnowledgeError| Failure::new(EX_CONFIG, error.to_string());
+    let (registry, _) = load_cases(config).map_err(wrong)?;
+    let knowledge = Knowledge {
+        rules: Arc::new(load_rules(config).map_err(wrong)?),
+        registry: Arc::new(registry),
+        policy: config.link.clone(),
+        zone: config.time_zone.clone(),
+    };
+    let received_at = file
+        .metadata()
+        .and_then(|metadata| metadata.modified())
+        .ok()
+        .and_then(|time| time.try_into().ok())
+        .unwrap_or_else(clock::now);
+    let receipt = Receipt {
+        source: "read".to_owned(),
+        source_file: file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
+        sender: None,
+        received_at,
+        receiver: None,
+        reported_pages: None,
+        received_with_errors: false,
+        note: None,
+    };
+    let decision = pipeline::decide(reading, &receipt, &knowledge);
+    let fired = decision.understanding.fired_rules.clone();
+    let item = pipeline::item(id, reading, &receipt, decision, 1);
+    let mut explained = json!({ "item": item, "fired_rules": fired });
+    if with_words {
+        explained["reading"] = json!(reading);
+    }
+    Ok(explained)
+}

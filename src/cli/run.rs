@@ -1,0 +1,81 @@
+//! `run`: the daemon, until a signal or, with `--drain`, until nothing is left.
+
+use std::io::IsTerminal;
+use std::sync::Arc;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use tokio::sync::watch;
+
+use super::{EX_CONFIG, EX_SOFTWARE, EX_TEMPFAIL};
+use crate::config::Config;
+use crate::control::Failure;
+use crate::daemon::{self, DaemonError, Mode, Progress};
+use crate::log;
+
+/// sysexits.h: an error while writing; the archive ends the process on a failed sync.
+const EX_IOERR: u8 = 74;
+
+pub fn run(config: &Config, drain: bool) -> Result<(), Failure> {
+    log::start(&config.log);
+    // Waiting is all that these threads do; what computes runs in workers or on blocking threads.
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .max_blocking_threads(64)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::software(&error))?;
+    let (progress, shown) = watch::channel(Progress::default());
+    let mode = if drain { Mode::Drain } else { Mode::Serve };
+    let outcome = runtime.block_on(async {
+        let display = (drain && std::io::stderr().is_terminal()).then(|| tokio::spawn(display(shown)));
+        let outcome = daemon::run(Arc::new(config.clone()), mode, progress).await;
+        if let Some(display) = display {
+            // It ends when the daemon has dropped its end of the channel.
+            _ = display.await;
+        }
+        outcome
+    });
+    match outcome {
+        Ok(summary) => {
+            if drain {
+                eprintln!(
+                    "nicufaxd: {} documents queued, {} held; see {}",
+                    summary.queued,
+                    summary.held,
+                    config.export_dir.join("index.html").display()
+                );
+            }
+            Ok(())
+        }
+        Err(error) => {
+            let exit = exit_code(&error);
+            log::fatal(&error.to_string());
+            Err(Failure::new(exit, error.to_string()))
+        }
+    }
+}
+
+fn exit_code(error: &DaemonError) -> u8 {
+    match error {
+        DaemonError::Knowledge(_) | DaemonError::Reader(_) => EX_CONFIG,
+        DaemonError::Source(_) | DaemonError::Control(_) | DaemonError::Export(_) => EX_TEMPFAIL,
+        DaemonError::Archive(error) if error.is_fatal() => EX_IOERR,
+        DaemonError::Archive(_) => EX_TEMPFAIL,
+        DaemonError::Signals(_) | DaemonError::Task => EX_SOFTWARE,
+    }
+}
+
+/// A bar on the terminal: documents done of those accepted so far.
+async fn display(mut shown: watch::Receiver<Progress>) {
+    let bar = ProgressBar::new(0);
+    if let Ok(style) = ProgressStyle::with_template("{bar:32} {pos}/{len} documents  {msg}  {elapsed}") {
+        bar.set_style(style);
+    }
+    while shown.changed().await.is_ok() {
+        let progress = *shown.borrow_and_update();
+        bar.set_length(progress.accepted);
+        bar.set_position(progress.queued + progress.held);
+        bar.set_message(format!("{} pages, {} held", progress.pages, progress.held));
+    }
+    bar.finish();
+}

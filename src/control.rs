@@ -1,0 +1,335 @@
+//! How other commands speak with a running daemon: a Unix socket in the state directory, one request a connection.
+//!
+//! A request is a line of JSON, for `submit` followed by the document's bytes; the answer is a line of JSON. The
+//! commands that need the archive ask the daemon when one runs, and open the archive themselves when none does, so
+//! that both ways give the same answer: [`answer`]. Only the daemon's own user reaches the socket (0600 in a 0700
+//! directory), so no further check is made.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream as BlockingStream;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{mpsc, watch};
+
+use crate::archive::event::Event;
+use crate::archive::{Archive, ArchiveError, Arrival, Content, DocumentState, OpenOptions, Status};
+use crate::cli::{EX_DATAERR, EX_SOFTWARE, EX_TEMPFAIL, EX_UNAVAILABLE};
+use crate::clock;
+use crate::config::Config;
+use crate::document::{DocumentId, Receipt};
+use crate::intake::status::SourceStatuses;
+use crate::queue::item::{ItemId, ItemState};
+use crate::reader::pool::ReaderPool;
+
+/// Longest request line; a document's bytes come after it and are bounded by `MAX_DOCUMENT`.
+const MAX_REQUEST: u64 = 1 << 20;
+/// Largest document over the socket, as for a folder at its highest setting.
+const MAX_DOCUMENT: u64 = 2_000_000_000;
+/// A peer that is silent for so long is dropped.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What a command asks.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "request", rename_all = "snake_case")]
+pub enum Request {
+    Status,
+    /// `bytes` of document follow the request line.
+    Submit {
+        receipt: Receipt,
+        source_key: String,
+        bytes: u64,
+    },
+    QueueList {
+        lane: Option<String>,
+    },
+    QueueShow {
+        id: String,
+    },
+    QueueResolve {
+        id: String,
+        by: String,
+        case: Option<String>,
+        note: Option<String>,
+    },
+    HeldList,
+    HeldShow {
+        id: String,
+    },
+    HeldRetry {
+        id: String,
+    },
+}
+
+/// Why a command fails, with its exit code.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Failure {
+    pub exit: u8,
+    pub message: String,
+}
+
+impl Failure {
+    pub fn new(exit: u8, message: impl Into<String>) -> Self {
+        Self { exit, message: message.into() }
+    }
+
+    /// A fault that the user can do nothing about.
+    pub fn software(error: &dyn std::fmt::Display) -> Self {
+        Self::new(EX_SOFTWARE, error.to_string())
+    }
+}
+
+impl From<ArchiveError> for Failure {
+    fn from(error: ArchiveError) -> Self {
+        Self::new(EX_TEMPFAIL, error.to_string())
+    }
+}
+
+/// The socket's place.
+fn socket_path(state_dir: &Path) -> PathBuf {
+    state_dir.join("control.sock")
+}
+
+// ---- asking
+
+/// Asks the running daemon, or the archive itself when none runs.
+pub fn ask(config: &Config, request: &Request) -> Result<Value, Failure> {
+    match ask_daemon(config, request, &[])? {
+        Some(value) => Ok(value),
+        None => answer(&Archive::open(&config.state_dir, &OpenOptions::default())?, request),
+    }
+}
+
+/// Hands a document to the running daemon, or stores it when none runs; the next start reads it then.
+pub fn submit(config: &Config, bytes: Vec<u8>, receipt: Receipt, source_key: String) -> Result<DocumentId, Failure> {
+    let request =
+        Request::Submit { receipt: receipt.clone(), source_key: source_key.clone(), bytes: bytes.len() as u64 };
+    match ask_daemon(config, &request, &bytes)? {
+        Some(value) => serde_json::from_value(value["document"].clone()).map_err(|error| Failure::software(&error)),
+        None => Ok(Archive::open(&config.state_dir, &OpenOptions::default())?.accept(Arrival { content: Content::Bytes(bytes), receipt, source_key })?.document),
+    }
+}
+
+/// `None` when no daemon listens.
+pub fn ask_daemon(config: &Config, request: &Request, bytes: &[u8]) -> Result<Option<Value>, Failure> {
+    let Ok(mut stream) = BlockingStream::connect(socket_path(&config.state_dir)) else { return Ok(None) };
+    let lost = |error: std::io::Error| Failure::new(EX_TEMPFAIL, format!("the daemon did not answer: {error}; try again"));
+    let mut line = serde_json::to_vec(request).map_err(|error| Failure::software(&error))?;
+    line.push(b'\n');
+    stream.write_all(&line).and_then(|()| stream.write_all(bytes)).map_err(lost)?;
+    let mut reply = String::new();
+    BufReader::new(stream).read_line(&mut reply).map_err(lost)?;
+    let reply: Result<Value, Failure> = serde_json::from_str(&reply)
+        .map_err(|_| Failure::new(EX_TEMPFAIL, "the daemon ended before it answered; try again"))?;
+    reply.map(Some)
+}
+
+// ---- answering
+
+/// The answer to a request that needs nothing but the archive.
+pub fn answer(archive: &Archive, request: &Request) -> Result<Value, Failure> {
+    match request {
+        Request::Status | Request::Submit { .. } => Err(Failure::new(EX_UNAVAILABLE, "the daemon is not running")),
+        Request::QueueList { lane } => {
+            let mut items = Vec::new();
+            for item in archive.items() {
+                let item = item?;
+                if item.state != ItemState::Resolved && lane.as_ref().is_none_or(|lane| *lane == item.lane) {
+                    items.push(item);
+                }
+            }
+            items.sort_by(|a, b| (a.due_at, &a.id).cmp(&(b.due_at, &b.id)));
+            Ok(json!(items))
+        }
+        Request::QueueShow { id } => Ok(json!(archive.item(&item_id(id)?)?.ok_or_else(|| no_such(id))?)),
+        Request::QueueResolve { id, by, case, note } => {
+            let item = item_id(id)?;
+            let current = archive.item(&item)?.ok_or_else(|| no_such(id))?;
+            if !current.state.may_become(ItemState::Resolved) || current.state == ItemState::Resolved {
+                return Err(Failure::new(EX_DATAERR, format!("{id} is resolved already")));
+            }
+            archive.record(Event::Resolved {
+                item,
+                by: by.clone(),
+                disposition: if case.is_some() { "linked".to_owned() } else { "done".to_owned() },
+                case_id: case.clone(),
+                note: note.clone(),
+            })?;
+            Ok(json!({ "resolved": id }))
+        }
+        Request::HeldList => {
+            let held: Vec<Value> = archive.held()?.iter().map(held_value).collect();
+            let refused = archive.refused()?.into_iter().map(|refusal| {
+                json!({ "id": refusal.id(), "kind": "refused", "source": refusal.source, "source_file": refusal.source_file,
+                        "reason": refusal.reason, "since": refusal.at })
+            });
+            Ok(Value::Array(held.into_iter().chain(refused).collect()))
+        }
+        Request::HeldShow { id } => {
+            let Value::Array(all) = answer(archive, &Request::HeldList)? else { return Err(no_such(id)) };
+            all.into_iter().find(|entry| names(entry, id)).ok_or_else(|| no_such(id))
+        }
+        Request::HeldRetry { id } => {
+            let held = archive.held()?;
+            let mut named = held.iter().filter(|held| held.document.as_str().starts_with(id.as_str()));
+            match (named.next(), named.next()) {
+                (Some(held), None) if id.len() >= 8 => {
+                    archive.record(Event::Retried { document: held.document.clone(), by: "operator".to_owned() })?;
+                    Ok(json!({ "document": held.document }))
+                }
+                (Some(_), _) => Err(Failure::new(EX_DATAERR, format!("{id} names several held documents; give more digits"))),
+                (None, _) if archive.refused()?.iter().any(|refusal| refusal.id() == *id) => Err(Failure::new(
+                    EX_DATAERR,
+                    format!("{id} is a refused file: put it right in its folder, and it is taken from there"),
+                )),
+                (None, _) => Err(no_such(id)),
+            }
+        }
+    }
+}
+
+fn held_value(held: &DocumentState) -> Value {
+    let (stage, reason, since) = match &held.status {
+        Status::Held { reason, stage, since } => (stage.name(), reason.as_str(), Some(*since)),
+        Status::Waiting | Status::Queued => ("", "", None),
+    };
+    json!({ "id": held.document.short(), "kind": "document", "document": held.document, "stage": stage,
+            "reason": reason, "since": since, "receipts": held.receipts })
+}
+
+/// Whether this entry of the held list goes by `id`: the short id, or the whole digest.
+fn names(entry: &Value, id: &str) -> bool {
+    entry["id"] == id || entry["document"] == id
+}
+
+fn item_id(id: &str) -> Result<ItemId, Failure> {
+    ItemId::try_from(id.to_owned()).map_err(|error| Failure::new(EX_DATAERR, format!("{id}: {error}")))
+}
+
+fn no_such(id: &str) -> Failure {
+    Failure::new(EX_DATAERR, format!("{id} is not known; `nicufaxd queue list` and `nicufaxd held list` show what is"))
+}
+
+// ---- serving
+
+/// What the running daemon answers from.
+pub struct Serving {
+    pub state_dir: PathBuf,
+    pub archive: Archive,
+    pub pool: Arc<ReaderPool>,
+    pub sources: SourceStatuses,
+    /// Weak, so that a draining daemon can end though it still answers.
+    pub accepted: mpsc::WeakSender<DocumentId>,
+    pub stopping: watch::Receiver<bool>,
+}
+
+/// The listener's task; dropped sockets are removed by [`Control::end`].
+pub struct Control {
+    task: tokio::task::JoinHandle<()>,
+    path: PathBuf,
+}
+
+impl Control {
+    /// Stops answering and removes the socket.
+    pub async fn end(self) {
+        self.task.abort();
+        _ = self.task.await;
+        // Without a listener the file refuses connections, which asks as "not running"; a leftover does no harm.
+        _ = std::fs::remove_file(&self.path);
+    }
+}
+
+/// Listens from now on.
+pub fn serve(serving: Serving) -> std::io::Result<Control> {
+    let path = socket_path(&serving.state_dir);
+    // The state directory is locked by us: a socket that lies there is a dead daemon's.
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    let listener = UnixListener::bind(&path)?;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+    let serving = Arc::new(serving);
+    let started = clock::now();
+    let task = tokio::spawn(async move {
+        loop {
+            let Ok((stream, _)) = listener.accept().await else { continue };
+            let serving = serving.clone();
+            tokio::spawn(async move {
+                // A peer that goes away or stays silent has lost its answer, nothing else.
+                _ = tokio::time::timeout(PATIENCE, converse(stream, &serving, started)).await;
+            });
+        }
+    });
+    Ok(Control { task, path })
+}
+
+async fn converse(stream: UnixStream, serving: &Arc<Serving>, started: Timestamp) -> std::io::Result<()> {
+    let (receiving, mut sending) = stream.into_split();
+    let mut receiving = tokio::io::BufReader::new(receiving);
+    let mut line = String::new();
+    (&mut receiving).take(MAX_REQUEST).read_line(&mut line).await?;
+    let reply = match serde_json::from_str(&line) {
+        Ok(Request::Status) => status(serving, started),
+        Ok(Request::Submit { receipt, source_key, bytes }) => {
+            let mut document = Vec::new();
+            (&mut receiving).take(bytes.min(MAX_DOCUMENT)).read_to_end(&mut document).await?;
+            if document.len() as u64 == bytes {
+                accept(serving, Arrival { content: Content::Bytes(document), receipt, source_key }).await
+            } else {
+                Err(Failure::new(EX_TEMPFAIL, "the document did not arrive whole; try again"))
+            }
+        }
+        Ok(request) => {
+            let archive = serving.archive.clone();
+            let answered = tokio::task::spawn_blocking(move || answer(&archive, &request)).await;
+            let reply = answered.unwrap_or_else(|error| Err(Failure::software(&error)));
+            // A retried document goes back to the work loop at once.
+            if let Ok(value) = &reply
+                && let Some(id) = value.get("document").and_then(|id| serde_json::from_value(id.clone()).ok())
+            {
+                announce(serving, id).await;
+            }
+            reply
+        }
+        Err(error) => Err(Failure::new(EX_DATAERR, format!("the request is not understood: {error}"))),
+    };
+    let mut text = serde_json::to_vec(&reply).map_err(std::io::Error::other)?;
+    text.push(b'\n');
+    sending.write_all(&text).await
+}
+
+async fn accept(serving: &Arc<Serving>, arrival: Arrival) -> Result<Value, Failure> {
+    let archive = serving.archive.clone();
+    let accepted = tokio::task::spawn_blocking(move || archive.accept(arrival))
+        .await
+        .map_err(|error| Failure::software(&error))??;
+    announce(serving, accepted.document.clone()).await;
+    Ok(json!({ "document": accepted.document, "first": accepted.first }))
+}
+
+/// Tells the work loop; when that has ended, the document waits in the archive for the next start.
+async fn announce(serving: &Serving, id: DocumentId) {
+    if let Some(accepted) = serving.accepted.upgrade() {
+        _ = accepted.send(id).await;
+    }
+}
+
+fn status(serving: &Serving, started: Timestamp) -> Result<Value, Failure> {
+    Ok(json!({
+        "running": true,
+        "version": env!("CARGO_PKG_VERSION"),
+        "started_at": started,
+        "stopping": *serving.stopping.borrow(),
+        "sources": serving.sources.snapshot(),
+        "documents": serving.archive.counts(),
+        "workers": serving.pool.status(),
+    }))
+}

@@ -1,0 +1,253 @@
+//! The type rules and open cases in force: loaded, watched, replaced whole, and applied again to what is open.
+//!
+//! A bad case snapshot or bad rules are refused whole and the last good ones stay in force, across restarts too: the
+//! last good snapshot is kept in the archive. When something new comes into force, every open item that no person has
+//! acted on is decided again, from the reading that was kept, without recognising a page anew.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+
+use super::work::{blocking, decide};
+use crate::archive::event::Event;
+use crate::archive::{Archive, ArchiveError};
+use crate::config::Config;
+use crate::link::registry::{Registry, RegistryError};
+use crate::log;
+use crate::pipeline::Knowledge;
+use crate::queue::item::{ItemId, ItemState};
+use crate::understand::{RulesError, TypeRules};
+
+/// How often the case file is looked at. Asked of the file itself, because file events don't cross network shares.
+const CASES_LOOK: Duration = Duration::from_secs(1);
+
+/// Why what deciding goes by could not be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum KnowledgeError {
+    #[error("{file}: {error}", file = file.display())]
+    Rules { file: PathBuf, error: RulesError },
+    #[error("{file}: cannot be read: {error}; correct the path or its permissions", file = file.display())]
+    Unreadable { file: PathBuf, error: std::io::Error },
+    #[error("{file}: {error}", file = file.display())]
+    Cases { file: PathBuf, error: RegistryError },
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    #[error("loading ended unexpectedly; this is a fault in the program")]
+    Task,
+}
+
+/// The rules that the configuration names, or the built-in ones.
+pub fn load_rules(config: &Config) -> Result<TypeRules, KnowledgeError> {
+    let Some(file) = &config.document_types else { return Ok(TypeRules::builtin()) };
+    let text = std::fs::read_to_string(file).map_err(|error| KnowledgeError::Unreadable { file: file.clone(), error })?;
+    TypeRules::parse(&text).map_err(|error| KnowledgeError::Rules { file: file.clone(), error })
+}
+
+/// The snapshot that lies at `[cases] path` now, with its bytes.
+pub fn load_cases(config: &Config) -> Result<(Registry, Vec<u8>), KnowledgeError> {
+    let file = &config.cases;
+    let bytes = std::fs::read(file).map_err(|error| KnowledgeError::Unreadable { file: file.clone(), error })?;
+    let registry = Registry::parse(&bytes).map_err(|error| KnowledgeError::Cases { file: file.clone(), error })?;
+    Ok((registry, bytes))
+}
+
+/// What the case file looked like when it was last taken up: length, time, and inode.
+type FileState = Option<(u64, Option<std::time::SystemTime>, u64)>;
+
+pub struct KnowledgeInForce {
+    config: Arc<Config>,
+    archive: Archive,
+    current: watch::Sender<Knowledge>,
+    /// The case file as it was when last read, good or bad.
+    seen: FileState,
+}
+
+impl KnowledgeInForce {
+    /// Loads rules and cases. Bad rules keep the daemon from starting; bad or absent cases don't, because documents can
+    /// be stored and read without them: the last good snapshot is used, or none, and all goes to people until one comes.
+    pub async fn load(config: Arc<Config>, archive: Archive) -> Result<Self, KnowledgeError> {
+        let seen = file_state(&config);
+        let (knowledge, taken) = {
+            let (config, archive) = (config.clone(), archive.clone());
+            tokio::task::spawn_blocking(move || first_knowledge(&config, &archive)).await.map_err(|_| KnowledgeError::Task)??
+        };
+        let in_force = Self { config, archive, current: watch::Sender::new(knowledge), seen };
+        if taken {
+            in_force.record_cases().await?;
+            in_force.decide_again();
+        }
+        Ok(in_force)
+    }
+
+    pub fn subscribe(&self) -> watch::Receiver<Knowledge> {
+        self.current.subscribe()
+    }
+
+    /// How many cases are in force.
+    pub fn cases(&self) -> usize {
+        self.current.borrow().registry.cases().len()
+    }
+
+    /// Ends when the case file is another one than that last read, and no longer changing.
+    pub async fn cases_changed_on_disk(&self) {
+        let mut last = self.seen;
+        loop {
+            tokio::time::sleep(CASES_LOOK).await;
+            let now = file_state(&self.config);
+            // A file that is gone is about to be replaced, or a share is away: the cases in force stay.
+            if now.is_some() && now != self.seen && now == last {
+                return;
+            }
+            last = now;
+        }
+    }
+
+    /// SIGHUP: rules and cases are read again, whether they look changed or not.
+    pub async fn reload(&mut self) -> Result<(), KnowledgeError> {
+        let config = self.config.clone();
+        let rules = tokio::task::spawn_blocking(move || load_rules(&config)).await.map_err(|_| KnowledgeError::Task)?;
+        match rules {
+            Ok(rules) => {
+                log::rules_reloaded(rules.len());
+                self.current.send_modify(|knowledge| knowledge.rules = Arc::new(rules));
+                self.reload_cases().await?;
+                self.decide_again();
+                Ok(())
+            }
+            Err(error) => {
+                log::rules_refused(&error.to_string());
+                self.reload_cases().await
+            }
+        }
+    }
+
+    /// Takes over the snapshot on disk if it is good and another one than that in force.
+    pub async fn reload_cases(&mut self) -> Result<(), KnowledgeError> {
+        let start = Instant::now();
+        self.seen = file_state(&self.config);
+        let config = self.config.clone();
+        let loaded = tokio::task::spawn_blocking(move || load_cases(&config)).await.map_err(|_| KnowledgeError::Task)?;
+        let (registry, bytes) = match loaded {
+            Ok(loaded) => loaded,
+            Err(error) => {
+                log::cases_refused(&error.to_string(), self.cases());
+                return Ok(());
+            }
+        };
+        if registry.digest() == self.current.borrow().registry.digest() {
+            return Ok(());
+        }
+        let archive = self.archive.clone();
+        blocking(move || archive.put_cases(&bytes)).await?;
+        log::cases_loaded(registry.cases().len(), start.elapsed());
+        self.current.send_modify(|knowledge| knowledge.registry = Arc::new(registry));
+        self.record_cases().await?;
+        self.decide_again();
+        Ok(())
+    }
+
+    async fn record_cases(&self) -> Result<(), ArchiveError> {
+        let event = {
+            let knowledge = self.current.borrow();
+            Event::CasesLoaded {
+                digest: knowledge.registry.digest().to_owned(),
+                cases: knowledge.registry.cases().len() as u64,
+            }
+        };
+        let archive = self.archive.clone();
+        blocking(move || archive.record(event)).await
+    }
+
+    /// Decides every open item again in the background.
+    fn decide_again(&self) {
+        let (archive, knowledge) = (self.archive.clone(), self.current.borrow().clone());
+        tokio::spawn(async move {
+            let start = Instant::now();
+            // An archive that can't record is noticed by the work loop too, which ends the daemon.
+            if let Ok((documents, changed)) = decide_open_items_again(&archive, &knowledge).await
+                && documents > 0
+            {
+                log::decided_again(documents, changed, start.elapsed());
+            }
+        });
+    }
+}
+
+fn first_knowledge(config: &Config, archive: &Archive) -> Result<(Knowledge, bool), KnowledgeError> {
+    let start = Instant::now();
+    let rules = load_rules(config)?;
+    let kept = archive.cases()?;
+    // `taken`: whether this snapshot is another one than that of the last run.
+    let (registry, taken) = match load_cases(config) {
+        Ok((registry, bytes)) => {
+            let taken = kept.as_ref() != Some(&bytes);
+            if taken {
+                archive.put_cases(&bytes)?;
+            }
+            log::cases_loaded(registry.cases().len(), start.elapsed());
+            (registry, taken)
+        }
+        Err(error) => {
+            let kept = kept.and_then(|bytes| Registry::parse(&bytes).ok()).unwrap_or_default();
+            log::cases_refused(&error.to_string(), kept.cases().len());
+            (kept, false)
+        }
+    };
+    let knowledge = Knowledge {
+        rules: Arc::new(rules),
+        registry: Arc::new(registry),
+        policy: config.link.clone(),
+        zone: config.time_zone.clone(),
+    };
+    Ok((knowledge, taken))
+}
+
+fn file_state(config: &Config) -> FileState {
+    use std::os::unix::fs::MetadataExt;
+    let metadata = std::fs::metadata(&config.cases).ok()?;
+    Some((metadata.len(), metadata.modified().ok(), metadata.ino()))
+}
+
+/// Gives how many documents were decided again, and how many came out otherwise.
+async fn decide_open_items_again(archive: &Archive, knowledge: &Knowledge) -> Result<(usize, usize), ArchiveError> {
+    let (mut documents, mut changed) = (0, 0);
+    let open = {
+        let archive = archive.clone();
+        blocking(move || open_items(&archive)).await?
+    };
+    for id in open {
+        let (id, reading) = {
+            let archive = archive.clone();
+            blocking(move || {
+                let Some(document) = archive.find_document(id.document())? else { return Ok(None) };
+                Ok(archive.reading(&document)?.map(|reading| (document, reading)))
+            })
+            .await?
+        }
+        .unzip();
+        let (Some(id), Some(reading)) = (id, reading) else { continue };
+        let Some(item) = decide(archive, &id, &Arc::new(reading), knowledge, false).await? else { continue };
+        documents += 1;
+        let before = archive.item(&item.id)?;
+        if before.as_ref().is_some_and(|before| before.state == ItemState::Open && *before != item) {
+            changed += 1;
+            let (archive, event) = (archive.clone(), Event::Queued { document: id, items: vec![item] });
+            blocking(move || archive.record(event)).await?;
+        }
+    }
+    Ok((documents, changed))
+}
+
+/// Items that wait for a nurse and that the machine may still change.
+fn open_items(archive: &Archive) -> Result<Vec<ItemId>, ArchiveError> {
+    let mut open = Vec::new();
+    for item in archive.items() {
+        let item = item?;
+        if item.state == ItemState::Open {
+            open.push(item.id);
+        }
+    }
+    Ok(open)
+}

@@ -1,0 +1,181 @@
+//! Joins it all: start, signals, stop.
+//!
+//! A restart is a normal path: what was accepted and is neither queued nor held is waiting, whatever ended the last
+//! run. Stopping hands back what can't be finished at once; a handed-back document keeps its attempts.
+
+pub mod knowledge;
+mod work;
+
+use std::sync::Arc;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+
+use crate::archive::{Archive, ArchiveError, OpenOptions};
+use crate::config::{Config, ReaderSettings};
+use crate::control;
+use crate::intake::folder::{self, FolderError};
+use crate::intake::status::SourceStatuses;
+use crate::log;
+use crate::queue::export;
+use crate::reader::pool::{PoolSettings, ReadError, ReaderPool};
+use crate::reader::render::RenderLimits;
+use crate::systemd;
+use knowledge::{KnowledgeError, KnowledgeInForce};
+pub use work::Progress;
+use work::WorkLoop;
+
+/// Ids on their way to the work loop. Small: what does not fit waits in the archive or with its source.
+const ANNOUNCED: usize = 1024;
+
+/// Until when the daemon runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Until a signal.
+    Serve,
+    /// Until the sources are empty and everything is queued or held.
+    Drain,
+}
+
+/// Why the daemon did not start, or could not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum DaemonError {
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    #[error(transparent)]
+    Knowledge(#[from] KnowledgeError),
+    #[error(transparent)]
+    Reader(#[from] ReadError),
+    #[error("control socket in the state directory cannot be opened: {0}; check the directory's permissions")]
+    Control(std::io::Error),
+    #[error("signal handlers cannot be set: {0}")]
+    Signals(std::io::Error),
+    #[error("source could not be read: {0}")]
+    Source(FolderError),
+    #[error("exports could not be written: {0}; correct the export directory, then start again")]
+    Export(String),
+    #[error("a task ended unexpectedly; this is a fault in the program")]
+    Task,
+}
+
+/// What a run did, for the last line of `run --drain`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Summary {
+    pub queued: u64,
+    pub held: u64,
+    pub handed_back: usize,
+}
+
+/// Runs the daemon. `progress` is told of every document that is finished.
+pub async fn run(config: Arc<Config>, mode: Mode, progress: watch::Sender<Progress>) -> Result<Summary, DaemonError> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(DaemonError::Signals)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(DaemonError::Signals)?;
+    let mut hangup = signal(SignalKind::hangup()).map_err(DaemonError::Signals)?;
+
+    let archive = {
+        let state_dir = config.state_dir.clone();
+        tokio::task::spawn_blocking(move || Archive::open(&state_dir, &OpenOptions::default())).await.map_err(|_| DaemonError::Task)??
+    };
+    let mut knowledge = KnowledgeInForce::load(config.clone(), archive.clone()).await?;
+    // Missing language data is found here, not at the first fax.
+    let pool = Arc::new(ReaderPool::start(pool_settings(&config.reader)?).await?);
+
+    let (stop, stopping) = watch::channel(false);
+    let (accepted, arrivals) = mpsc::channel(ANNOUNCED);
+    let statuses = SourceStatuses::default();
+
+    let export_dir = config.export_dir.clone();
+    let exporter = tokio::spawn(export::run_exporter(export_dir, archive.clone(), stopping.clone()));
+    let control = control::serve(control::Serving {
+        state_dir: config.state_dir.clone(),
+        archive: archive.clone(),
+        pool: pool.clone(),
+        sources: statuses.clone(),
+        accepted: accepted.downgrade(),
+        stopping: stopping.clone(),
+    })
+    .map_err(DaemonError::Control)?;
+
+    let waiting = archive.waiting()?;
+    log::daemon_started(config.folders.len(), pool.status().workers, knowledge.cases(), waiting.len());
+    let mut work = tokio::spawn(
+        WorkLoop {
+            archive: archive.clone(),
+            pool: pool.clone(),
+            knowledge: knowledge.subscribe(),
+            attempts: config.reader.attempts,
+            progress,
+        }
+        .run(waiting, arrivals, stopping.clone()),
+    );
+
+    let mut sources = tokio::task::JoinSet::new();
+    for folder in &config.folders {
+        let (settings, archive, accepted) = (folder.clone(), archive.clone(), accepted.clone());
+        let (statuses, stopping) = (statuses.clone(), stopping.clone());
+        match mode {
+            Mode::Serve => drop(sources.spawn(async move {
+                folder::watch_folder(settings, archive, accepted, statuses, stopping).await;
+                Ok(())
+            })),
+            Mode::Drain => drop(sources.spawn(folder::drain_folder(settings, archive, accepted, statuses))),
+        }
+    }
+    // While draining, the work loop ends when the last source has given up its sender. The control socket has only a
+    // weak one, so that asking for the status doesn't keep a drained daemon alive.
+    drop(accepted);
+
+    let mut source_error = None;
+    let mut watchdog = tokio::time::interval(systemd::watchdog_interval());
+    systemd::ready();
+    let worked = loop {
+        tokio::select! {
+            worked = &mut work => break worked.map_err(|_| DaemonError::Task)?,
+            Some(ended) = sources.join_next() => {
+                if let Err(error) = ended.map_err(|_| DaemonError::Task)? {
+                    source_error.get_or_insert(error);
+                }
+            }
+            // The work loop sees `stop`, finishes or hands back within GRACE, and ends; so does this loop then.
+            _ = terminate.recv() => begin_stop("SIGTERM", &stop),
+            _ = interrupt.recv() => begin_stop("SIGINT", &stop),
+            _ = hangup.recv() => knowledge.reload().await?,
+            () = knowledge.cases_changed_on_disk() => knowledge.reload_cases().await?,
+            _ = watchdog.tick() => systemd::alive(),
+        }
+    };
+    stop.send_replace(true);
+    let worked = worked.map_err(DaemonError::Archive)?;
+    while sources.join_next().await.is_some() {}
+    pool.shutdown().await;
+    control.end().await;
+    exporter.await.map_err(|_| DaemonError::Task)?.map_err(|error| DaemonError::Export(error.to_string()))?;
+    log::daemon_stopped(worked.handed_back);
+    match source_error {
+        Some(error) => Err(DaemonError::Source(error)),
+        None => Ok(Summary { queued: worked.queued, held: worked.held, handed_back: worked.handed_back }),
+    }
+}
+
+fn begin_stop(signal: &'static str, stop: &watch::Sender<bool>) {
+    if !stop.send_replace(true) {
+        log::daemon_stopping(signal);
+        systemd::stopping();
+    }
+}
+
+/// The pool's settings; its workers are this same program.
+pub fn pool_settings(settings: &ReaderSettings) -> Result<PoolSettings, ReadError> {
+    let program = std::env::current_exe()
+        .map_err(|error| ReadError::CannotStart { reason: format!("the program's own file is not known: {error}") })?;
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    Ok(PoolSettings {
+        program,
+        workers: if settings.workers == 0 { cores } else { settings.workers },
+        page_timeout: settings.page_timeout,
+        worker_memory: settings.worker_memory,
+        languages: settings.languages.clone(),
+        tessdata: settings.tessdata.clone(),
+        limits: RenderLimits { max_pages: settings.max_pages, max_pixels: settings.max_pixels },
+    })
+}

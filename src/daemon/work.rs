@@ -1,0 +1,273 @@
+//! The work loop: takes each accepted document through the pipeline, a few at a time, and records what came of it.
+//!
+//! An attempt is counted in the journal before it begins, so that a document which brings the machine down is held
+//! after so many tries instead of looping for ever. What is not the document's fault (no worker can be started, the
+//! daemon is stopping) gives the attempt back.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+use crate::archive::event::{Event, Stage};
+use crate::archive::{Archive, ArchiveError};
+use crate::document::{DocumentId, PageSource, Reading};
+use crate::log;
+use crate::pipeline::{self, Knowledge};
+use crate::reader::pool::{ReadError, ReaderPool};
+
+/// Wait before a document is tried again, by attempt: a worker that died of a passing shortage may live next time.
+const RETRY_AFTER: Duration = Duration::from_secs(2);
+/// Wait when no worker can be started at all.
+const READER_UNAVAILABLE_FOR: Duration = Duration::from_secs(30);
+
+/// How far a run has come, for a progress display.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Progress {
+    pub accepted: u64,
+    pub queued: u64,
+    pub held: u64,
+    pub pages: u64,
+}
+
+/// What the loop did until it ended.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Worked {
+    pub queued: u64,
+    pub held: u64,
+    pub handed_back: usize,
+}
+
+pub struct WorkLoop {
+    pub archive: Archive,
+    pub pool: Arc<ReaderPool>,
+    pub knowledge: watch::Receiver<Knowledge>,
+    /// Attempts before a document is held.
+    pub attempts: u32,
+    pub progress: watch::Sender<Progress>,
+}
+
+/// What became of one attempt.
+enum Verdict {
+    Queued { pages: usize },
+    Held,
+    /// Try again after this time.
+    Again(Duration),
+    /// The daemon is stopping; the attempt was given back.
+    HandedBack,
+}
+
+impl WorkLoop {
+    /// Runs until every source has ended and nothing is waiting, or until `stopping`. Ends early only when the archive
+    /// can't record any more, which is fatal.
+    pub async fn run(
+        self,
+        waiting: Vec<DocumentId>,
+        mut arrivals: mpsc::Receiver<DocumentId>,
+        mut stopping: watch::Receiver<bool>,
+    ) -> Result<Worked, ArchiveError> {
+        let this = Arc::new(self);
+        let mut known: HashSet<DocumentId> = waiting.iter().cloned().collect();
+        let mut waiting = VecDeque::from(waiting);
+        let mut in_hand: JoinSet<(DocumentId, Result<Verdict, ArchiveError>)> = JoinSet::new();
+        let mut later: JoinSet<DocumentId> = JoinSet::new();
+        let mut worked = Worked::default();
+        let mut sources_open = true;
+        // Twice the workers, so that the next document's pages are at hand when a worker becomes free, and no more:
+        // each one's bytes are in memory.
+        let limit = 2 * this.pool.status().workers;
+        this.progress.send_modify(|progress| progress.accepted = known.len() as u64);
+
+        while !*stopping.borrow_and_update() {
+            while in_hand.len() < limit
+                && let Some(id) = waiting.pop_front()
+            {
+                let this = this.clone();
+                in_hand.spawn(async move {
+                    let verdict = this.attempt(&id).await;
+                    (id, verdict)
+                });
+            }
+            if !sources_open && in_hand.is_empty() && later.is_empty() {
+                return Ok(worked);
+            }
+            tokio::select! {
+                _ = stopping.changed() => {}
+                arrival = arrivals.recv(), if sources_open => match arrival {
+                    Some(id) => if known.insert(id.clone()) {
+                        this.progress.send_modify(|progress| progress.accepted += 1);
+                        waiting.push_back(id);
+                    },
+                    None => sources_open = false,
+                },
+                Some(Ok(id)) = later.join_next() => waiting.push_back(id),
+                Some(ended) = in_hand.join_next() => {
+                    let Ok((id, verdict)) = ended else { continue };
+                    match verdict? {
+                        Verdict::Again(after) => drop(later.spawn(async move {
+                            tokio::time::sleep(after).await;
+                            id
+                        })),
+                        Verdict::Queued { pages } => {
+                            known.remove(&id);
+                            worked.queued += 1;
+                            this.progress.send_modify(|progress| {
+                                progress.queued += 1;
+                                progress.pages += pages as u64;
+                            });
+                        }
+                        Verdict::Held => {
+                            known.remove(&id);
+                            worked.held += 1;
+                            this.progress.send_modify(|progress| progress.held += 1);
+                        }
+                        Verdict::HandedBack => worked.handed_back += 1,
+                    }
+                }
+            }
+        }
+        this.finish(in_hand, worked).await
+    }
+
+    /// Lets the pages in hand be finished, as long as the pool allows, and gives the other documents' attempts back.
+    async fn finish(
+        &self,
+        mut in_hand: JoinSet<(DocumentId, Result<Verdict, ArchiveError>)>,
+        mut worked: Worked,
+    ) -> Result<Worked, ArchiveError> {
+        // Every page that no worker has begun ends with `ReadError::Stopping`, and its document's attempt gives itself
+        // back; a document whose last pages are in hand is finished.
+        let shutdown = self.pool.shutdown();
+        let finished = async {
+            while let Some(ended) = in_hand.join_next().await {
+                let Ok((_, verdict)) = ended else { continue };
+                match verdict? {
+                    Verdict::Queued { .. } => worked.queued += 1,
+                    Verdict::Held => worked.held += 1,
+                    Verdict::Again(_) | Verdict::HandedBack => worked.handed_back += 1,
+                }
+            }
+            Ok(worked)
+        };
+        tokio::join!(shutdown, finished).1
+    }
+
+    /// One attempt at one document, from its sealed bytes to its queue item.
+    async fn attempt(&self, id: &DocumentId) -> Result<Verdict, ArchiveError> {
+        let start = Instant::now();
+        let Some(state) = self.archive.document(id)? else { return Ok(Verdict::Held) };
+        let attempt = state.attempts + 1;
+        if state.attempts >= self.attempts {
+            return self.hold(id, Stage::Read, &format!("given up after {} attempts", state.attempts)).await;
+        }
+        self.record(Event::AttemptStarted { document: id.clone(), stage: Stage::Read, attempt }).await?;
+
+        let reading = match self.read(id).await? {
+            Ok(reading) => Arc::new(reading),
+            Err(ReadError::Stopping) => {
+                self.record(Event::HandedBack { document: id.clone() }).await?;
+                return Ok(Verdict::HandedBack);
+            }
+            Err(error @ ReadError::CannotStart { .. }) => {
+                log::reader_unavailable(&error.to_string(), READER_UNAVAILABLE_FOR);
+                self.record(Event::HandedBack { document: id.clone() }).await?;
+                return Ok(Verdict::Again(READER_UNAVAILABLE_FOR));
+            }
+            Err(error) if error.is_permanent() => return self.hold(id, Stage::Read, &error.to_string()).await,
+            Err(error) if attempt >= self.attempts => {
+                return self.hold(id, Stage::Read, &format!("{error}; given up after {attempt} attempts")).await;
+            }
+            Err(error) => {
+                log::attempt_failed(id, attempt, self.attempts, &error.to_string());
+                return Ok(Verdict::Again(RETRY_AFTER * attempt));
+            }
+        };
+        log::document_read(
+            id,
+            reading.pages.len(),
+            pages_by(&reading, PageSource::Blank),
+            pages_by(&reading, PageSource::Unreadable),
+            start.elapsed(),
+        );
+
+        loop {
+            let knowledge = self.knowledge.borrow().clone();
+            let Some(item) = decide(&self.archive, id, &reading, &knowledge, true).await? else {
+                return self.hold(id, Stage::Understand, "deciding failed unexpectedly; a fault in the program").await;
+            };
+            let (lane, due_rule) = (item.lane.clone(), item.due_rule.clone().unwrap_or_default());
+            self.record(Event::Queued { document: id.clone(), items: vec![item] }).await?;
+            // Cases that came in the meantime were applied to the items of that moment; this one was not yet there.
+            if Arc::ptr_eq(&knowledge.registry, &self.knowledge.borrow().registry) {
+                log::document_queued(id, 1, &lane, &due_rule, start.elapsed());
+                return Ok(Verdict::Queued { pages: reading.pages.len() });
+            }
+        }
+    }
+
+    /// The reading kept from an earlier attempt, or a new one, which is then kept.
+    async fn read(&self, id: &DocumentId) -> Result<Result<Reading, ReadError>, ArchiveError> {
+        if let Some(reading) = self.archive.reading(id)? {
+            return Ok(Ok(reading));
+        }
+        let bytes: Arc<[u8]> = {
+            let (archive, id) = (self.archive.clone(), id.clone());
+            blocking(move || archive.read_document(&id)).await?.into()
+        };
+        let reading = match pipeline::read(&self.pool, id, bytes).await {
+            Ok(reading) => reading,
+            Err(error) => return Ok(Err(error)),
+        };
+        let (archive, id, kept) = (self.archive.clone(), id.clone(), reading.clone());
+        blocking(move || archive.put_reading(&id, &kept)).await?;
+        Ok(Ok(reading))
+    }
+
+    async fn hold(&self, id: &DocumentId, stage: Stage, reason: &str) -> Result<Verdict, ArchiveError> {
+        self.record(Event::Held { document: id.clone(), stage, reason: reason.to_owned() }).await?;
+        log::document_held(id, stage.name(), reason);
+        Ok(Verdict::Held)
+    }
+
+    async fn record(&self, event: Event) -> Result<(), ArchiveError> {
+        let archive = self.archive.clone();
+        blocking(move || archive.record(event)).await
+    }
+}
+
+fn pages_by(reading: &Reading, source: PageSource) -> usize {
+    reading.pages.iter().filter(|page| page.source == source).count()
+}
+
+/// Decides on a reading away from the threads that wait; `None` when deciding panicked.
+pub(super) async fn decide(
+    archive: &Archive,
+    id: &DocumentId,
+    reading: &Arc<Reading>,
+    knowledge: &Knowledge,
+    logged: bool,
+) -> Result<Option<crate::queue::item::QueueItem>, ArchiveError> {
+    let Some(state) = archive.document(id)? else { return Ok(None) };
+    let Some(receipt) = state.receipts.first().cloned() else { return Ok(None) };
+    let arrivals = state.receipts.len() as u32;
+    let (id, reading, knowledge) = (id.clone(), reading.clone(), knowledge.clone());
+    let decided = tokio::task::spawn_blocking(move || {
+        let decision = pipeline::decide(&reading, &receipt, &knowledge);
+        if logged {
+            let understanding = &decision.understanding;
+            log::document_understood(&id, understanding.document_type, understanding.type_confidence, understanding.fields.len(), decision.understood_in);
+            log::document_linked(&id, decision.linked.status, decision.linked.candidates.len(), decision.linked_in);
+        }
+        pipeline::item(&id, &reading, &receipt, decision, arrivals)
+    });
+    Ok(decided.await.ok())
+}
+
+/// Runs what blocks on the disk away from the threads that wait.
+pub(super) async fn blocking<T: Send + 'static>(
+    action: impl FnOnce() -> Result<T, ArchiveError> + Send + 'static,
+) -> Result<T, ArchiveError> {
+    tokio::task::spawn_blocking(action).await.unwrap_or(Err(ArchiveError::Stopped))
+}
