@@ -126,6 +126,7 @@ fn copy_state(from: &Path) -> TempDir {
         }
     }
     let state = TempDir::new().unwrap();
+    fs::set_permissions(state.path(), fs::Permissions::from_mode(0o700)).unwrap();
     copy(from, state.path());
     state
 }
@@ -222,46 +223,59 @@ fn a_file_is_accepted_without_being_held_in_memory_and_is_sealed() {
 }
 
 #[test]
-fn a_torn_tail_is_recovered_at_every_byte_of_the_last_record() {
-    let state = TempDir::new().unwrap();
-    let archive = open(&state);
-    let kept = archive.accept(arrival(b"one", "one")).unwrap().document;
-    let whole = fs::metadata(journal_file(&state)).unwrap().len();
-    let last = archive.accept(arrival(b"two", "two")).unwrap().document;
-    let end = fs::metadata(journal_file(&state)).unwrap().len();
-    drop(archive);
-    let journal = fs::read(journal_file(&state)).unwrap();
-    // The index is left out: with one the other way of losing a record is tested below.
-    fs::remove_dir_all(state.path().join("index")).unwrap();
-    for cut in whole..end {
-        write(&journal_file(&state), &journal[..cut as usize]);
-        let archive = open(&state);
-        assert!(archive.document(&kept).unwrap().is_some(), "cut at {cut}");
-        // Cut exactly between records nothing is seen to be wrong; verify names the stored document.
-        assert_eq!(archive.document(&last).unwrap().is_some(), cut > whole, "cut at {cut}");
-        let next = archive.accept(arrival(b"three", "three")).unwrap().document;
-        drop(archive);
-        let report = verify(state.path(), &OpenOptions::default()).unwrap();
-        assert!(report.problems.is_empty() && report.index_checked, "cut at {cut}: {:?}", report.problems);
-        assert_eq!(report.unrecorded.is_empty(), cut > whole, "cut at {cut}");
-        fs::remove_dir_all(state.path().join("index")).unwrap();
-        fs::remove_file(document_file(&state, &next)).unwrap();
+fn a_torn_tail_is_cut_at_every_byte_of_the_last_record() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("00000001.log");
+    let event = Event::CasesLoaded { digest: "d".to_owned(), cases: 3 };
+    let mut opened = journal::Journal::open(Disk::default(), folder.path()).unwrap().journal;
+    let mut ends = Vec::new();
+    for _ in 0..3 {
+        opened.prepare(&event, crate::clock::now()).unwrap();
+        opened.commit().unwrap();
+        ends.push(fs::metadata(&file).unwrap().len() as usize);
+    }
+    let whole = fs::read(&file).unwrap();
+    for cut in ends[1]..ends[2] {
+        write(&file, &whole[..cut]);
+        let mut again = journal::Journal::open(Disk::default(), folder.path()).unwrap();
+        assert_eq!((again.journal.head().sequence, again.torn), (2, cut - ends[1]));
+        assert_eq!(fs::read(&file).unwrap(), &whole[..ends[1]]);
+        again.journal.prepare(&event, crate::clock::now()).unwrap();
+        again.journal.commit().unwrap();
+        assert_eq!(rebuild::check_chain(folder.path()).unwrap().0.sequence, 3, "cut at {cut}");
     }
 }
 
 #[test]
-fn a_document_whose_acknowledged_record_is_torn_away_is_received_again() {
-    let state = TempDir::new().unwrap();
-    let archive = open(&state);
+fn a_document_whose_record_is_torn_away_is_received_again_whether_or_not_the_index_knew_it() {
+    let original = TempDir::new().unwrap();
+    let archive = open(&original);
     archive.accept(arrival(b"one", "one")).unwrap();
-    let whole = fs::metadata(journal_file(&state)).unwrap().len();
+    let whole = fs::metadata(journal_file(&original)).unwrap().len();
     let lost = archive.accept(arrival(b"two", "two")).unwrap().document;
+    let end = fs::metadata(journal_file(&original)).unwrap().len();
     drop(archive);
-    fs::File::options().write(true).open(journal_file(&state)).unwrap().set_len(whole).unwrap();
-    let archive = open(&state);
-    let known = archive.document(&lost).unwrap().unwrap();
-    assert_eq!(known.receipts[0].source, RECOVERED_SOURCE);
-    assert_eq!(archive.waiting().unwrap().len(), 2);
+    for cut in (whole..end).step_by(61).chain([end - 1]) {
+        for with_index in [true, false] {
+            let state = copy_state(original.path());
+            fs::File::options().write(true).open(journal_file(&state)).unwrap().set_len(cut).unwrap();
+            if !with_index {
+                fs::remove_dir_all(state.path().join("index")).unwrap();
+            }
+            let archive = open(&state);
+            // Cut between records and without an index nothing is seen to be wrong; verify names the document then.
+            let unseen = cut == whole && !with_index;
+            let known = archive.document(&lost).unwrap();
+            assert_eq!(
+                known.map(|known| known.receipts[0].source.clone()),
+                (!unseen).then(|| RECOVERED_SOURCE.to_owned())
+            );
+            drop(archive);
+            let report = verify(state.path(), &OpenOptions::default()).unwrap();
+            assert!(report.problems.is_empty() && report.index_checked, "cut at {cut}: {:?}", report.problems);
+            assert_eq!(report.unrecorded.len(), usize::from(unseen), "cut at {cut}");
+        }
+    }
 }
 
 #[test]
@@ -325,20 +339,20 @@ fn a_record_taken_out_or_put_elsewhere_breaks_the_chain() {
 fn the_journal_goes_on_over_segments() {
     let folder = TempDir::new().unwrap();
     let event = Event::CasesLoaded { digest: "d".to_owned(), cases: 3 };
-    let mut opened = super::journal::Journal::open(Disk::default(), folder.path()).unwrap().journal;
+    let mut opened = journal::Journal::open(Disk::default(), folder.path()).unwrap().journal;
     opened.set_segment_bytes(600);
     for _ in 0..10 {
         opened.begin_group().unwrap();
         opened.prepare(&event, crate::clock::now()).unwrap();
         opened.commit().unwrap();
     }
-    let segments = super::journal::segments(folder.path()).unwrap();
+    let segments = journal::segments(folder.path()).unwrap();
     assert!(segments.len() > 2, "{segments:?}");
     let (head, torn) = rebuild::check_chain(folder.path()).unwrap();
     assert_eq!((head.sequence, torn), (10, 0));
     // A crash right after a segment was made.
     write(&folder.path().join(format!("{:08}.log", segments.len() + 1)), b"");
-    let again = super::journal::Journal::open(Disk::default(), folder.path()).unwrap().journal;
+    let again = journal::Journal::open(Disk::default(), folder.path()).unwrap().journal;
     assert_eq!(again.head(), &head);
     fs::remove_file(folder.path().join("00000002.log")).unwrap();
     assert!(matches!(rebuild::check_chain(folder.path()), Err(ArchiveError::JournalDamaged { .. })));
