@@ -1,1 +1,325 @@
-//! (being written)
+//! The archive: what was accepted, and everything that happened to it since. Nothing else knows where state lies.
+//!
+//! Truth is append-only: the sealed documents (each named by the SHA-256 of its bytes) and a hash-chained journal of
+//! events. The index is made from the journal and can be made again. Whatever [`Archive::accept`] and
+//! [`Archive::record`] return `Ok` for is on the disk: document written and synced, named and its folder synced,
+//! journal written and synced, index changed, in this order. Callers that come together share the syncs.
+//!
+//! It never changes or removes a document, never rewrites a record, never retries a failed sync, and never writes
+//! what a document says to the log. Times of records come from [`crate::clock`].
+//!
+//! All calls block, mostly on the disk: from async code use `spawn_blocking`.
+//!
+//! The state directory (mode 0700) holds `documents/`, `readings/`, `journal/`, `index/`, `cases/`, `tmp/`, `lock`.
+
+mod apply;
+mod disk;
+mod documents;
+mod error;
+pub mod event;
+mod index;
+mod journal;
+mod lock;
+mod look;
+mod rebuild;
+mod verify;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+use std::fs::File;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use self::disk::Disk;
+use self::documents::Documents;
+use self::event::Event;
+use self::index::Index;
+use self::journal::Reader;
+use self::lock::Lock;
+use self::rebuild::Recovered;
+use self::writer::{Incoming, Request, Writer};
+use crate::document::{DocumentId, Reading, Receipt};
+
+pub use self::error::{ArchiveError, Remedy};
+pub use self::look::{Counts, DocumentState, Items, Status};
+pub use self::rebuild::RECOVERED_SOURCE;
+pub use self::verify::{Problem, Report, verify};
+
+const JOURNAL: &str = "journal";
+const INDEX: &str = "index";
+const CASES: &str = "cases";
+
+/// Documents of one call taken through one group of syncs: each keeps a file open until then.
+const ACCEPTED_TOGETHER: usize = 256;
+
+/// How to open an archive.
+#[derive(Clone, Debug)]
+pub struct OpenOptions {
+    /// How long the index may take to open before it is set aside and made again. A sound one of 100,000 items takes
+    /// about a second.
+    pub index_deadline: Duration,
+}
+
+impl Default for OpenOptions {
+    fn default() -> Self {
+        Self { index_deadline: Duration::from_secs(20) }
+    }
+}
+
+/// The bytes of an arrival.
+#[derive(Debug)]
+pub enum Content {
+    Bytes(Vec<u8>),
+    /// Read from its current position to its end.
+    File(File),
+}
+
+/// A document at the door.
+#[derive(Debug)]
+pub struct Arrival {
+    pub content: Content,
+    pub receipt: Receipt,
+    /// Names this arrival within its source (say, source, file name, inode and modification time): accepting the
+    /// same bytes under the same key again, before [`Event::SourceReleased`] says that the source let go, is the
+    /// same arrival and not recorded twice.
+    pub source_key: String,
+}
+
+/// A document that is stored durably.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    pub document: DocumentId,
+    /// Whether these bytes had never been accepted before.
+    pub first: bool,
+}
+
+/// The archive; clones are the same archive. The last one dropped waits for what is under way and closes it.
+#[derive(Clone)]
+pub struct Archive {
+    inner: Arc<Inner>,
+}
+
+/// Fields drop in this order: the lock goes last.
+struct Inner {
+    writer: Option<(mpsc::Sender<Request>, JoinHandle<()>)>,
+    documents: Documents,
+    index: Arc<Index>,
+    reader: Reader,
+    items: watch::Receiver<u64>,
+    waiting: watch::Receiver<u64>,
+    disk: Disk,
+    state: PathBuf,
+    _lock: Option<Lock>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Some((requests, thread)) = self.writer.take() {
+            drop(requests);
+            if thread.join().is_err() {
+                tracing::error!("the archive's writer had panicked");
+            }
+        }
+    }
+}
+
+impl Archive {
+    /// Opens the archive of a state directory, making it if there is none, and brings journal and index into
+    /// agreement. Only one process may have it open.
+    pub fn open(state: &Path, options: &OpenOptions) -> Result<Self, ArchiveError> {
+        Self::open_on(Disk::default(), state, options)
+    }
+
+    fn open_on(disk: Disk, state: &Path, options: &OpenOptions) -> Result<Self, ArchiveError> {
+        prepare_state(&disk, state)?;
+        let lock = Lock::take(state)?;
+        let documents = Documents::new(disk.clone(), state);
+        documents.prepare()?;
+        disk.make_folder(&state.join(JOURNAL))?;
+        disk.make_folder(&state.join(CASES))?;
+        disk.sync_folder(state)?;
+        let Recovered { journal, index, reader } = rebuild::recover(&disk, state, &documents, options.index_deadline)?;
+        let index = Arc::new(index);
+        let (items_changed, items) = watch::channel(0);
+        let (waiting_changed, waiting) = watch::channel(0);
+        let writer = Writer {
+            documents: documents.clone(),
+            journal,
+            index: Arc::clone(&index),
+            items: items_changed,
+            waiting: waiting_changed,
+            stopped: false,
+        };
+        let (requests, received) = mpsc::channel();
+        let thread = std::thread::Builder::new()
+            .name("archive-writer".to_owned())
+            .spawn(move || writer.run(&received))
+            .map_err(|e| ArchiveError::StateDirectory { path: state.to_owned(), source: Arc::new(e) })?;
+        let writer = Some((requests, thread));
+        let state = state.to_owned();
+        let inner = Inner { writer, documents, index, reader, items, waiting, disk, state, _lock: Some(lock) };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Opens the archive for looking only, whoever else has it open: the journal is read whole into an index in
+    /// memory (some 20,000 records a second at least). What is added later is not seen.
+    pub fn look(state: &Path) -> Result<Self, ArchiveError> {
+        let folder = state.join(JOURNAL);
+        let index = Index::in_memory();
+        rebuild::replay(&folder, &index, None, |_, _| Ok(()))?;
+        let disk = Disk::default();
+        let inner = Inner {
+            writer: None,
+            documents: Documents::new(disk.clone(), state),
+            index: Arc::new(index),
+            reader: Reader::new(&folder),
+            items: watch::channel(0).1,
+            waiting: watch::channel(0).1,
+            disk,
+            state: state.to_owned(),
+            _lock: None,
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Makes the index of a state directory anew from its journal. Nothing may have the archive open.
+    pub fn rebuild(state: &Path, options: &OpenOptions) -> Result<Self, ArchiveError> {
+        let disk = Disk::default();
+        prepare_state(&disk, state)?;
+        {
+            let _lock = Lock::take(state)?;
+            let (head, _) = rebuild::check_chain(&state.join(JOURNAL))?;
+            rebuild::set_aside(&disk, state, head.sequence)?;
+        }
+        Self::open(state, options)
+    }
+
+    /// Stores a document durably. After `Ok`, and not before, its source may be released.
+    pub fn accept(&self, arrival: Arrival) -> Result<Accepted, ArchiveError> {
+        let mut accepted = self.accept_together(vec![arrival])?;
+        accepted.pop().ok_or(ArchiveError::Stopped)
+    }
+
+    /// Stores many documents durably, hundreds for hardly more than the syncs of one. Each group of 256 is accepted
+    /// or refused as a whole; the outcomes stand in the order of the arrivals.
+    pub fn accept_all(&self, arrivals: Vec<Arrival>) -> Vec<Result<Accepted, ArchiveError>> {
+        let mut outcomes = Vec::with_capacity(arrivals.len());
+        let mut arrivals = arrivals.into_iter().peekable();
+        while arrivals.peek().is_some() {
+            let group: Vec<Arrival> = arrivals.by_ref().take(ACCEPTED_TOGETHER).collect();
+            let size = group.len();
+            match self.accept_together(group) {
+                Ok(accepted) => outcomes.extend(accepted.into_iter().map(Ok)),
+                Err(error) => outcomes.extend(std::iter::repeat_n(Err(error), size)),
+            }
+        }
+        outcomes
+    }
+
+    fn accept_together(&self, arrivals: Vec<Arrival>) -> Result<Vec<Accepted>, ArchiveError> {
+        let mut incoming = Vec::with_capacity(arrivals.len());
+        for Arrival { content, receipt, source_key } in arrivals {
+            incoming.push(Incoming { draft: self.inner.documents.draft(content)?, receipt, source_key });
+        }
+        self.ask(|reply| Request::Accept { incoming, reply })
+    }
+
+    /// Records an event durably. One that would change nothing (a refusal known already, a release of what is
+    /// released) is not recorded and is no error.
+    pub fn record(&self, event: Event) -> Result<(), ArchiveError> {
+        self.record_all(vec![event])
+    }
+
+    /// Records events durably, all or none.
+    pub fn record_all(&self, events: Vec<Event>) -> Result<(), ArchiveError> {
+        if events.iter().any(|event| matches!(event, Event::DocumentReceived { .. } | Event::ArrivedAgain { .. })) {
+            return Err(ArchiveError::ArrivalWithoutBytes);
+        }
+        self.ask(|reply| Request::Record { events, reply })
+    }
+
+    fn ask<T>(
+        &self,
+        request: impl FnOnce(mpsc::SyncSender<Result<T, ArchiveError>>) -> Request,
+    ) -> Result<T, ArchiveError> {
+        let (requests, _) = self.inner.writer.as_ref().ok_or(ArchiveError::ReadOnly)?;
+        let (reply, answer) = mpsc::sync_channel(1);
+        requests.send(request(reply)).map_err(|_| ArchiveError::Stopped)?;
+        answer.recv().map_err(|_| ArchiveError::Stopped)?
+    }
+
+    /// Opens a document for reading; its bytes are not checked.
+    pub fn open_document(&self, document: &DocumentId) -> Result<File, ArchiveError> {
+        self.inner.documents.open(document)
+    }
+
+    /// A document's bytes, proven to be those that were accepted.
+    pub fn read_document(&self, document: &DocumentId) -> Result<Vec<u8>, ArchiveError> {
+        self.inner.documents.read(document)
+    }
+
+    /// Keeps what was read on a document. It can be read again, so it may be gone after a crash.
+    pub fn put_reading(&self, document: &DocumentId, reading: &Reading) -> Result<(), ArchiveError> {
+        self.inner.documents.put_reading(document, reading)
+    }
+
+    /// The reading kept for a document, if there is one that is whole.
+    pub fn reading(&self, document: &DocumentId) -> Result<Option<Reading>, ArchiveError> {
+        self.inner.documents.reading(document)
+    }
+
+    /// Keeps the last good snapshot of the open cases, durably, in place of the one before.
+    pub fn put_cases(&self, snapshot: &[u8]) -> Result<(), ArchiveError> {
+        let folder = self.inner.state.join(CASES);
+        documents::replace(&self.inner.disk, &folder.join("next.csv"), &folder.join("last-good.csv"), snapshot)
+    }
+
+    /// The last good snapshot of the open cases.
+    pub fn cases(&self) -> Result<Option<Vec<u8>>, ArchiveError> {
+        let path = self.inner.state.join(CASES).join("last-good.csv");
+        match std::fs::read(&path) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(ArchiveError::read_failed(&path, e)),
+        }
+    }
+
+    /// Changes whenever items, held documents or refusals have changed.
+    pub fn watch_items(&self) -> watch::Receiver<u64> {
+        self.inner.items.clone()
+    }
+
+    /// Changes whenever a document has begun to wait for the pipeline.
+    pub fn watch_waiting(&self) -> watch::Receiver<u64> {
+        self.inner.waiting.clone()
+    }
+}
+
+/// Makes the state directory, or makes sure that it is ours alone.
+fn prepare_state(disk: &Disk, state: &Path) -> Result<(), ArchiveError> {
+    let unusable = |source| ArchiveError::StateDirectory { path: state.to_owned(), source: Arc::new(source) };
+    if let Err(error) = disk.make_folder(state) {
+        return Err(match error {
+            ArchiveError::WriteFailed { source, .. } => ArchiveError::StateDirectory { path: state.to_owned(), source },
+            other => other,
+        });
+    }
+    let mode = std::fs::metadata(state).map_err(unusable)?.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 {
+        // A fresh folder made by an installer or a person holds nothing yet that could have been read.
+        let is_empty = std::fs::read_dir(state).map_err(unusable)?.next().is_none();
+        if !is_empty {
+            return Err(ArchiveError::OthersMayRead { path: state.to_owned(), mode });
+        }
+        disk.make_private(state)?;
+    }
+    Ok(())
+}

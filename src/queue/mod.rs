@@ -1,1 +1,3 @@
-//! (being written)
+//! The work queue: what an item is, and how the nurses get to see it.
+
+pub mod item;

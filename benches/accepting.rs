@@ -1,0 +1,170 @@
+//! What it costs to accept a document, against the bare cost of the syncs that this needs.
+//!
+//! Both are measured in turn within one run, on the same filesystem, with new bytes each time: a document synced,
+//! renamed, its folder synced, a record appended and synced. Prints two figures and fails when one is missed:
+//!
+//! 1. one document after the other: within 2 times the bare chain;
+//! 2. 200 that arrive together: at least 5 times as fast as one bare chain a document.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use nicufaxd::archive::{Archive, Arrival, Content, OpenOptions};
+use nicufaxd::document::Receipt;
+
+/// Bytes of a document: the mean of real multi-page fax TIFFs is some 60 KB.
+const SIZE: usize = 64 * 1024;
+
+/// Documents that arrive together.
+const TOGETHER: usize = 200;
+
+/// Documents a round that come one after the other.
+const SINGLE: usize = 50;
+
+const ROUNDS: usize = 7;
+
+/// Bytes of the record that an acceptance writes.
+const RECORD: usize = 700;
+
+/// Different bytes for every document, so that nothing is known already and nothing compresses.
+struct Supply(u64);
+
+impl Supply {
+    fn document(&mut self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(SIZE);
+        while bytes.len() < SIZE {
+            // xorshift64
+            self.0 ^= self.0 << 13;
+            self.0 ^= self.0 >> 7;
+            self.0 ^= self.0 << 17;
+            bytes.extend_from_slice(&self.0.to_le_bytes());
+        }
+        bytes
+    }
+
+    fn arrival(&mut self) -> Arrival {
+        let receipt = Receipt {
+            source: "secure-fax".to_owned(),
+            source_file: format!("{:016x}.tif", self.0),
+            sender: Some("6175550134".to_owned()),
+            received_at: jiff::Timestamp::UNIX_EPOCH,
+            receiver: None,
+            reported_pages: Some(3),
+            received_with_errors: false,
+            note: None,
+        };
+        let source_key = receipt.source_file.clone();
+        Arrival { content: Content::Bytes(self.document()), receipt, source_key }
+    }
+}
+
+/// The chain of syncs and nothing else.
+struct Bare {
+    folder: PathBuf,
+    journal: File,
+    next: usize,
+}
+
+impl Bare {
+    fn new(folder: &Path) -> std::io::Result<Self> {
+        for shard in 0..16 {
+            fs::create_dir_all(folder.join(format!("{shard:x}")))?;
+        }
+        let journal = File::options().create(true).append(true).open(folder.join("journal"))?;
+        Ok(Self { folder: folder.to_owned(), journal, next: 0 })
+    }
+
+    fn accept(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.next += 1;
+        let draft = self.folder.join("draft");
+        let mut file = File::create_new(&draft)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        let shard = self.folder.join(format!("{:x}", self.next % 16));
+        fs::rename(&draft, shard.join(self.next.to_string()))?;
+        File::open(&shard)?.sync_all()?;
+        self.journal.write_all(&[b'x'; RECORD])?;
+        self.journal.sync_data()
+    }
+}
+
+fn median(times: &mut [Duration]) -> Duration {
+    times.sort_unstable();
+    times.get(times.len() / 2).copied().unwrap_or_default()
+}
+
+fn micros(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e6
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    // The build folder is on a real disk; a temporary folder may be memory, where a sync costs nothing.
+    let parent = std::env::var_os("TMPDIR").map_or_else(|| PathBuf::from(env!("CARGO_TARGET_TMPDIR")), PathBuf::from);
+    let folder =
+        tempfile::Builder::new().permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700)).tempdir_in(parent)?;
+    let mut bare = Bare::new(&folder.path().join("bare"))?;
+    let archive = Archive::open(&folder.path().join("state"), &OpenOptions::default())?;
+    let mut supply = Supply(0x9e37_79b9_7f4a_7c15);
+
+    let (mut bare_single, mut own_single) = (Vec::new(), Vec::new());
+    let (mut bare_many, mut together, mut callers) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        for _ in 0..SINGLE {
+            let bytes = supply.document();
+            let start = Instant::now();
+            bare.accept(&bytes)?;
+            bare_single.push(start.elapsed());
+            let arrival = supply.arrival();
+            let start = Instant::now();
+            archive.accept(arrival)?;
+            own_single.push(start.elapsed());
+        }
+
+        let documents: Vec<Vec<u8>> = (0..TOGETHER).map(|_| supply.document()).collect();
+        let start = Instant::now();
+        for bytes in &documents {
+            bare.accept(bytes)?;
+        }
+        bare_many.push(start.elapsed());
+
+        let arrivals = (0..TOGETHER).map(|_| supply.arrival()).collect();
+        let start = Instant::now();
+        let outcomes = archive.accept_all(arrivals);
+        together.push(start.elapsed());
+        outcomes.into_iter().collect::<Result<Vec<_>, _>>()?;
+
+        let arrivals: Vec<Arrival> = (0..TOGETHER).map(|_| supply.arrival()).collect();
+        let start = Instant::now();
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = arrivals.into_iter().map(|arrival| scope.spawn(|| archive.accept(arrival))).collect();
+            threads.into_iter().all(|thread| matches!(thread.join(), Ok(Ok(_))))
+        })
+        .then_some(())
+        .ok_or("a caller failed")?;
+        callers.push(start.elapsed());
+    }
+
+    let (bare_one, own_one) = (median(&mut bare_single), median(&mut own_single));
+    let cost = micros(own_one) / micros(bare_one);
+    println!(
+        "one document:   bare syncs {:6.0} µs   accept {:6.0} µs   {cost:.2} times (at most 2)",
+        micros(bare_one),
+        micros(own_one)
+    );
+    let (bare_all, own_all) = (median(&mut bare_many), median(&mut together));
+    let gain = micros(bare_all) / micros(own_all);
+    println!(
+        "{TOGETHER} together:   bare syncs {:6.1} ms   accept_all {:6.1} ms   {gain:.1} times as fast (at least 5)",
+        micros(bare_all) / 1e3,
+        micros(own_all) / 1e3
+    );
+    let apart = median(&mut callers);
+    println!(
+        "{TOGETHER} callers:    accept from a thread each {:6.1} ms   {:.1} times as fast",
+        micros(apart) / 1e3,
+        micros(bare_all) / micros(apart)
+    );
+    if cost <= 2.0 && gain >= 5.0 { Ok(()) } else { Err("a figure was missed".into()) }
+}

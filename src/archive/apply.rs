@@ -1,0 +1,361 @@
+//! What each event does to the index: the same on the way in and when the index is made again.
+//!
+//! Entries point into the journal instead of repeating it, so the index stays small. Keys, by their first byte:
+//!
+//! | key | holds |
+//! | --- | --- |
+//! | `d` document id | [`DocumentEntry`] |
+//! | `a` rank, sequence | the record of a repeated arrival |
+//! | `u` digest of document and source key | an arrival whose source file has not been released |
+//! | `w` rank | id of a document that waits for the pipeline |
+//! | `h` rank | id of a held document |
+//! | `i` rank, segment | [`ItemEntry`] |
+//! | `o` rank, segment | an item that is not resolved |
+//! | `r` digest of the refusal's key | the record of a refusal |
+//!
+//! A document's rank is the sequence of the record by which it was received, so the order of keys is that of arrival.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::ArchiveError;
+use super::event::Event;
+use super::index::{Changes, Fault, Index};
+use super::journal::Location;
+use crate::document::DocumentId;
+use crate::queue::item::ItemId;
+
+pub(super) const DOCUMENT: u8 = b'd';
+pub(super) const ARRIVAL: u8 = b'a';
+pub(super) const UNRELEASED: u8 = b'u';
+pub(super) const WAITING: u8 = b'w';
+pub(super) const HELD: u8 = b'h';
+pub(super) const ITEM: u8 = b'i';
+pub(super) const UNRESOLVED: u8 = b'o';
+pub(super) const REFUSAL: u8 = b'r';
+
+/// Where a document stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Standing {
+    Waiting,
+    Queued,
+    Held,
+}
+
+/// What is known of a document.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct DocumentEntry {
+    /// Sequence of the record by which it was received.
+    pub rank: u64,
+    /// In bytes.
+    pub size: u64,
+    /// The record by which it was received.
+    pub received: Location,
+    pub arrivals: u32,
+    pub attempts: u32,
+    pub standing: Standing,
+    /// The record by which it was held.
+    pub held: Option<Location>,
+    /// Numbers of its items.
+    pub segments: BTreeSet<u32>,
+}
+
+/// What is known of an item.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct ItemEntry {
+    pub document: DocumentId,
+    /// The `Queued` record that holds it, or the `Held` record that stands behind it.
+    pub at: Location,
+    /// Its place among the record's items; `None` for a held document's item.
+    pub position: Option<u32>,
+    /// The record by which a person resolved it.
+    pub resolved: Option<Location>,
+}
+
+/// What is known of a refusal.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct RefusalEntry {
+    /// The record by which it was refused.
+    pub at: Location,
+    pub reason: String,
+}
+
+pub(super) fn document_key(id: &str) -> Vec<u8> {
+    [&[DOCUMENT], id.as_bytes()].concat()
+}
+
+pub(super) fn ranked_key(kind: u8, rank: u64) -> Vec<u8> {
+    [&[kind], rank.to_be_bytes().as_slice()].concat()
+}
+
+pub(super) fn item_key(kind: u8, rank: u64, segment: u32) -> Vec<u8> {
+    [&[kind], rank.to_be_bytes().as_slice(), segment.to_be_bytes().as_slice()].concat()
+}
+
+fn arrival_key(rank: u64, sequence: u64) -> Vec<u8> {
+    [&[ARRIVAL], rank.to_be_bytes().as_slice(), sequence.to_be_bytes().as_slice()].concat()
+}
+
+fn unreleased_key(document: &DocumentId, source_key: &str) -> Vec<u8> {
+    let digest = Sha256::new().chain_update(document.as_str()).chain_update(source_key).finalize();
+    [&[UNRELEASED], digest.as_slice()].concat()
+}
+
+fn refusal_key(key: &str) -> Vec<u8> {
+    [&[REFUSAL], Sha256::digest(key).as_slice()].concat()
+}
+
+pub(super) fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, Fault> {
+    serde_json::to_vec(value).map_err(|_| Fault::Entry)
+}
+
+pub(super) fn decode<T: for<'de> Deserialize<'de>>(bytes: &[u8]) -> Result<T, Fault> {
+    serde_json::from_slice(bytes).map_err(|_| Fault::Entry)
+}
+
+/// Why an event was not applied.
+#[derive(Debug)]
+pub(super) enum Objection {
+    UnknownDocument(DocumentId),
+    UnknownItem(ItemId),
+    /// It would change nothing: there is nothing to record.
+    NothingNew,
+    Archive(ArchiveError),
+}
+
+impl From<Fault> for Objection {
+    fn from(fault: Fault) -> Self {
+        Self::Archive(fault.into())
+    }
+}
+
+/// The index with changes that are not made yet. A group's changes consist of its requests' changes; those of a
+/// request that fails are dropped alone.
+pub(super) struct Staging<'a> {
+    index: &'a Index,
+    group: Changes,
+    request: Changes,
+}
+
+impl<'a> Staging<'a> {
+    pub(super) fn new(index: &'a Index) -> Self {
+        Self { index, group: Changes::new(), request: Changes::new() }
+    }
+
+    pub(super) fn keep_request(&mut self) {
+        self.group.append(&mut self.request);
+    }
+
+    pub(super) fn drop_request(&mut self) {
+        self.request.clear();
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.group.len()
+    }
+
+    pub(super) fn into_changes(self) -> Changes {
+        self.group
+    }
+
+    /// Takes the changes of the requests kept so far, leaving none.
+    pub(super) fn take_changes(&mut self) -> Changes {
+        std::mem::take(&mut self.group)
+    }
+
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
+        match self.request.get(key).or_else(|| self.group.get(key)) {
+            Some(staged) => Ok(staged.clone()),
+            None => self.index.get(key),
+        }
+    }
+
+    fn put<T: Serialize>(&mut self, key: Vec<u8>, value: &T) -> Result<(), Fault> {
+        self.request.insert(key, Some(encode(value)?));
+        Ok(())
+    }
+
+    fn remove(&mut self, key: Vec<u8>) {
+        self.request.insert(key, None);
+    }
+
+    pub(super) fn document(&self, id: &DocumentId) -> Result<Option<DocumentEntry>, Fault> {
+        self.get(&document_key(id.as_str()))?.map(|bytes| decode(&bytes)).transpose()
+    }
+
+    fn known(&self, id: &DocumentId) -> Result<DocumentEntry, Objection> {
+        self.document(id)?.ok_or_else(|| Objection::UnknownDocument(id.clone()))
+    }
+
+    fn put_document(&mut self, id: &DocumentId, entry: &DocumentEntry) -> Result<(), Fault> {
+        self.put(document_key(id.as_str()), entry)
+    }
+
+    /// Whether this very arrival is recorded and its source file not released: it is no second arrival.
+    pub(super) fn is_unreleased(&self, document: &DocumentId, source_key: &str) -> Result<bool, Fault> {
+        Ok(self.get(&unreleased_key(document, source_key))?.is_some())
+    }
+
+    /// The one document whose id begins so; `None` when there is none, or more than one.
+    fn document_named(&self, short: &str) -> Result<Option<DocumentId>, Fault> {
+        let prefix = document_key(short);
+        let mut keys: BTreeSet<Vec<u8>> = self.index.page(&prefix, None, 2)?.into_iter().map(|(key, _)| key).collect();
+        let staged = self.group.range(prefix.clone()..).chain(self.request.range(prefix.clone()..));
+        keys.extend(staged.map(|(key, _)| key).filter(|key| key.starts_with(&prefix)).cloned());
+        let mut ids = keys.iter().filter_map(|key| id_of_key(key));
+        Ok(ids.next().filter(|_| keys.len() == 1))
+    }
+
+    /// Puts a document into one of its standings; leaves the list of the one before.
+    fn stand(&mut self, id: &DocumentId, entry: &mut DocumentEntry, standing: Standing) -> Result<(), Fault> {
+        self.remove(ranked_key(WAITING, entry.rank));
+        self.remove(ranked_key(HELD, entry.rank));
+        entry.standing = standing;
+        match standing {
+            Standing::Waiting => self.put(ranked_key(WAITING, entry.rank), id),
+            Standing::Held => self.put(ranked_key(HELD, entry.rank), id),
+            Standing::Queued => Ok(()),
+        }
+    }
+
+    /// Removes the items that no person has acted on.
+    fn remove_untouched_items(&mut self, entry: &mut DocumentEntry) -> Result<(), Fault> {
+        for segment in entry.segments.clone() {
+            let key = item_key(ITEM, entry.rank, segment);
+            let touched = match self.get(&key)? {
+                Some(bytes) => decode::<ItemEntry>(&bytes)?.resolved.is_some(),
+                None => false,
+            };
+            if !touched {
+                self.remove(key);
+                self.remove(item_key(UNRESOLVED, entry.rank, segment));
+                entry.segments.remove(&segment);
+            }
+        }
+        Ok(())
+    }
+
+    fn add_item(&mut self, entry: &mut DocumentEntry, segment: u32, item: &ItemEntry) -> Result<(), Fault> {
+        self.put(item_key(ITEM, entry.rank, segment), item)?;
+        self.put(item_key(UNRESOLVED, entry.rank, segment), &())?;
+        entry.segments.insert(segment);
+        Ok(())
+    }
+
+    /// Applies one event, recorded at `at` under `sequence`, to the changes of the current request.
+    pub(super) fn apply(&mut self, event: &Event, sequence: u64, at: Location) -> Result<(), Objection> {
+        match event {
+            Event::DocumentReceived { document, size, source_key, receipt: _ } => {
+                let mut entry = DocumentEntry {
+                    rank: sequence,
+                    size: *size,
+                    received: at,
+                    arrivals: 1,
+                    attempts: 0,
+                    standing: Standing::Waiting,
+                    held: None,
+                    segments: BTreeSet::new(),
+                };
+                self.stand(document, &mut entry, Standing::Waiting)?;
+                self.put(unreleased_key(document, source_key), &())?;
+                self.put_document(document, &entry)?;
+            }
+            Event::ArrivedAgain { document, source_key, receipt: _ } => {
+                let mut entry = self.known(document)?;
+                entry.arrivals = entry.arrivals.saturating_add(1);
+                self.put(arrival_key(entry.rank, sequence), &at)?;
+                self.put(unreleased_key(document, source_key), &())?;
+                self.put_document(document, &entry)?;
+            }
+            Event::SourceReleased { document, source_key } => {
+                self.known(document)?;
+                if !self.is_unreleased(document, source_key)? {
+                    return Err(Objection::NothingNew);
+                }
+                self.remove(unreleased_key(document, source_key));
+            }
+            Event::Refused { key, reason, .. } => {
+                if let Some(bytes) = self.get(&refusal_key(key))?
+                    && decode::<RefusalEntry>(&bytes)?.reason == *reason
+                {
+                    return Err(Objection::NothingNew);
+                }
+                self.put(refusal_key(key), &RefusalEntry { at, reason: reason.clone() })?;
+            }
+            Event::RefusalCleared { key } => {
+                if self.get(&refusal_key(key))?.is_none() {
+                    return Err(Objection::NothingNew);
+                }
+                self.remove(refusal_key(key));
+            }
+            Event::AttemptStarted { document, attempt, stage: _ } => {
+                let mut entry = self.known(document)?;
+                entry.attempts = *attempt;
+                self.put_document(document, &entry)?;
+            }
+            Event::Queued { document, items } => {
+                let mut entry = self.known(document)?;
+                self.remove_untouched_items(&mut entry)?;
+                for (position, item) in (0..).zip(items) {
+                    let segment = item.id.segment();
+                    if item.id.document() != document.short() {
+                        return Err(Objection::UnknownItem(item.id.clone()));
+                    }
+                    if !entry.segments.contains(&segment) {
+                        let kept =
+                            ItemEntry { document: document.clone(), at, position: Some(position), resolved: None };
+                        self.add_item(&mut entry, segment, &kept)?;
+                    }
+                }
+                entry.held = None;
+                self.stand(document, &mut entry, Standing::Queued)?;
+                self.put_document(document, &entry)?;
+            }
+            Event::Held { document, reason: _, stage: _ } => {
+                let mut entry = self.known(document)?;
+                self.remove_untouched_items(&mut entry)?;
+                let free = (1..).find(|segment| !entry.segments.contains(segment)).unwrap_or(u32::MAX);
+                let item = ItemEntry { document: document.clone(), at, position: None, resolved: None };
+                self.add_item(&mut entry, free, &item)?;
+                entry.held = Some(at);
+                self.stand(document, &mut entry, Standing::Held)?;
+                self.put_document(document, &entry)?;
+            }
+            Event::Retried { document, by: _ } => {
+                let mut entry = self.known(document)?;
+                self.remove_untouched_items(&mut entry)?;
+                entry.attempts = 0;
+                entry.held = None;
+                self.stand(document, &mut entry, Standing::Waiting)?;
+                self.put_document(document, &entry)?;
+            }
+            Event::CasesLoaded { .. } => {}
+            Event::Resolved { item, .. } => {
+                let unknown = || Objection::UnknownItem(item.clone());
+                let document = self.document_named(item.document())?.ok_or_else(unknown)?;
+                let mut entry = self.known(&document)?;
+                let key = item_key(ITEM, entry.rank, item.segment());
+                let mut kept: ItemEntry = decode(&self.get(&key)?.ok_or_else(unknown)?)?;
+                kept.resolved = Some(at);
+                self.put(key, &kept)?;
+                self.remove(item_key(UNRESOLVED, entry.rank, item.segment()));
+                // A person has disposed of the held document itself: nothing is left to hold.
+                if kept.position.is_none() && entry.standing == Standing::Held {
+                    entry.held = None;
+                    self.stand(&document, &mut entry, Standing::Queued)?;
+                    self.put_document(&document, &entry)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The document that a `d` key names.
+pub(super) fn id_of_key(key: &[u8]) -> Option<DocumentId> {
+    let (_, id) = key.split_first()?;
+    DocumentId::try_from(std::str::from_utf8(id).ok()?.to_owned()).ok()
+}

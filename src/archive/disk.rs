@@ -1,0 +1,204 @@
+//! Every change that the archive makes to the disk, sled's own apart.
+//!
+//! One small file, so that the order of writes and syncs can be read here, and so that tests can make any of them
+//! fail. It never retries: after a failed sync nobody knows what the disk holds (the kernel may have dropped the
+//! pages and the error with them), so a sync's failure has its own error, and the process must end on it.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+
+use super::ArchiveError;
+
+/// Nobody but the daemon's user may look into the state directory.
+const FOLDER_MODE: u32 = 0o700;
+
+/// Buffer for copying a source into the archive.
+const COPY_BUFFER: usize = 128 * 1024;
+
+/// The disk; cloned freely, all clones are the same disk.
+#[derive(Clone, Default)]
+pub(super) struct Disk {
+    #[cfg(test)]
+    pub(super) faults: std::sync::Arc<faults::Faults>,
+}
+
+impl Disk {
+    /// Makes a folder and those above it, for this user alone.
+    pub(super) fn make_folder(&self, path: &Path) -> Result<(), ArchiveError> {
+        self.before(Operation::Write, path)?;
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(FOLDER_MODE)
+            .create(path)
+            .map_err(|e| ArchiveError::write_failed(path, e))
+    }
+
+    /// Makes a folder private that another program has made.
+    pub(super) fn make_private(&self, path: &Path) -> Result<(), ArchiveError> {
+        self.before(Operation::Write, path)?;
+        fs::set_permissions(path, fs::Permissions::from_mode(FOLDER_MODE))
+            .map_err(|e| ArchiveError::write_failed(path, e))
+    }
+
+    /// Makes a new file; one that exists already is an error.
+    pub(super) fn create(&self, path: &Path, mode: u32) -> Result<File, ArchiveError> {
+        self.before(Operation::Write, path)?;
+        let file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
+        file.map_err(|e| ArchiveError::write_failed(path, e))
+    }
+
+    /// Appends to a file that was just made.
+    pub(super) fn write(&self, file: &mut File, path: &Path, bytes: &[u8]) -> Result<(), ArchiveError> {
+        self.before(Operation::Write, path)?;
+        file.write_all(bytes).map_err(|e| ArchiveError::write_failed(path, e))
+    }
+
+    /// Copies all of `from`, showing each piece to `seen`. An error of the source is told apart from one of the disk.
+    pub(super) fn copy(
+        &self,
+        from: &mut dyn io::Read,
+        file: &mut File,
+        path: &Path,
+        mut seen: impl FnMut(&[u8]),
+    ) -> Result<u64, ArchiveError> {
+        let mut buffer = vec![0; COPY_BUFFER];
+        let mut size = 0;
+        loop {
+            let read = match from.read(&mut buffer) {
+                Ok(0) => return Ok(size),
+                Ok(read) => read,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+                Err(e) => return Err(ArchiveError::SourceUnreadable { source: std::sync::Arc::new(e) }),
+            };
+            let piece = buffer.get(..read).unwrap_or_default();
+            seen(piece);
+            self.write(file, path, piece)?;
+            size += read as u64;
+        }
+    }
+
+    /// Writes at an offset: the journal knows where its last durable record ends, whatever an earlier try left there.
+    pub(super) fn write_at(&self, file: &File, path: &Path, bytes: &[u8], offset: u64) -> Result<(), ArchiveError> {
+        self.before(Operation::Write, path)?;
+        file.write_all_at(bytes, offset).map_err(|e| ArchiveError::write_failed(path, e))
+    }
+
+    /// Cuts a file to a length.
+    pub(super) fn cut(&self, file: &File, path: &Path, length: u64) -> Result<(), ArchiveError> {
+        self.before(Operation::Write, path)?;
+        file.set_len(length).map_err(|e| ArchiveError::write_failed(path, e))
+    }
+
+    /// Lets the kernel begin to write the file out, so that the syncs of many files overlap.
+    pub(super) fn begin_write_back(&self, file: &File) {
+        // On Linux this advice starts write-back of dirty pages and waits for nothing. A refusal costs speed only.
+        _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed);
+    }
+
+    /// Waits until the file's content and size are on the disk.
+    pub(super) fn sync(&self, file: &File, path: &Path) -> Result<(), ArchiveError> {
+        self.before(Operation::Sync, path)?;
+        file.sync_all().map_err(|e| ArchiveError::sync_failed(path, e))
+    }
+
+    /// Waits until the file's content, and as much of its metadata as reading it needs, is on the disk.
+    pub(super) fn sync_data(&self, file: &File, path: &Path) -> Result<(), ArchiveError> {
+        self.before(Operation::Sync, path)?;
+        file.sync_data().map_err(|e| ArchiveError::sync_failed(path, e))
+    }
+
+    /// Waits until the names in a folder are on the disk.
+    pub(super) fn sync_folder(&self, path: &Path) -> Result<(), ArchiveError> {
+        let folder = File::open(path).map_err(|e| ArchiveError::sync_failed(path, e))?;
+        self.sync(&folder, path)
+    }
+
+    /// Gives a file its name, replacing what bore it.
+    pub(super) fn rename(&self, from: &Path, to: &Path) -> Result<(), ArchiveError> {
+        self.before(Operation::Rename, to)?;
+        fs::rename(from, to).map_err(|e| ArchiveError::write_failed(to, e))
+    }
+
+    /// Removes a file; one that is not there is no error.
+    pub(super) fn remove(&self, path: &Path) -> Result<(), ArchiveError> {
+        match fs::remove_file(path) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(ArchiveError::write_failed(path, e)),
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    /// Removes a folder with all that it holds; one that is not there is no error.
+    pub(super) fn remove_folder(&self, path: &Path) -> Result<(), ArchiveError> {
+        match fs::remove_dir_all(path) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(ArchiveError::write_failed(path, e)),
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    #[cfg(not(test))]
+    #[allow(clippy::unused_self, clippy::unnecessary_wraps, reason = "fails only under test")]
+    fn before(&self, _operation: Operation, _path: &Path) -> Result<(), ArchiveError> {
+        Ok(())
+    }
+
+    #[cfg(test)]
+    fn before(&self, operation: Operation, path: &Path) -> Result<(), ArchiveError> {
+        match self.faults.strikes(operation) {
+            None => Ok(()),
+            Some(error) if operation == Operation::Sync => Err(ArchiveError::sync_failed(path, error)),
+            Some(error) => Err(ArchiveError::write_failed(path, error)),
+        }
+    }
+}
+
+/// What a fault can be tied to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Operation {
+    Write,
+    Rename,
+    Sync,
+}
+
+#[cfg(test)]
+pub(super) mod faults {
+    use std::io;
+    use std::sync::Mutex;
+
+    use super::Operation;
+
+    /// One fault to come: the `after`th operation of its kind from now fails, once.
+    #[derive(Default)]
+    pub(in crate::archive) struct Faults(Mutex<Option<(Operation, usize, i32)>>);
+
+    /// Linux's number of "no space left on device".
+    pub(in crate::archive) const NO_SPACE: i32 = 28;
+    /// Linux's number of "input/output error".
+    pub(in crate::archive) const INPUT_OUTPUT: i32 = 5;
+
+    impl Faults {
+        pub(in crate::archive) fn plan(&self, operation: Operation, after: usize, errno: i32) {
+            *self.0.lock().unwrap() = Some((operation, after, errno));
+        }
+
+        pub(in crate::archive) fn pending(&self) -> bool {
+            self.0.lock().unwrap().is_some()
+        }
+
+        pub(super) fn strikes(&self, operation: Operation) -> Option<io::Error> {
+            let mut planned = self.0.lock().unwrap();
+            match *planned {
+                Some((kind, 0, errno)) if kind == operation => {
+                    *planned = None;
+                    Some(io::Error::from_raw_os_error(errno))
+                }
+                Some((kind, after, errno)) if kind == operation => {
+                    *planned = Some((kind, after - 1, errno));
+                    None
+                }
+                Some(_) | None => None,
+            }
+        }
+    }
+}

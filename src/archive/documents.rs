@@ -1,0 +1,290 @@
+//! The sealed documents, each named by the SHA-256 of its bytes, and the readings kept beside them.
+//!
+//! A document gets its name only after its bytes are on the disk, and its name is on the disk before anybody is told;
+//! it is never changed afterwards. A reading can be made again from its document, so it is written without waiting
+//! for the disk, and one that does not check is simply not there.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use flate2::Compression;
+use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+
+use super::disk::Disk;
+use super::{ArchiveError, Content};
+use crate::document::{DocumentId, Reading};
+
+/// A sealed document can be read by the daemon's user and changed by nobody.
+const SEALED_MODE: u32 = 0o400;
+
+/// Syncs under way at once when many documents are sealed together: enough for the kernel to merge their flushes.
+const SYNC_THREADS: usize = 8;
+
+/// A reading larger than this unpacked is no reading of ours (10,000 dense pages make some 400 MB of JSON).
+const READING_LIMIT: u64 = 1024 * 1024 * 1024;
+
+/// Bytes written to a file without a name that lasts yet; removed when dropped unsealed.
+pub(super) struct Draft {
+    disk: Disk,
+    path: PathBuf,
+    file: File,
+    pub id: DocumentId,
+    pub size: u64,
+    sealed: bool,
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        if !self.sealed
+            && let Err(error) = self.disk.remove(&self.path)
+        {
+            // The next start empties the folder.
+            tracing::warn!(document = %self.id, %error, "a temporary file stays until the next start");
+        }
+    }
+}
+
+/// The folders of documents, readings and drafts; cloned freely.
+#[derive(Clone)]
+pub(super) struct Documents {
+    disk: Disk,
+    documents: PathBuf,
+    readings: PathBuf,
+    drafts: PathBuf,
+    next_draft: Arc<AtomicU64>,
+}
+
+impl Documents {
+    pub(super) fn new(disk: Disk, state: &Path) -> Self {
+        Self {
+            disk,
+            documents: state.join("documents"),
+            readings: state.join("readings"),
+            drafts: state.join("tmp"),
+            next_draft: Arc::default(),
+        }
+    }
+
+    /// Makes the folders, empties that of drafts; needs the archive's lock.
+    pub(super) fn prepare(&self) -> Result<(), ArchiveError> {
+        self.disk.remove_folder(&self.drafts)?;
+        self.disk.make_folder(&self.drafts)?;
+        for shard in SHARDS {
+            self.disk.make_folder(&self.documents.join(shard))?;
+            self.disk.make_folder(&self.readings.join(shard))?;
+        }
+        self.disk.sync_folder(&self.documents)
+    }
+
+    fn path(&self, id: &DocumentId) -> PathBuf {
+        self.documents.join(shard(id)).join(id.as_str())
+    }
+
+    fn draft_path(&self) -> PathBuf {
+        self.drafts.join(self.next_draft.fetch_add(1, Ordering::Relaxed).to_string())
+    }
+
+    /// Writes an arrival's bytes down, not durable yet, and finds out its id.
+    pub(super) fn draft(&self, content: Content) -> Result<Draft, ArchiveError> {
+        let path = self.draft_path();
+        let file = self.disk.create(&path, SEALED_MODE)?;
+        let mut draft = Draft {
+            disk: self.disk.clone(),
+            path,
+            file,
+            id: DocumentId::from_digest(&[0; 32]),
+            size: 0,
+            sealed: false,
+        };
+        match content {
+            Content::Bytes(bytes) => {
+                self.disk.write(&mut draft.file, &draft.path, &bytes)?;
+                self.disk.begin_write_back(&draft.file);
+                draft.id = DocumentId::of(&bytes);
+                draft.size = bytes.len() as u64;
+            }
+            Content::File(mut source) => {
+                let mut digest = Sha256::new();
+                let copied = self.disk.copy(&mut source, &mut draft.file, &draft.path, |piece| digest.update(piece));
+                draft.size = copied?;
+                self.disk.begin_write_back(&draft.file);
+                draft.id = DocumentId::from_digest(&digest.finalize());
+            }
+        }
+        Ok(draft)
+    }
+
+    /// Gives drafts their lasting names, durably. Costs about two syncs for one draft and hardly more for hundreds:
+    /// the first sync of a group makes the filesystem commit all of it, the rest find their work done.
+    pub(super) fn seal(&self, drafts: &mut [&mut Draft]) -> Result<(), ArchiveError> {
+        self.sync_each(&*drafts, |draft| self.disk.sync(&draft.file, &draft.path))?;
+        let mut folders = BTreeSet::new();
+        for draft in drafts {
+            let path = self.path(&draft.id);
+            self.disk.rename(&draft.path, &path)?;
+            draft.sealed = true;
+            folders.extend(path.parent().map(Path::to_owned));
+        }
+        let folders: Vec<PathBuf> = folders.into_iter().collect();
+        self.sync_each(&folders, |folder| self.disk.sync_folder(folder))
+    }
+
+    fn sync_each<T: Sync>(
+        &self,
+        all: &[T],
+        sync: impl Fn(&T) -> Result<(), ArchiveError> + Sync,
+    ) -> Result<(), ArchiveError> {
+        if let [only] = all {
+            return sync(only);
+        }
+        let next = AtomicUsize::new(0);
+        let work = || {
+            while let Some(one) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
+                sync(one)?;
+            }
+            Ok(())
+        };
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = (1..SYNC_THREADS.min(all.len())).map(|_| scope.spawn(work)).collect();
+            let own = work();
+            threads.into_iter().fold(own, |outcome, thread| {
+                let theirs = thread.join().unwrap_or_else(|_| {
+                    let panicked = io::Error::other("the thread that synced it panicked");
+                    Err(ArchiveError::sync_failed(&self.documents, panicked))
+                });
+                outcome.and(theirs)
+            })
+        })
+    }
+
+    /// Whether the document is there with this size. Its bytes are checked when they are read.
+    pub(super) fn is_present(&self, id: &DocumentId, size: u64) -> bool {
+        fs::symlink_metadata(self.path(id)).is_ok_and(|data| data.is_file() && data.len() == size)
+    }
+
+    /// Opens a document for reading.
+    pub(super) fn open(&self, id: &DocumentId) -> Result<File, ArchiveError> {
+        File::open(self.path(id)).map_err(|source| match source.kind() {
+            io::ErrorKind::NotFound => ArchiveError::DocumentMissing { document: id.clone() },
+            _ => ArchiveError::read_failed(&self.path(id), source),
+        })
+    }
+
+    /// A document's bytes, proven to be those that were accepted.
+    pub(super) fn read(&self, id: &DocumentId) -> Result<Vec<u8>, ArchiveError> {
+        let mut bytes = Vec::new();
+        let read = self.open(id)?.read_to_end(&mut bytes);
+        read.map_err(|e| ArchiveError::read_failed(&self.path(id), e))?;
+        if DocumentId::of(&bytes) == *id {
+            Ok(bytes)
+        } else {
+            Err(ArchiveError::DocumentDamaged { document: id.clone() })
+        }
+    }
+
+    /// Whether a document's bytes are those that were accepted, without holding them all in memory.
+    pub(super) fn check(&self, id: &DocumentId) -> Result<(), ArchiveError> {
+        let mut file = self.open(id)?;
+        let mut digest = Sha256::new();
+        let mut buffer = vec![0; 128 * 1024];
+        loop {
+            let read = file.read(&mut buffer).map_err(|e| ArchiveError::read_failed(&self.path(id), e))?;
+            if read == 0 {
+                break;
+            }
+            digest.update(buffer.get(..read).unwrap_or_default());
+        }
+        if DocumentId::from_digest(&digest.finalize()) == *id {
+            Ok(())
+        } else {
+            Err(ArchiveError::DocumentDamaged { document: id.clone() })
+        }
+    }
+
+    /// Every sealed document on the disk, whether or not the journal knows it.
+    pub(super) fn stored(&self) -> Result<Vec<DocumentId>, ArchiveError> {
+        let mut found = Vec::new();
+        for shard in SHARDS {
+            let folder = self.documents.join(shard);
+            let failed = |e| ArchiveError::read_failed(&folder, e);
+            let entries = match fs::read_dir(&folder) {
+                Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
+                entries => entries.map_err(failed)?,
+            };
+            for entry in entries {
+                let name = entry.map_err(failed)?.file_name().into_string();
+                found.extend(name.ok().and_then(|name| DocumentId::try_from(name).ok()));
+            }
+        }
+        Ok(found)
+    }
+
+    /// A stored document's size, and when it was stored.
+    pub(super) fn stored_since(&self, id: &DocumentId) -> Result<(u64, Timestamp), ArchiveError> {
+        let path = self.path(id);
+        let data = fs::metadata(&path).map_err(|e| ArchiveError::read_failed(&path, e))?;
+        let modified = data.modified().ok().and_then(|time| Timestamp::try_from(time).ok());
+        Ok((data.len(), modified.unwrap_or(Timestamp::UNIX_EPOCH)))
+    }
+
+    fn reading_path(&self, id: &DocumentId) -> PathBuf {
+        self.readings.join(shard(id)).join(format!("{}.json.gz", id.as_str()))
+    }
+
+    /// Keeps a reading; it may be gone after a crash.
+    pub(super) fn put_reading(&self, id: &DocumentId, reading: &Reading) -> Result<(), ArchiveError> {
+        let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+        serde_json::to_writer(&mut packed, reading).map_err(|e| ArchiveError::not_serialisable(&e))?;
+        let path = self.reading_path(id);
+        let packed = packed.finish().map_err(|e| ArchiveError::write_failed(&path, e))?;
+        let draft = self.draft_path();
+        let written = self.disk.create(&draft, 0o600).and_then(|mut file| {
+            self.disk.write(&mut file, &draft, &packed)?;
+            self.disk.rename(&draft, &path)
+        });
+        if written.is_err() {
+            self.disk.remove(&draft)?;
+        }
+        written
+    }
+
+    /// The reading kept for a document; `None` when there is none, or none that is whole.
+    pub(super) fn reading(&self, id: &DocumentId) -> Result<Option<Reading>, ArchiveError> {
+        let path = self.reading_path(id);
+        let file = match File::open(&path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+            file => file.map_err(|e| ArchiveError::read_failed(&path, e))?,
+        };
+        let mut json = Vec::new();
+        // The gzip trailer's checksum tells a whole reading from a damaged one.
+        match GzDecoder::new(io::BufReader::new(file)).take(READING_LIMIT).read_to_end(&mut json) {
+            Ok(_) => Ok(serde_json::from_slice(&json).ok()),
+            Err(_) => Ok(None),
+        }
+    }
+}
+
+/// Documents are spread by the first digit of their id. Sixteen folders, because a group of arrivals must sync each
+/// folder that it touches: with 256, two hundred arrivals spent half of their time on that.
+const SHARDS: [&str; 16] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "a", "b", "c", "d", "e", "f"];
+
+fn shard(id: &DocumentId) -> &str {
+    id.as_str().get(..1).unwrap_or("0")
+}
+
+/// Replaces `path` durably by `bytes`, whole or not at all.
+pub(super) fn replace(disk: &Disk, draft: &Path, path: &Path, bytes: &[u8]) -> Result<(), ArchiveError> {
+    disk.remove(draft)?;
+    let mut file = disk.create(draft, 0o600)?;
+    disk.write(&mut file, draft, bytes)?;
+    disk.sync(&file, draft)?;
+    disk.rename(draft, path)?;
+    path.parent().map_or(Ok(()), |folder| disk.sync_folder(folder))
+}

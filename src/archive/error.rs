@@ -1,0 +1,144 @@
+//! What can go wrong with the archive, worded once.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::document::DocumentId;
+use crate::queue::item::ItemId;
+
+/// What went wrong, where, and what to do about it. Clones tell the same to every caller of a group.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum ArchiveError {
+    /// The state directory cannot be made or entered.
+    #[error("the state directory {} cannot be used: {source}; make it writable for the user that runs this program", path.display())]
+    StateDirectory { path: PathBuf, source: Arc<io::Error> },
+    /// Others may look into the state directory.
+    #[error("the state directory {} may be read by others (mode {mode:03o}); run: chmod 700 {}", path.display(), path.display())]
+    OthersMayRead { path: PathBuf, mode: u32 },
+    /// Another process has the archive open.
+    #[error("the state directory {} is in use by {}; stop that process first", state.display(), process(*holder))]
+    Locked { state: PathBuf, holder: Option<u32> },
+    /// A record of the journal that had been acknowledged does not check.
+    #[error(
+        "the journal is damaged: {} at byte {offset}, record {sequence}: {what}; nothing was changed; restore this file \
+         from a copy", path.display()
+    )]
+    JournalDamaged {
+        path: PathBuf,
+        /// In bytes.
+        offset: u64,
+        /// The record that should stand there; 0 when it is not known.
+        sequence: u64,
+        what: &'static str,
+    },
+    /// There are documents but no journal.
+    #[error("the journal {} is missing although documents are stored; restore it from a copy", path.display())]
+    JournalMissing { path: PathBuf },
+    /// The index failed, and making it anew did not help or cannot be done while running.
+    #[error("the index failed: {what}; start the program again, which makes the index anew")]
+    IndexFailed { what: String },
+    /// Something could not be written; nothing was accepted, nothing half-written stays.
+    #[error("cannot write {}: {source}; nothing was accepted; make room or repair the disk, then try again", path.display())]
+    WriteFailed { path: PathBuf, source: Arc<io::Error> },
+    /// The disk did not confirm a write: nobody knows what it holds.
+    #[error("the disk did not confirm {}: {source}; the process must end; check the disk, then start it again", path.display())]
+    SyncFailed { path: PathBuf, source: Arc<io::Error> },
+    /// Something could not be read.
+    #[error("cannot read {}: {source}; check the file and its permissions", path.display())]
+    ReadFailed { path: PathBuf, source: Arc<io::Error> },
+    /// The file that was to be accepted could not be read.
+    #[error("the source's file cannot be read: {source}; it stays where it is and is tried again")]
+    SourceUnreadable { source: Arc<io::Error> },
+    /// An accepted document is gone.
+    #[error("document {document} is missing from the archive; restore it from a copy")]
+    DocumentMissing { document: DocumentId },
+    /// An accepted document's bytes have changed.
+    #[error("document {document} is not what was accepted: its SHA-256 differs; restore it from a copy")]
+    DocumentDamaged { document: DocumentId },
+    /// No such document.
+    #[error("there is no document {document}; see the list for the ids there are")]
+    UnknownDocument { document: DocumentId },
+    /// No such item.
+    #[error("there is no item {item}; see the list for the ids there are")]
+    UnknownItem { item: ItemId },
+    /// An arrival may be recorded by accepting its bytes only.
+    #[error("an arrival is recorded by accepting the document; this is a fault of the program")]
+    ArrivalWithoutBytes,
+    /// An event or a reading has no JSON form.
+    #[error("a record cannot be written as JSON: {what}; this is a fault of the program")]
+    NotSerialisable { what: String },
+    /// This archive was opened for looking only.
+    #[error("the archive was opened for reading only; this is a fault of the program")]
+    ReadOnly,
+    /// The archive has stopped after a fault that it reported.
+    #[error("the archive has stopped after an earlier fault; start the program again")]
+    Stopped,
+}
+
+/// What a caller can do about an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Remedy {
+    /// Leave the source alone and try again later.
+    TryAgain,
+    /// A person has to look at what the error names; everything else goes on.
+    Hold,
+    /// End the process.
+    Stop,
+}
+
+impl ArchiveError {
+    /// What to do about it: the one place that says so.
+    pub fn remedy(&self) -> Remedy {
+        match self {
+            Self::WriteFailed { .. } | Self::SourceUnreadable { .. } => Remedy::TryAgain,
+            Self::ReadFailed { .. }
+            | Self::DocumentMissing { .. }
+            | Self::DocumentDamaged { .. }
+            | Self::UnknownDocument { .. }
+            | Self::UnknownItem { .. }
+            | Self::ArrivalWithoutBytes
+            | Self::NotSerialisable { .. }
+            | Self::ReadOnly => Remedy::Hold,
+            Self::StateDirectory { .. }
+            | Self::OthersMayRead { .. }
+            | Self::Locked { .. }
+            | Self::JournalDamaged { .. }
+            | Self::JournalMissing { .. }
+            | Self::IndexFailed { .. }
+            | Self::SyncFailed { .. }
+            | Self::Stopped => Remedy::Stop,
+        }
+    }
+
+    /// Whether the process must end.
+    pub fn is_fatal(&self) -> bool {
+        self.remedy() == Remedy::Stop
+    }
+
+    pub(super) fn write_failed(path: &Path, source: io::Error) -> Self {
+        Self::WriteFailed { path: path.to_owned(), source: Arc::new(source) }
+    }
+
+    pub(super) fn sync_failed(path: &Path, source: io::Error) -> Self {
+        Self::SyncFailed { path: path.to_owned(), source: Arc::new(source) }
+    }
+
+    pub(super) fn read_failed(path: &Path, source: io::Error) -> Self {
+        Self::ReadFailed { path: path.to_owned(), source: Arc::new(source) }
+    }
+
+    pub(super) fn not_serialisable(error: &serde_json::Error) -> Self {
+        Self::NotSerialisable { what: error.to_string() }
+    }
+}
+
+impl From<super::index::Fault> for ArchiveError {
+    fn from(fault: super::index::Fault) -> Self {
+        Self::IndexFailed { what: fault.to_string() }
+    }
+}
+
+fn process(holder: Option<u32>) -> String {
+    holder.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"))
+}

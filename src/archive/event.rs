@@ -1,0 +1,117 @@
+//! What the journal records: everything that happened to a document, in words that stay readable for years.
+//!
+//! A closed list. Events are serialised as JSON under a version number ([`VERSION`]); a variant or a field is added
+//! with a default for old records, never renamed and never dropped, because the journal is the audit trail and the
+//! only truth besides the documents.
+
+use serde::{Deserialize, Serialize};
+
+use crate::document::{DocumentId, Receipt};
+use crate::queue::item::{ItemId, QueueItem};
+
+/// Version of the record format that this program writes; it reads all versions up to this one.
+pub const VERSION: u32 = 1;
+
+/// A stage of the pipeline, for attempts and for what is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    Read,
+    Understand,
+    Link,
+    Route,
+    Queue,
+}
+
+impl Stage {
+    /// The name used in the journal, in logs and in listings.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Understand => "understand",
+            Self::Link => "link",
+            Self::Route => "route",
+            Self::Queue => "queue",
+        }
+    }
+}
+
+impl std::fmt::Display for Stage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(clippy::large_enum_variant, reason = "events live for one write; a box would only hide the fields")]
+pub enum Event {
+    /// A document's bytes are stored; its first arrival. Only `Archive::accept` records it.
+    DocumentReceived {
+        document: DocumentId,
+        /// In bytes.
+        size: u64,
+        receipt: Receipt,
+        /// Names this arrival within its source, so that the same file seen again after a crash is the same arrival.
+        source_key: String,
+    },
+    /// The same bytes came again. Only `Archive::accept` records it.
+    ArrivedAgain { document: DocumentId, receipt: Receipt, source_key: String },
+    /// The source's own file was moved away or deleted; its key may be used anew.
+    SourceReleased { document: DocumentId, source_key: String },
+    /// A source held something that is no document (a link, a FIFO, an empty file, too large a file); nothing stored.
+    Refused { source: String, source_file: String, reason: String, key: String },
+    /// What was refused is gone from its source, or a person has seen to it.
+    RefusalCleared { key: String },
+    /// A stage is about to try; recorded before it does, so that a crash counts as a try.
+    AttemptStarted {
+        document: DocumentId,
+        stage: Stage,
+        /// Counted from 1.
+        attempt: u32,
+    },
+    /// The document's items, whole. They replace its earlier items, but for those that a person has acted on.
+    Queued { document: DocumentId, items: Vec<QueueItem> },
+    /// No stage could finish it: it waits for a person. `reason` is bounded and without patient data.
+    Held { document: DocumentId, reason: String, stage: Stage },
+    /// A person wants it tried again from the start.
+    Retried { document: DocumentId, by: String },
+    /// A snapshot of the open cases was taken over.
+    CasesLoaded {
+        /// SHA-256 of the snapshot, hexadecimal.
+        digest: String,
+        cases: u64,
+    },
+    /// A person has disposed of an item.
+    Resolved {
+        item: ItemId,
+        by: String,
+        disposition: String,
+        #[serde(default)]
+        case_id: Option<String>,
+        #[serde(default)]
+        note: Option<String>,
+    },
+}
+
+/// How a person disposed of an item.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Resolution {
+    pub by: String,
+    pub disposition: String,
+    /// The case that the person chose; the item's own match stays what the machine thought.
+    pub case_id: Option<String>,
+    pub note: Option<String>,
+    pub at: jiff::Timestamp,
+}
+
+/// Something refused at a source, still there as far as is known.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Refusal {
+    pub source: String,
+    pub source_file: String,
+    pub reason: String,
+    pub key: String,
+    pub at: jiff::Timestamp,
+}

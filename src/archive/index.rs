@@ -1,0 +1,275 @@
+//! The index: what the journal comes to, kept for quick answers. The only user of sled.
+//!
+//! It is never truth. sled 0.34 may lose records without a word after a crash, may refuse to open, panic, or spin for
+//! minutes on damaged files, and its `flush` does not reach the disk. So the index carries a digest over all that it
+//! holds and the number and digest of the last journal record that it has taken in; opening reads everything and
+//! checks both, in a thread with a deadline. Whatever is wrong is a [`Fault`], and the answer to a fault is always
+//! the same: set it aside and make it again.
+//!
+//! The same index can live in memory, for a look at an archive that another process has open, and for `verify`.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::mpsc;
+use std::sync::{Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::journal::{Head, Location};
+
+/// Changed whenever keys or values change their form; an index of another form is made again.
+const FORM: u32 = 1;
+
+/// sled's page cache, in bytes. The index of 100,000 documents is some 40 MB and is read once, in order.
+const CACHE_BYTES: u64 = 16 * 1024 * 1024;
+
+/// The key of [`Summary`]; no other key begins with `!`.
+const SUMMARY: &[u8] = b"!";
+
+/// What is wrong with an index.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(super) enum Fault {
+    #[error("the index did not open within {} s", .0.as_secs())]
+    Hangs(Duration),
+    #[error("the index's store panicked")]
+    Panicked,
+    #[error("the index's store failed: {0}")]
+    Store(#[from] sled::Error),
+    #[error("the index is of another form")]
+    OtherForm,
+    #[error("the index does not hold what it says it holds")]
+    DigestDiffers,
+    #[error("the index does not agree with the journal")]
+    JournalDiffers,
+    #[error("an entry of the index cannot be understood")]
+    Entry,
+}
+
+/// A set of changes; `None` removes the key.
+pub(super) type Changes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
+
+/// What the index holds, in short.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Summary {
+    form: u32,
+    /// The last journal record taken in.
+    pub head: Head,
+    /// Where that record stands; `None` before the first.
+    pub at: Option<Location>,
+    /// Sum, modulo 2^128, of the entries' digests: the same whatever the order of the changes.
+    digest: Digest128,
+    /// Entries by the first byte of their key.
+    counts: BTreeMap<u8, u64>,
+}
+
+/// Serialised as text: JSON numbers of 128 bits are not to be relied on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+struct Digest128(u128);
+
+impl TryFrom<String> for Digest128 {
+    type Error = std::num::ParseIntError;
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        u128::from_str_radix(&text, 16).map(Self)
+    }
+}
+
+impl From<Digest128> for String {
+    fn from(digest: Digest128) -> Self {
+        format!("{:032x}", digest.0)
+    }
+}
+
+impl Summary {
+    /// Entries whose key begins with this byte.
+    pub(super) fn count(&self, kind: u8) -> u64 {
+        self.counts.get(&kind).copied().unwrap_or(0)
+    }
+
+    /// Whether both hold the same entries.
+    pub(super) fn same_entries(&self, other: &Self) -> bool {
+        self.digest == other.digest && self.counts == other.counts
+    }
+
+    fn add(&mut self, key: &[u8], value: &[u8]) {
+        self.digest.0 = self.digest.0.wrapping_add(entry_digest(key, value));
+        if let Some(&kind) = key.first() {
+            *self.counts.entry(kind).or_default() += 1;
+        }
+    }
+
+    fn take_away(&mut self, key: &[u8], value: &[u8]) {
+        self.digest.0 = self.digest.0.wrapping_sub(entry_digest(key, value));
+        if let Some(kind) = key.first()
+            && let Some(count) = self.counts.get_mut(kind)
+        {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                self.counts.remove(kind);
+            }
+        }
+    }
+}
+
+fn entry_digest(key: &[u8], value: &[u8]) -> u128 {
+    let mut digest = Sha256::new();
+    digest.update((key.len() as u64).to_le_bytes());
+    digest.update(key);
+    digest.update(value);
+    let mut half = [0; 16];
+    for (to, from) in half.iter_mut().zip(digest.finalize()) {
+        *to = from;
+    }
+    u128::from_le_bytes(half)
+}
+
+enum Base {
+    Stored(sled::Db),
+    Memory(RwLock<BTreeMap<Vec<u8>, Vec<u8>>>),
+}
+
+/// Keys and values in order of their keys.
+pub(super) struct Index {
+    base: Base,
+    summary: Mutex<Summary>,
+}
+
+impl Index {
+    /// Opens or makes the index in this folder and checks its digest, within the deadline.
+    ///
+    /// A thread that hangs cannot be ended: it is left behind with files that are about to be set aside.
+    pub(super) fn open(path: &Path, deadline: Duration) -> Result<Self, Fault> {
+        let (reply, answer) = mpsc::channel();
+        let folder = path.to_owned();
+        let opening = std::thread::Builder::new().name("index-open".to_owned()).spawn(move || {
+            let outcome = catch_unwind(AssertUnwindSafe(|| Self::open_unguarded(&folder)));
+            // Nobody listens any more once the deadline has passed.
+            _ = reply.send(outcome.unwrap_or(Err(Fault::Panicked)));
+        });
+        if let Err(error) = opening {
+            return Err(Fault::Store(sled::Error::Io(error)));
+        }
+        answer.recv_timeout(deadline).unwrap_or(Err(Fault::Hangs(deadline)))
+    }
+
+    fn open_unguarded(path: &Path) -> Result<Self, Fault> {
+        let config = sled::Config::new().path(path).cache_capacity(CACHE_BYTES).mode(sled::Mode::LowSpace);
+        let database = config.open()?;
+        let mut held = Summary { form: FORM, ..Summary::default() };
+        let mut said = None;
+        for entry in database.iter() {
+            let (key, value) = entry?;
+            if &*key == SUMMARY {
+                said = Some(serde_json::from_slice::<Summary>(&value).map_err(|_| Fault::OtherForm)?);
+            } else {
+                held.add(&key, &value);
+            }
+        }
+        let summary = match said {
+            None if held.counts.is_empty() => held,
+            None => return Err(Fault::DigestDiffers),
+            Some(said) if said.form != FORM => return Err(Fault::OtherForm),
+            Some(said) if !said.same_entries(&held) => return Err(Fault::DigestDiffers),
+            Some(said) => said,
+        };
+        Ok(Self { base: Base::Stored(database), summary: Mutex::new(summary) })
+    }
+
+    /// An empty index that lives in memory.
+    pub(super) fn in_memory() -> Self {
+        let summary = Summary { form: FORM, ..Summary::default() };
+        Self { base: Base::Memory(RwLock::default()), summary: Mutex::new(summary) }
+    }
+
+    pub(super) fn summary(&self) -> Summary {
+        self.summary.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
+        match &self.base {
+            Base::Stored(database) => Ok(guarded(|| database.get(key))?.map(|value| value.to_vec())),
+            Base::Memory(map) => Ok(map.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned()),
+        }
+    }
+
+    /// At most `limit` entries whose key begins with `prefix`, in order, beginning after the key `after`.
+    pub(super) fn page(
+        &self,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Fault> {
+        use std::ops::Bound;
+        let from = after.map_or(Bound::Included(prefix), Bound::Excluded);
+        match &self.base {
+            Base::Stored(database) => guarded(|| {
+                let mut found = Vec::new();
+                for entry in database.range::<&[u8], _>((from, Bound::Unbounded)).take(limit) {
+                    let (key, value) = entry?;
+                    if !key.starts_with(prefix) {
+                        break;
+                    }
+                    found.push((key.to_vec(), value.to_vec()));
+                }
+                Ok(found)
+            }),
+            Base::Memory(map) => {
+                let map = map.read().unwrap_or_else(PoisonError::into_inner);
+                let entries = map.range::<[u8], _>((from, Bound::Unbounded)).take(limit);
+                let ours = entries.take_while(|(key, _)| key.starts_with(prefix));
+                Ok(ours.map(|(key, value)| (key.clone(), value.clone())).collect())
+            }
+        }
+    }
+
+    /// Makes the changes, all or none, and notes that the journal has been taken in up to `head`. One thread at a
+    /// time.
+    pub(super) fn commit(&self, changes: Changes, head: &Head, at: Location) -> Result<(), Fault> {
+        let mut summary = self.summary();
+        for (key, value) in &changes {
+            if let Some(old) = self.get(key)? {
+                summary.take_away(key, &old);
+            }
+            if let Some(new) = value {
+                summary.add(key, new);
+            }
+        }
+        summary.head = head.clone();
+        summary.at = Some(at);
+        match &self.base {
+            Base::Stored(database) => {
+                let mut batch = sled::Batch::default();
+                batch.insert(SUMMARY, serde_json::to_vec(&summary).map_err(|_| Fault::Entry)?);
+                for (key, value) in changes {
+                    match value {
+                        Some(value) => batch.insert(key, value),
+                        None => batch.remove(key),
+                    }
+                }
+                guarded(|| database.apply_batch(batch))?;
+            }
+            Base::Memory(map) => {
+                let mut map = map.write().unwrap_or_else(PoisonError::into_inner);
+                for (key, value) in changes {
+                    match value {
+                        Some(value) => _ = map.insert(key, value),
+                        None => _ = map.remove(&key),
+                    }
+                }
+            }
+        }
+        *self.summary.lock().unwrap_or_else(PoisonError::into_inner) = summary;
+        Ok(())
+    }
+}
+
+/// sled panics where others return errors.
+fn guarded<T>(work: impl FnOnce() -> sled::Result<T>) -> Result<T, Fault> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(outcome) => Ok(outcome?),
+        Err(_) => Err(Fault::Panicked),
+    }
+}

@@ -1,0 +1,425 @@
+//! The journal: one line a record, each bound to the one before it by its SHA-256, in segments of some 64 MiB.
+//!
+//! A line is `SHA256 JSON\n`; the digest is that of the JSON, and the JSON holds the digest of the line before
+//! (`prev`), so nothing can be changed, dropped or put in between without breaking the chain. `synced` is the number of
+//! the last record known to be on the disk when this one was written. That tells two kinds of damage apart:
+//!
+//! * a **torn tail**: the last write was cut short by a crash. Nobody was told that it succeeded, so it is cut away
+//!   (the cut bytes are kept beside, as `….torn`).
+//! * **damage before it**: a record that had been acknowledged does not check. That is reported with file, offset
+//!   and sequence, and never cut away.
+//!
+//! It knows nothing of what events mean, and never rewrites a record.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::ArchiveError;
+use super::disk::Disk;
+use super::event::{Event, VERSION};
+
+/// A new segment is begun once the current one is larger: start-up checks the last segment whole, so this bounds it.
+const SEGMENT_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Hexadecimal digits of a digest.
+const DIGEST_DIGITS: usize = 64;
+
+/// What stands in `prev` of the first record.
+const NO_RECORD: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
+/// Where a record stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(from = "(u32, u64, u32)", into = "(u32, u64, u32)")]
+pub(super) struct Location {
+    pub segment: u32,
+    pub offset: u64,
+    /// With the line feed.
+    pub length: u32,
+}
+
+impl From<(u32, u64, u32)> for Location {
+    fn from((segment, offset, length): (u32, u64, u32)) -> Self {
+        Self { segment, offset, length }
+    }
+}
+
+impl From<Location> for (u32, u64, u32) {
+    fn from(at: Location) -> Self {
+        (at.segment, at.offset, at.length)
+    }
+}
+
+impl Location {
+    pub(super) fn end(self) -> u64 {
+        self.offset + u64::from(self.length)
+    }
+}
+
+/// The last record: number (0 when there is none) and digest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Head {
+    pub sequence: u64,
+    pub digest: String,
+}
+
+impl Default for Head {
+    fn default() -> Self {
+        Self { sequence: 0, digest: NO_RECORD.to_owned() }
+    }
+}
+
+/// A record's JSON as written.
+#[derive(Serialize)]
+struct WrittenRecord<'a> {
+    v: u32,
+    seq: u64,
+    time: Timestamp,
+    synced: u64,
+    prev: &'a str,
+    event: &'a Event,
+}
+
+/// A record's JSON as read; `E` is [`Event`], or [`serde::de::IgnoredAny`] where only the chain is looked at.
+#[derive(Deserialize)]
+struct ReadRecord<E> {
+    v: u32,
+    seq: u64,
+    time: Timestamp,
+    synced: u64,
+    prev: String,
+    event: E,
+}
+
+/// A record whose own digest checks.
+pub(super) struct Record<E> {
+    pub sequence: u64,
+    pub time: Timestamp,
+    pub event: E,
+    pub digest: String,
+    pub at: Location,
+    synced: u64,
+    previous: String,
+}
+
+fn segment_path(folder: &Path, segment: u32) -> PathBuf {
+    folder.join(format!("{segment:08}.log"))
+}
+
+/// The digest of a record's JSON, hexadecimal.
+fn digest_of(json: &[u8]) -> String {
+    crate::document::DocumentId::from_digest(&Sha256::digest(json)).into()
+}
+
+/// Takes a line apart and checks its digest; what is wrong with it otherwise.
+fn parse<E: for<'de> Deserialize<'de>>(line: &[u8], at: Location) -> Result<Record<E>, &'static str> {
+    let body = line.strip_suffix(b"\n").ok_or("the record has no end")?;
+    let (digest, json) = body.split_at_checked(DIGEST_DIGITS).ok_or("the record is too short")?;
+    let json = json.strip_prefix(b" ").ok_or("the record's digest is malformed")?;
+    let own = digest_of(json);
+    if own.as_bytes() != digest {
+        return Err("the record does not agree with its own SHA-256");
+    }
+    let read: ReadRecord<E> = serde_json::from_slice(json).map_err(|_| "the record holds an event unknown here")?;
+    if read.v > VERSION {
+        return Err("the record was written by a newer version of this program");
+    }
+    Ok(Record {
+        sequence: read.seq,
+        time: read.time,
+        event: read.event,
+        digest: own,
+        at,
+        synced: read.synced,
+        previous: read.prev,
+    })
+}
+
+/// The segments present, in order. A gap in their numbers is damage.
+pub(super) fn segments(folder: &Path) -> Result<Vec<u32>, ArchiveError> {
+    let mut numbers = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(|e| ArchiveError::read_failed(folder, e))? {
+        let name = entry.map_err(|e| ArchiveError::read_failed(folder, e))?.file_name();
+        let digits = name.to_str().and_then(|name| name.strip_suffix(".log"));
+        let number: Option<u32> = digits.and_then(|digits| digits.parse().ok());
+        numbers.extend(number);
+    }
+    numbers.sort_unstable();
+    for (expected, &found) in (1..).zip(&numbers) {
+        if found != expected {
+            return Err(ArchiveError::JournalDamaged {
+                path: segment_path(folder, expected),
+                offset: 0,
+                sequence: 0,
+                what: "the segment is missing",
+            });
+        }
+    }
+    Ok(numbers)
+}
+
+/// What a pass over one segment found at its end.
+pub(super) struct Scanned {
+    /// Where the last whole record ends.
+    pub end: u64,
+    /// The bytes after it: the torn tail, empty when there is none.
+    pub torn: Vec<u8>,
+}
+
+/// Reads the records of a segment from `offset` on and gives each to `found`.
+///
+/// `before` is the record that must come before the first one (`None`: not known, as at the start of a later segment
+/// whose predecessor was not read); afterwards it is the last record read. Only the last segment may have a torn tail.
+pub(super) fn scan<E: for<'de> Deserialize<'de>>(
+    folder: &Path,
+    segment: u32,
+    offset: u64,
+    is_last: bool,
+    before: &mut Option<Head>,
+    mut found: impl FnMut(Record<E>) -> Result<(), ArchiveError>,
+) -> Result<Scanned, ArchiveError> {
+    let path = segment_path(folder, segment);
+    let mut file = File::open(&path).map_err(|e| ArchiveError::read_failed(&path, e))?;
+    file.seek(SeekFrom::Start(offset)).map_err(|e| ArchiveError::read_failed(&path, e))?;
+    let mut lines = BufReader::with_capacity(256 * 1024, file);
+    let mut end = offset;
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let length = lines.read_until(b'\n', &mut line).map_err(|e| ArchiveError::read_failed(&path, e))?;
+        if length == 0 {
+            return Ok(Scanned { end, torn: Vec::new() });
+        }
+        let at = Location { segment, offset: end, length: length as u32 };
+        let follows = |record: &Record<E>| {
+            before.as_ref().is_none_or(|b| record.previous == b.digest && record.sequence == b.sequence + 1)
+        };
+        let wrong = match parse::<E>(&line, at) {
+            Ok(record) if follows(&record) => {
+                *before = Some(Head { sequence: record.sequence, digest: record.digest.clone() });
+                end = at.end();
+                found(record)?;
+                continue;
+            }
+            Ok(_) => "the record does not follow the one before it",
+            Err(wrong) => wrong,
+        };
+        let expected = before.as_ref().map_or(0, |b| b.sequence + 1);
+        let bad = line.clone();
+        let mut rest = Vec::new();
+        lines.read_to_end(&mut rest).map_err(|e| ArchiveError::read_failed(&path, e))?;
+        if is_last && is_torn(&bad, &rest, expected) {
+            let mut torn = bad;
+            torn.append(&mut rest);
+            return Ok(Scanned { end, torn });
+        }
+        return Err(ArchiveError::JournalDamaged { path, offset: end, sequence: expected, what: wrong });
+    }
+}
+
+/// Whether a record that does not check, and what follows it, can be the leftover of a write that never finished.
+///
+/// A write that was cut short leaves a line without an end, or blocks of zeros; records hold no zero byte. A whole
+/// line that does not check was changed later. And no later record may say that this one had been synced.
+fn is_torn(bad: &[u8], rest: &[u8], expected: u64) -> bool {
+    let unfinished = !bad.ends_with(b"\n") || bad.contains(&0);
+    let anywhere = Location { segment: 0, offset: 0, length: 0 };
+    let acknowledged = rest
+        .split_inclusive(|&byte| byte == b'\n')
+        .any(|line| parse::<serde::de::IgnoredAny>(line, anywhere).is_ok_and(|record| record.synced >= expected));
+    unfinished && !acknowledged
+}
+
+/// Reads single records wherever they stand; shared by all threads.
+pub(super) struct Reader {
+    folder: PathBuf,
+    open: Mutex<BTreeMap<u32, Arc<File>>>,
+}
+
+impl Reader {
+    pub(super) fn new(folder: &Path) -> Self {
+        Self { folder: folder.to_owned(), open: Mutex::default() }
+    }
+
+    /// The record at a place, its digest checked.
+    pub(super) fn read(&self, at: Location) -> Result<Record<Event>, ArchiveError> {
+        let path = segment_path(&self.folder, at.segment);
+        let file = {
+            let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+            match open.get(&at.segment) {
+                Some(file) => Arc::clone(file),
+                None => {
+                    let file = Arc::new(File::open(&path).map_err(|e| ArchiveError::read_failed(&path, e))?);
+                    open.insert(at.segment, Arc::clone(&file));
+                    file
+                }
+            }
+        };
+        let mut line = vec![0; at.length as usize];
+        file.read_exact_at(&mut line, at.offset).map_err(|e| ArchiveError::read_failed(&path, e))?;
+        parse(&line, at).map_err(|what| ArchiveError::JournalDamaged { path, offset: at.offset, sequence: 0, what })
+    }
+}
+
+/// A point to which unwritten records can be taken back.
+pub(super) struct Savepoint {
+    head: Head,
+    buffered: usize,
+}
+
+/// The journal's end, where records are added. Belongs to one thread.
+pub(super) struct Journal {
+    disk: Disk,
+    folder: PathBuf,
+    file: File,
+    path: PathBuf,
+    segment: u32,
+    /// Bytes of the current segment that are whole, synced records.
+    length: u64,
+    /// The last record, those in `buffer` included.
+    head: Head,
+    /// The last record on the disk.
+    synced: u64,
+    /// Records prepared but not written yet.
+    buffer: Vec<u8>,
+    segment_bytes: u64,
+}
+
+/// The journal as opened, with what opening it found.
+pub(super) struct Opened {
+    pub journal: Journal,
+    /// Bytes cut from a torn tail.
+    pub torn: usize,
+}
+
+impl Journal {
+    /// Checks the last segment, cuts a torn tail, and stands ready to append. Makes the first segment of a new
+    /// archive.
+    pub(super) fn open(disk: Disk, folder: &Path) -> Result<Opened, ArchiveError> {
+        let numbers = segments(folder)?;
+        let Some(&last) = numbers.last() else {
+            let path = segment_path(folder, 1);
+            let file = disk.create(&path, 0o600)?;
+            disk.sync_folder(folder)?;
+            return Ok(Opened { journal: Self::at(disk, folder, file, path, 1, 0, Head::default()), torn: 0 });
+        };
+        // A crash right after a new segment was made leaves it empty: the last record then stands in the one before.
+        let mut head = None;
+        if let Some(&earlier) = numbers.iter().rev().nth(1)
+            && std::fs::metadata(segment_path(folder, last)).is_ok_and(|data| data.len() == 0)
+        {
+            scan::<serde::de::IgnoredAny>(folder, earlier, 0, false, &mut head, |_| Ok(()))?;
+        } else if last == 1 {
+            head = Some(Head::default());
+        }
+        let scanned = scan::<serde::de::IgnoredAny>(folder, last, 0, true, &mut head, |_| Ok(()))?;
+        let path = segment_path(folder, last);
+        let file = File::options().write(true).open(&path).map_err(|e| ArchiveError::read_failed(&path, e))?;
+        if !scanned.torn.is_empty() {
+            let kept = folder.join(format!("{last:08}.torn"));
+            disk.remove(&kept)?;
+            let mut copy = disk.create(&kept, 0o600)?;
+            disk.write(&mut copy, &kept, &scanned.torn)?;
+            disk.sync(&copy, &kept)?;
+            disk.cut(&file, &path, scanned.end)?;
+            disk.sync(&file, &path)?;
+        }
+        let head = head.unwrap_or_default();
+        let journal = Self::at(disk, folder, file, path, last, scanned.end, head);
+        Ok(Opened { journal, torn: scanned.torn.len() })
+    }
+
+    fn at(disk: Disk, folder: &Path, file: File, path: PathBuf, segment: u32, length: u64, head: Head) -> Self {
+        let synced = head.sequence;
+        let segment_bytes = SEGMENT_BYTES;
+        Self {
+            disk,
+            folder: folder.to_owned(),
+            file,
+            path,
+            segment,
+            length,
+            head,
+            synced,
+            buffer: Vec::new(),
+            segment_bytes,
+        }
+    }
+
+    pub(super) fn head(&self) -> &Head {
+        &self.head
+    }
+
+    #[cfg(test)]
+    pub(super) fn set_segment_bytes(&mut self, bytes: u64) {
+        self.segment_bytes = bytes;
+    }
+
+    /// To be called before the first record of a group: begins a new segment when the current one is full.
+    pub(super) fn begin_group(&mut self) -> Result<(), ArchiveError> {
+        if self.length < self.segment_bytes {
+            return Ok(());
+        }
+        let next = self.segment + 1;
+        let path = segment_path(&self.folder, next);
+        // One that an earlier, failed try has left is empty.
+        self.disk.remove(&path)?;
+        let file = self.disk.create(&path, 0o600)?;
+        self.disk.sync_folder(&self.folder)?;
+        (self.file, self.path, self.segment, self.length) = (file, path, next, 0);
+        Ok(())
+    }
+
+    /// Prepares a record and says where it will stand and what number it has.
+    pub(super) fn prepare(&mut self, event: &Event, time: Timestamp) -> Result<(u64, Location), ArchiveError> {
+        let sequence = self.head.sequence + 1;
+        let prev = &self.head.digest;
+        let record = WrittenRecord { v: VERSION, seq: sequence, time, synced: self.synced, prev, event };
+        let json = serde_json::to_vec(&record).map_err(|e| ArchiveError::not_serialisable(&e))?;
+        let digest = digest_of(&json);
+        let offset = self.length + self.buffer.len() as u64;
+        let length = (DIGEST_DIGITS + 1 + json.len() + 1) as u32;
+        self.buffer.extend_from_slice(digest.as_bytes());
+        self.buffer.push(b' ');
+        self.buffer.extend_from_slice(&json);
+        self.buffer.push(b'\n');
+        self.head = Head { sequence, digest };
+        Ok((sequence, Location { segment: self.segment, offset, length }))
+    }
+
+    pub(super) fn savepoint(&self) -> Savepoint {
+        Savepoint { head: self.head.clone(), buffered: self.buffer.len() }
+    }
+
+    /// Takes back what was prepared after a savepoint.
+    pub(super) fn rewind(&mut self, to: Savepoint) {
+        self.buffer.truncate(to.buffered);
+        self.head = to.head;
+    }
+
+    /// Writes what was prepared and waits until it is on the disk. After a failed write the file is cut back, so that
+    /// nothing half-written stays; after a failed sync the process must end.
+    pub(super) fn commit(&mut self) -> Result<(), ArchiveError> {
+        if let Err(error) = self.disk.write_at(&self.file, &self.path, &self.buffer, self.length) {
+            // With leftovers in the file no later record would be safe: as final as a failed sync.
+            return match self.disk.cut(&self.file, &self.path, self.length) {
+                Err(ArchiveError::WriteFailed { path, source }) => Err(ArchiveError::SyncFailed { path, source }),
+                Err(other) => Err(other),
+                Ok(()) => Err(error),
+            };
+        }
+        self.disk.sync_data(&self.file, &self.path)?;
+        self.length += self.buffer.len() as u64;
+        self.buffer.clear();
+        self.buffer.shrink_to(1024 * 1024);
+        self.synced = self.head.sequence;
+        Ok(())
+    }
+}

@@ -1,0 +1,261 @@
+//! Looking: what the archive answers without changing anything.
+//!
+//! Answers are put together from the index and the journal's records it points to. A change that happens between
+//! two steps of one answer may make an item drop out of it; the next change notice brings the next look.
+
+use std::collections::VecDeque;
+
+use super::apply::{
+    ARRIVAL, DOCUMENT, DocumentEntry, HELD, ITEM, ItemEntry, REFUSAL, RefusalEntry, Standing, UNRESOLVED, WAITING,
+    decode, document_key, id_of_key, item_key, ranked_key,
+};
+use super::event::{Event, Refusal, Resolution, Stage};
+use super::index::Fault;
+use super::journal::{Location, Record};
+use super::{Archive, ArchiveError};
+use crate::document::{DocumentId, Receipt};
+use crate::queue::item::{ItemId, ItemState, QueueItem};
+
+/// Index entries fetched at a time.
+const PAGE: usize = 256;
+
+/// Where a document stands.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Status {
+    /// For the pipeline.
+    Waiting,
+    /// It has items in the queue, or had them all resolved.
+    Queued,
+    /// No stage could finish it.
+    Held { reason: String, stage: Stage, since: jiff::Timestamp },
+}
+
+/// What is known of a document.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DocumentState {
+    pub document: DocumentId,
+    /// In bytes.
+    pub size: u64,
+    /// Number of the record by which it was received: smaller came earlier.
+    pub received: u64,
+    /// One an arrival, the first one first.
+    pub receipts: Vec<Receipt>,
+    /// Tries counted since it was received, or since a person wanted it tried again.
+    pub attempts: u32,
+    pub status: Status,
+    /// The items that it has, resolved ones included.
+    pub items: Vec<ItemId>,
+}
+
+/// How much there is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    pub documents: u64,
+    pub waiting: u64,
+    pub held: u64,
+    /// Items that no person has resolved, those of held documents included.
+    pub unresolved_items: u64,
+    pub items: u64,
+    pub refused: u64,
+    /// Records of the journal.
+    pub records: u64,
+}
+
+impl Archive {
+    /// What is known of a document.
+    pub fn document(&self, document: &DocumentId) -> Result<Option<DocumentState>, ArchiveError> {
+        let Some(entry) = self.entry(document)? else { return Ok(None) };
+        let mut receipts = vec![self.receipt(entry.received)?];
+        let arrivals = ranked_key(ARRIVAL, entry.rank);
+        for (_, at) in self.all(&arrivals)? {
+            receipts.push(self.receipt(decode(&at)?)?);
+        }
+        let status = match entry.standing {
+            Standing::Waiting => Status::Waiting,
+            Standing::Queued => Status::Queued,
+            Standing::Held => match entry.held.map(|at| self.inner.reader.read(at)).transpose()? {
+                Some(Record { event: Event::Held { reason, stage, .. }, time, .. }) => {
+                    Status::Held { reason, stage, since: time }
+                }
+                Some(_) | None => return Err(Fault::Entry.into()),
+            },
+        };
+        let items = entry.segments.iter().map(|&segment| ItemId::new(document, segment)).collect();
+        Ok(Some(DocumentState {
+            document: document.clone(),
+            size: entry.size,
+            received: entry.rank,
+            receipts,
+            attempts: entry.attempts,
+            status,
+            items,
+        }))
+    }
+
+    /// The document whose id begins so, as people type it; `None` when there is none, or more than one.
+    pub fn find_document(&self, beginning: &str) -> Result<Option<DocumentId>, ArchiveError> {
+        let found = self.inner.index.page(&document_key(beginning), None, 2)?;
+        match found.as_slice() {
+            [(key, _)] => Ok(id_of_key(key)),
+            _ => Ok(None),
+        }
+    }
+
+    /// The documents that wait for the pipeline, in the order of their arrival.
+    pub fn waiting(&self) -> Result<Vec<DocumentId>, ArchiveError> {
+        self.all(&[WAITING])?.into_iter().map(|(_, id)| Ok(decode(&id)?)).collect()
+    }
+
+    /// The held documents, in the order of their arrival.
+    pub fn held(&self) -> Result<Vec<DocumentState>, ArchiveError> {
+        let mut held = Vec::new();
+        for (_, id) in self.all(&[HELD])? {
+            held.extend(self.document(&decode(&id)?)?);
+        }
+        Ok(held)
+    }
+
+    /// The items that no person has resolved, those of held documents among them, in the order of arrival; fetched
+    /// as the iterator goes.
+    pub fn items(&self) -> Items<'_> {
+        Items { archive: self, kind: UNRESOLVED, after: None, fetched: VecDeque::new(), finished: false }
+    }
+
+    /// All items, the resolved ones too, in the order of arrival.
+    pub fn all_items(&self) -> Items<'_> {
+        Items { archive: self, kind: ITEM, after: None, fetched: VecDeque::new(), finished: false }
+    }
+
+    /// An item as it stands now.
+    pub fn item(&self, id: &ItemId) -> Result<Option<QueueItem>, ArchiveError> {
+        self.item_entry(id)?.map(|(segment, entry)| self.item_of(segment, &entry)).transpose()
+    }
+
+    /// How a person has disposed of an item; `None` while nobody has.
+    pub fn resolution(&self, id: &ItemId) -> Result<Option<Resolution>, ArchiveError> {
+        let Some(at) = self.item_entry(id)?.and_then(|(_, entry)| entry.resolved) else { return Ok(None) };
+        let record = self.inner.reader.read(at)?;
+        match record.event {
+            Event::Resolved { by, disposition, case_id, note, item: _ } => {
+                Ok(Some(Resolution { by, disposition, case_id, note, at: record.time }))
+            }
+            _ => Err(Fault::Entry.into()),
+        }
+    }
+
+    /// What sources hold that is no document, by the latest refusal of each.
+    pub fn refused(&self) -> Result<Vec<Refusal>, ArchiveError> {
+        let mut refusals: Vec<Refusal> = Vec::new();
+        for (_, entry) in self.all(&[REFUSAL])? {
+            let record = self.inner.reader.read(decode::<RefusalEntry>(&entry)?.at)?;
+            let Event::Refused { source, source_file, reason, key } = record.event else {
+                return Err(Fault::Entry.into());
+            };
+            refusals.push(Refusal { source, source_file, reason, key, at: record.time });
+        }
+        refusals.sort_by_key(|refusal| refusal.at);
+        Ok(refusals)
+    }
+
+    /// How much there is.
+    pub fn counts(&self) -> Counts {
+        let summary = self.inner.index.summary();
+        Counts {
+            documents: summary.count(DOCUMENT),
+            waiting: summary.count(WAITING),
+            held: summary.count(HELD),
+            unresolved_items: summary.count(UNRESOLVED),
+            items: summary.count(ITEM),
+            refused: summary.count(REFUSAL),
+            records: summary.head.sequence,
+        }
+    }
+
+    fn entry(&self, document: &DocumentId) -> Result<Option<DocumentEntry>, ArchiveError> {
+        let found = self.inner.index.get(&document_key(document.as_str()))?;
+        Ok(found.map(|bytes| decode(&bytes)).transpose()?)
+    }
+
+    fn item_entry(&self, id: &ItemId) -> Result<Option<(u32, ItemEntry)>, ArchiveError> {
+        let Some(document) = self.find_document(id.document())? else { return Ok(None) };
+        let Some(entry) = self.entry(&document)? else { return Ok(None) };
+        let found = self.inner.index.get(&item_key(ITEM, entry.rank, id.segment()))?;
+        Ok(found.map(|bytes| decode(&bytes)).transpose()?.map(|item| (id.segment(), item)))
+    }
+
+    fn all(&self, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Fault> {
+        self.inner.index.page(prefix, None, usize::MAX)
+    }
+
+    fn receipt(&self, at: Location) -> Result<Receipt, ArchiveError> {
+        match self.inner.reader.read(at)?.event {
+            Event::DocumentReceived { receipt, .. } | Event::ArrivedAgain { receipt, .. } => Ok(receipt),
+            _ => Err(Fault::Entry.into()),
+        }
+    }
+
+    /// The item as recorded, with what happened since.
+    fn item_of(&self, segment: u32, entry: &ItemEntry) -> Result<QueueItem, ArchiveError> {
+        let document = self.entry(&entry.document)?.ok_or(Fault::Entry)?;
+        let mut item = match (self.inner.reader.read(entry.at)?.event, entry.position) {
+            (Event::Queued { items, .. }, Some(position)) => {
+                items.into_iter().nth(position as usize).ok_or(Fault::Entry)?
+            }
+            (Event::Held { reason, .. }, None) => {
+                let mut item = QueueItem::held(&entry.document, &self.receipt(document.received)?, &reason);
+                item.id = ItemId::new(&entry.document, segment);
+                item
+            }
+            _ => return Err(Fault::Entry.into()),
+        };
+        item.arrivals = document.arrivals;
+        if entry.resolved.is_some() {
+            item.state = ItemState::Resolved;
+        }
+        Ok(item)
+    }
+}
+
+/// Goes through items without holding more than a few in memory.
+pub struct Items<'a> {
+    archive: &'a Archive,
+    kind: u8,
+    after: Option<Vec<u8>>,
+    fetched: VecDeque<Vec<u8>>,
+    finished: bool,
+}
+
+impl Items<'_> {
+    fn step(&mut self) -> Result<Option<QueueItem>, ArchiveError> {
+        loop {
+            if self.fetched.is_empty() {
+                if self.finished {
+                    return Ok(None);
+                }
+                let page = self.archive.inner.index.page(&[self.kind], self.after.as_deref(), PAGE)?;
+                self.finished = page.len() < PAGE;
+                self.after = page.last().map(|(key, _)| key.clone());
+                self.fetched.extend(page.into_iter().map(|(key, _)| key));
+            }
+            let Some(mut key) = self.fetched.pop_front() else { continue };
+            if let Some(kind) = key.first_mut() {
+                *kind = ITEM;
+            }
+            // Gone since the page was fetched: its document was read anew.
+            let Some(bytes) = self.archive.inner.index.get(&key)? else { continue };
+            let segment = key.last_chunk().map_or(0, |bytes| u32::from_be_bytes(*bytes));
+            return self.archive.item_of(segment, &decode(&bytes)?).map(Some);
+        }
+    }
+}
+
+impl Iterator for Items<'_> {
+    type Item = Result<QueueItem, ArchiveError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let step = self.step().transpose();
+        // A fault would come again for ever.
+        self.finished |= matches!(step, Some(Err(_)));
+        step
+    }
+}

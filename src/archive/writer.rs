@@ -1,0 +1,238 @@
+//! The one thread that changes the archive: it takes what many callers ask for together through the disk's syncs.
+//!
+//! The order is the promise: documents on the disk, then their records, then the index, then the answer. After a
+//! failed sync, or an index that fails while running, nothing more is accepted: the process must end and start anew.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender};
+
+use tokio::sync::watch;
+
+use super::apply::{Objection, Staging};
+use super::documents::{Documents, Draft};
+use super::event::Event;
+use super::index::Index;
+use super::journal::{Journal, Location, Savepoint};
+use super::{Accepted, ArchiveError};
+use crate::document::{DocumentId, Receipt};
+
+/// Requests taken through one group of syncs at most.
+const GROUP: usize = 512;
+
+/// A document on its way in.
+pub(super) struct Incoming {
+    pub draft: Draft,
+    pub receipt: Receipt,
+    pub source_key: String,
+}
+
+type Reply<T> = SyncSender<Result<T, ArchiveError>>;
+
+/// What callers ask for.
+pub(super) enum Request {
+    Accept { incoming: Vec<Incoming>, reply: Reply<Vec<Accepted>> },
+    Record { events: Vec<Event>, reply: Reply<()> },
+}
+
+impl Request {
+    fn refuse(self, error: ArchiveError) {
+        // A caller that has gone away needs no answer.
+        match self {
+            Self::Accept { reply, .. } => _ = reply.send(Err(error)),
+            Self::Record { reply, .. } => _ = reply.send(Err(error)),
+        }
+    }
+}
+
+/// An answer, ready to be given once the group is durable.
+enum Answer {
+    Accepted(Reply<Vec<Accepted>>, Vec<Accepted>),
+    Recorded(Reply<()>),
+}
+
+impl Answer {
+    fn give(self, outcome: Result<(), ArchiveError>) {
+        match self {
+            Self::Accepted(reply, accepted) => _ = reply.send(outcome.map(|()| accepted)),
+            Self::Recorded(reply) => _ = reply.send(outcome),
+        }
+    }
+}
+
+/// What changed, for those who wait for it.
+#[derive(Default)]
+struct Changed {
+    items: bool,
+    waiting: bool,
+}
+
+impl Changed {
+    fn note(&mut self, event: &Event) {
+        match event {
+            Event::DocumentReceived { .. } => self.waiting = true,
+            Event::Retried { .. } => (self.items, self.waiting) = (true, true),
+            Event::Queued { .. }
+            | Event::Held { .. }
+            | Event::Resolved { .. }
+            | Event::Refused { .. }
+            | Event::RefusalCleared { .. }
+            | Event::ArrivedAgain { .. } => self.items = true,
+            Event::SourceReleased { .. } | Event::AttemptStarted { .. } | Event::CasesLoaded { .. } => {}
+        }
+    }
+}
+
+pub(super) struct Writer {
+    pub documents: Documents,
+    pub journal: Journal,
+    pub index: Arc<Index>,
+    pub items: watch::Sender<u64>,
+    pub waiting: watch::Sender<u64>,
+    pub stopped: bool,
+}
+
+impl Writer {
+    /// Works until every sender is gone.
+    pub(super) fn run(mut self, requests: &Receiver<Request>) {
+        while let Ok(first) = requests.recv() {
+            let mut group = vec![first];
+            while group.len() < GROUP
+                && let Ok(next) = requests.try_recv()
+            {
+                group.push(next);
+            }
+            self.take(group);
+        }
+    }
+
+    fn take(&mut self, mut group: Vec<Request>) {
+        if self.stopped {
+            return group.into_iter().for_each(|request| request.refuse(ArchiveError::Stopped));
+        }
+        if let Err(error) = self.journal.begin_group().and_then(|()| self.seal(&mut group)) {
+            self.stopped = error.is_fatal();
+            return group.into_iter().for_each(|request| request.refuse(error.clone()));
+        }
+        let index = Arc::clone(&self.index);
+        let mut staging = Staging::new(&index);
+        let start = self.journal.savepoint();
+        let mut changed = Changed::default();
+        let mut last = None;
+        let mut answers = Vec::new();
+        for request in group {
+            let before = self.journal.savepoint();
+            let outcome = match request {
+                Request::Accept { incoming, reply } => match self.stage_arrivals(&mut staging, &incoming, &mut changed)
+                {
+                    Ok((accepted, at)) => Ok((Answer::Accepted(reply, accepted), at)),
+                    Err(error) => Err((Answer::Accepted(reply, Vec::new()), error)),
+                },
+                Request::Record { events, reply } => match self.stage(&mut staging, &events, &mut changed) {
+                    Ok(at) => Ok((Answer::Recorded(reply), at)),
+                    Err(error) => Err((Answer::Recorded(reply), error)),
+                },
+            };
+            match outcome {
+                Ok((answer, at)) => {
+                    staging.keep_request();
+                    last = at.or(last);
+                    answers.push(answer);
+                }
+                Err((answer, error)) => {
+                    staging.drop_request();
+                    self.journal.rewind(before);
+                    answer.give(Err(error));
+                }
+            }
+        }
+        let outcome = last.map_or(Ok(()), |at| self.commit(staging, start, at));
+        if outcome.is_ok() && changed.items {
+            self.items.send_modify(|generation| *generation += 1);
+        }
+        if outcome.is_ok() && changed.waiting {
+            self.waiting.send_modify(|generation| *generation += 1);
+        }
+        answers.into_iter().for_each(|answer| answer.give(outcome.clone()));
+    }
+
+    /// Makes the group's new documents durable; those that are there already are left alone.
+    fn seal(&self, group: &mut [Request]) -> Result<(), ArchiveError> {
+        let mut seen = BTreeSet::new();
+        let mut drafts: Vec<&mut Draft> = Vec::new();
+        for request in group {
+            let Request::Accept { incoming, .. } = request else { continue };
+            for one in incoming {
+                let known = Staging::new(&self.index).document(&one.draft.id)?.is_some();
+                let stored = known && self.documents.is_present(&one.draft.id, one.draft.size);
+                if !stored && seen.insert(one.draft.id.clone()) {
+                    drafts.push(&mut one.draft);
+                }
+            }
+        }
+        if drafts.is_empty() { Ok(()) } else { self.documents.seal(&mut drafts) }
+    }
+
+    fn stage_arrivals(
+        &mut self,
+        staging: &mut Staging,
+        incoming: &[Incoming],
+        changed: &mut Changed,
+    ) -> Result<(Vec<Accepted>, Option<Location>), ArchiveError> {
+        let mut accepted = Vec::with_capacity(incoming.len());
+        let mut last = None;
+        for Incoming { draft, receipt, source_key } in incoming {
+            let document: DocumentId = draft.id.clone();
+            let first = staging.document(&document)?.is_none();
+            if first || !staging.is_unreleased(&document, source_key)? {
+                let (receipt, source_key) = (receipt.clone(), source_key.clone());
+                let event = if first {
+                    Event::DocumentReceived { document: document.clone(), size: draft.size, receipt, source_key }
+                } else {
+                    Event::ArrivedAgain { document: document.clone(), receipt, source_key }
+                };
+                last = self.stage(staging, &[event], changed)?.or(last);
+            }
+            accepted.push(Accepted { document, first });
+        }
+        Ok((accepted, last))
+    }
+
+    /// Prepares events for the journal and applies them to the staged index; the place of the last one recorded.
+    fn stage(
+        &mut self,
+        staging: &mut Staging,
+        events: &[Event],
+        changed: &mut Changed,
+    ) -> Result<Option<Location>, ArchiveError> {
+        let time = crate::clock::now();
+        let mut last = None;
+        for event in events {
+            let before = self.journal.savepoint();
+            let (sequence, at) = self.journal.prepare(event, time)?;
+            match staging.apply(event, sequence, at) {
+                Ok(()) => {
+                    changed.note(event);
+                    last = Some(at);
+                }
+                Err(Objection::NothingNew) => self.journal.rewind(before),
+                Err(Objection::UnknownDocument(document)) => return Err(ArchiveError::UnknownDocument { document }),
+                Err(Objection::UnknownItem(item)) => return Err(ArchiveError::UnknownItem { item }),
+                Err(Objection::Archive(error)) => return Err(error),
+            }
+        }
+        Ok(last)
+    }
+
+    fn commit(&mut self, staging: Staging, start: Savepoint, at: Location) -> Result<(), ArchiveError> {
+        let recorded = self.journal.commit();
+        if recorded.is_err() {
+            self.journal.rewind(start);
+        }
+        let outcome = recorded.and_then(|()| Ok(self.index.commit(staging.into_changes(), self.journal.head(), at)?));
+        if let Err(error) = &outcome {
+            self.stopped = error.is_fatal();
+        }
+        outcome
+    }
+}
