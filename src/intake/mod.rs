@@ -67,17 +67,18 @@ fn loggable(name: &str) -> String {
 mod testing {
     use std::path::Path;
 
-    use crate::archive::Archive;
+    use crate::archive::{Archive, OpenOptions};
     use crate::document::Receipt;
 
-    /// An archive of its own for a test.
-    pub fn archive(_folder: &Path) -> Archive {
-        Archive::default()
+    /// An archive of its own for a test, under this folder.
+    pub fn archive(folder: &Path) -> Archive {
+        Archive::open(&folder.join("state"), &OpenOptions::default()).unwrap()
     }
 
-    /// Every arrival that the archive knows.
+    /// Every arrival that the archive knows, in the order of the documents' first.
     pub fn receipts(archive: &Archive) -> Vec<Receipt> {
-        archive.receipts().into_iter().flat_map(|(_, receipts)| receipts).collect()
+        let waiting = archive.waiting().unwrap();
+        waiting.iter().flat_map(|id| archive.document(id).unwrap().unwrap().receipts).collect()
     }
 }
 

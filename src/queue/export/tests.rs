@@ -2,8 +2,10 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use super::*;
+use crate::archive::event::Event;
+use crate::archive::{Arrival, Content, OpenOptions};
 use crate::document::{
-    Bounds, Candidate, DocumentId, DocumentType, Field, FieldValue, Match, MatchStatus, ReviewElement,
+    Bounds, Candidate, DocumentId, DocumentType, Field, FieldValue, Match, MatchStatus, Receipt, ReviewElement,
 };
 use crate::queue::item::ItemState;
 
@@ -166,4 +168,42 @@ fn an_empty_queue_is_an_empty_list_with_its_heads() {
     assert_eq!(json, "");
     assert_eq!(csv.lines().count(), 1);
     assert!(html.contains("0 documents wait") && html.ends_with("</html>\n"));
+}
+
+#[tokio::test]
+async fn what_changed_before_the_stop_is_exported_still() {
+    let root = tempfile::tempdir().unwrap();
+    let archive = Archive::open(&root.path().join("state"), &OpenOptions::default()).unwrap();
+    let (stop, stopped) = watch::channel(false);
+    let folder = root.path().join("worklist");
+    let exporter = tokio::spawn(run_exporter(folder.clone(), archive.clone(), archive.watch_items(), stopped));
+
+    let item = item(b"II*\0", None);
+    let receipt = Receipt {
+        source: item.source.clone(),
+        source_file: item.source_file.clone(),
+        sender: None,
+        received_at: item.received_at,
+        receiver: None,
+        reported_pages: None,
+        received_with_errors: false,
+        note: None,
+    };
+    let arrival = Arrival { content: Content::Bytes(b"II*\0".to_vec()), receipt, source_key: "key".into() };
+    let document = archive.accept(arrival).unwrap().document;
+    archive.record(Event::Queued { document, items: vec![item.clone()] }).unwrap();
+    stop.send(true).unwrap();
+    exporter.await.unwrap();
+    let json = fs::read_to_string(folder.join("queue.jsonl")).unwrap();
+    assert_eq!(serde_json::from_str::<QueueItem>(&json).unwrap().id, item.id);
+}
+
+#[tokio::test]
+async fn the_exporter_brings_the_files_up_to_date_when_it_starts_without_any_change() {
+    let root = tempfile::tempdir().unwrap();
+    let archive = Archive::open(&root.path().join("state"), &OpenOptions::default()).unwrap();
+    let (_stop, stopped) = watch::channel(true);
+    let folder = root.path().join("worklist");
+    run_exporter(folder.clone(), archive.clone(), archive.watch_items(), stopped).await;
+    assert_eq!(fs::read_to_string(folder.join("queue.jsonl")).unwrap(), "");
 }
