@@ -1,1 +1,101 @@
-//! (being written)
+//! Intake: a file is found in a watched folder, or handed over with `submit`; it is stored durably; only then is it
+//! released at its source.
+//!
+//! The order is the whole point and never changes: settled → read → [`Archive::accept`](crate::archive::Archive)
+//! returned → released. A crash between any two steps leaves the file where it was, and the next look finds it again
+//! under the same source key, which the archive knows: one document, one arrival.
+//!
+//! Intake never opens a document to see what is in it, and never drops an entry that it does not take: whatever cannot
+//! be taken is a [`Refusal`] that a person sees, and stays where it lies.
+//!
+//! - [`folder`] the task that watches one folder, and the drain of one folder;
+//! - [`status`] when each source was last read, for `nicufaxd status`;
+//! - [`submit`] takes one file from a script.
+
+pub mod folder;
+pub mod status;
+pub mod submit;
+
+mod changes;
+mod judge;
+mod release;
+mod settle;
+mod sidecar;
+mod source_file;
+
+use std::io;
+
+use jiff::Timestamp;
+
+/// Why an entry of a source is not taken. It stays where it lies, and a held entry shows it until it is gone or can be
+/// taken.
+///
+/// The texts hold no name and no path, so that they may be logged.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    #[error("it is a symbolic link, not a file; put the file itself there")]
+    Link,
+    #[error("it is no regular file (a pipe, a socket, a device or a folder); remove it")]
+    Special,
+    #[error("the file is empty; send the document again")]
+    Empty,
+    #[error("the file is larger than the limit of {limit} bytes; split it or raise max_bytes")]
+    TooLarge { limit: u64 },
+    #[error("the file cannot be read ({0}); correct its permissions or the disk")]
+    Unreadable(io::ErrorKind),
+    #[error("still being uploaded? it bears an upload's name and has not changed for an hour; rename or remove it")]
+    UploadStalled,
+    #[error("a program has held it open for writing without a change for ten minutes; close or upload it again")]
+    WriterStalled,
+    #[error("a sidecar without its document for an hour; upload the document or remove it")]
+    SidecarAlone,
+}
+
+/// A file's modification time as the moment of its receipt, for sources that tell no better; never later than `now`,
+/// because the clocks of due times start here.
+fn received_by(modified_ns: i128, now: Timestamp) -> Timestamp {
+    Timestamp::from_nanosecond(modified_ns).map_or(now, |modified| modified.min(now))
+}
+
+/// A file name fit for a log line: printable ASCII, at most 64 characters.
+fn loggable(name: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' };
+    name.chars().take(64).map(plain).collect()
+}
+
+#[cfg(test)]
+mod testing {
+    use std::path::Path;
+
+    use crate::archive::{Archive, OpenOptions};
+    use crate::document::Receipt;
+
+    /// An archive of its own for a test, under this folder.
+    pub fn archive(folder: &Path) -> Archive {
+        Archive::open(&folder.join("state"), &OpenOptions::default()).unwrap()
+    }
+
+    /// Every arrival that the archive knows, in the order of the documents' first.
+    pub fn receipts(archive: &Archive) -> Vec<Receipt> {
+        let waiting = archive.waiting().unwrap();
+        waiting.iter().flat_map(|id| archive.document(id).unwrap().unwrap().receipts).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_modification_time_in_the_future_counts_as_now() {
+        let now: Timestamp = "2026-03-16T12:00:00Z".parse().unwrap();
+        assert_eq!(received_by(now.as_nanosecond() + 5, now), now);
+        assert_eq!(received_by(i128::MAX, now), now);
+        assert_eq!(received_by(now.as_nanosecond() - 1_000_000_000, now).to_string(), "2026-03-16T11:59:59Z");
+    }
+
+    #[test]
+    fn a_name_cannot_forge_a_log_line() {
+        assert_eq!(loggable("0042.tif\nlevel=ERROR \u{1b}[31m"), "0042.tif_level_ERROR___31m");
+    }
+}

@@ -1,0 +1,38 @@
+//! When each source was last read, and what is wrong with it: kept in memory for `nicufaxd status`. Never truth.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// One source as it was at the last look.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SourceStatus {
+    /// When it was last read without an error.
+    pub last_read: Option<Timestamp>,
+    /// What is wrong now; `None` once a look went well again. No names of files.
+    pub last_error: Option<String>,
+    /// Entries that lie there and have neither been taken nor refused: not settled yet, or still being uploaded.
+    pub waiting: usize,
+    /// Entries that lie there refused.
+    pub refused: usize,
+    /// Files taken since the daemon started.
+    pub accepted: u64,
+}
+
+/// The status of every source by its name; cheap to clone, shared by all tasks.
+#[derive(Clone, Debug, Default)]
+pub struct SourceStatuses(Arc<Mutex<BTreeMap<String, SourceStatus>>>);
+
+impl SourceStatuses {
+    /// All sources as they are now, by name.
+    pub fn snapshot(&self) -> BTreeMap<String, SourceStatus> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn update(&self, source: &str, change: impl FnOnce(&mut SourceStatus)) {
+        let mut statuses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        change(statuses.entry(source.to_owned()).or_default());
+    }
+}

@@ -1,0 +1,134 @@
+//! `nicufaxd submit`: one file from a script, such as a fax server's hook, stored while the script waits.
+//!
+//! The same refusals as in a watched folder, told to the script at once instead of held. The file stays where it is:
+//! it is the script's own. Given again (a hook that did not see our answer), it is the same arrival.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use jiff::Timestamp;
+
+use super::source_file::{ReadError, SourceFile, source_key};
+use super::{Refusal, received_by};
+use crate::archive::{Archive, ArchiveError, Arrival, Content};
+use crate::clock;
+use crate::document::{DocumentId, Receipt};
+
+/// What the script tells about the file.
+#[derive(Clone, Debug)]
+pub struct SubmitOptions {
+    /// Name that queue items show as their source.
+    pub source: String,
+    pub sender: Option<String>,
+    /// When the fax server received it; the file's modification time unless given.
+    pub received_at: Option<Timestamp>,
+    pub note: Option<String>,
+    /// Larger files are refused.
+    pub max_bytes: u64,
+}
+
+/// Why a file was not stored. The texts name no file: the caller knows which it gave.
+#[derive(Debug, thiserror::Error)]
+pub enum SubmitError {
+    #[error("there is no such file; correct the path")]
+    NoSuchFile,
+    #[error("refused: {0}")]
+    Refused(#[from] Refusal),
+    #[error("the file changed while it was read; submit it once it is complete")]
+    Changed,
+    #[error("not stored: {0}; submit it again later")]
+    Archive(#[from] ArchiveError),
+}
+
+impl SubmitError {
+    /// Exit code of sysexits.h: 65 when trying again is no use, 75 when it is.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            // A disk or a network that fails may come back; a missing permission does not by itself.
+            Self::Refused(Refusal::Unreadable(kind)) if *kind != io::ErrorKind::PermissionDenied => 75,
+            Self::NoSuchFile | Self::Refused(_) => 65,
+            Self::Changed | Self::Archive(_) => 75,
+        }
+    }
+}
+
+/// Stores a file; durable when it returns. Blocks.
+pub fn submit(archive: &Archive, file: &Path, options: SubmitOptions) -> Result<DocumentId, SubmitError> {
+    let mut opened = SourceFile::open(file)?;
+    let fingerprint = opened.fingerprint;
+    let bytes = opened.read_whole(options.max_bytes)?;
+    let name = file.file_name().unwrap_or(file.as_os_str()).to_string_lossy().into_owned();
+    // The whole path tells files of the same name apart; a path that cannot be made whole still has its inode.
+    let path = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
+    let source_key = source_key(&options.source, &path.to_string_lossy(), &fingerprint);
+    let receipt = Receipt {
+        source: options.source,
+        source_file: name,
+        sender: options.sender,
+        received_at: options.received_at.unwrap_or_else(|| received_by(fingerprint.modified_ns, clock::now())),
+        receiver: None,
+        reported_pages: None,
+        received_with_errors: false,
+        note: options.note,
+    };
+    Ok(archive.accept(Arrival { content: Content::Bytes(bytes), receipt, source_key })?.document)
+}
+
+impl From<ReadError> for SubmitError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Gone => Self::NoSuchFile,
+            ReadError::Changed => Self::Changed,
+            ReadError::Refused(refusal) => Self::Refused(refusal),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::Write;
+
+    use super::*;
+
+    fn options() -> SubmitOptions {
+        SubmitOptions {
+            source: "submit".into(),
+            sender: Some("6175550134".into()),
+            received_at: Some("2026-03-16T13:12:00Z".parse().unwrap()),
+            note: None,
+            max_bytes: 100,
+        }
+    }
+
+    #[test]
+    fn a_file_submitted_twice_by_a_hook_is_one_arrival_and_stays_where_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let archive = crate::intake::testing::archive(folder.path());
+        let path = folder.path().join("0042.tif");
+        File::create(&path).unwrap().write_all(b"II*\0").unwrap();
+        let id = submit(&archive, &path, options()).unwrap();
+        assert_eq!(id, DocumentId::of(b"II*\0"));
+        assert_eq!(submit(&archive, &path, options()).unwrap(), id);
+        assert!(path.exists());
+        let receipts = crate::intake::testing::receipts(&archive);
+        assert_eq!(receipts.len(), 1);
+        assert_eq!(receipts[0].source_file, "0042.tif");
+        assert_eq!(receipts[0].received_at.to_string(), "2026-03-16T13:12:00Z");
+    }
+
+    #[test]
+    fn a_script_is_told_whether_trying_again_is_of_use() {
+        let folder = tempfile::tempdir().unwrap();
+        let archive = crate::intake::testing::archive(folder.path());
+        let path = folder.path().join("0042.tif");
+        let code = |path: &Path| submit(&archive, path, options()).unwrap_err().exit_code();
+        assert_eq!(code(&path), 65);
+        File::create(&path).unwrap();
+        assert_eq!(code(&path), 65);
+        assert_eq!(code(folder.path()), 65);
+        assert_eq!(SubmitError::Changed.exit_code(), 75);
+        assert_eq!(SubmitError::Refused(Refusal::Unreadable(io::ErrorKind::TimedOut)).exit_code(), 75);
+    }
+}
