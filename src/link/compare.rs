@@ -8,7 +8,7 @@ use jiff::civil::Date;
 
 use super::index::{IdKind, Index, NameId, Traits, bare_digits, merge};
 use super::names::{self, GivenToken, Sex};
-use super::printed::Label;
+use super::printed::{Label, PrintedId};
 use super::registry::Case;
 use super::spot::{Place, Printed};
 use crate::document::Receipt;
@@ -129,7 +129,7 @@ impl Comparison {
 const INFANT_DAYS: i32 = 2 * 366;
 
 pub(super) fn compare(printed: &Printed, at: u32, case: &Case, traits: &Traits, index: &Index, receipt: &Receipt) -> Comparison {
-    let ids = IdKind::ALL.map(|kind| find_id(printed, kind, traits));
+    let ids = IdKind::ALL.map(|kind| find_id(printed, kind, traits, index));
     let mut comparison = Comparison {
         case: at,
         score: 0.0,
@@ -156,7 +156,7 @@ pub(super) fn compare(printed: &Printed, at: u32, case: &Case, traits: &Traits, 
     comparison
 }
 
-fn find_id(printed: &Printed, kind: IdKind, traits: &Traits) -> IdFinding {
+fn find_id(printed: &Printed, kind: IdKind, traits: &Traits, index: &Index) -> IdFinding {
     let label = match kind {
         IdKind::CaseId => Label::CaseId,
         IdKind::Auth => Label::Auth,
@@ -176,12 +176,13 @@ fn find_id(printed: &Printed, kind: IdKind, traits: &Traits) -> IdFinding {
         if id.label == Label::OtherNumber && all_digits {
             continue;
         }
-        let state = id_state(&id.folded, value, &merged, kind, traits, id.label == label);
+        let labelled = id.label == label && index.shaped(kind, &id.folded);
+        let state = id_state(id, value, &merged, kind, traits, labelled);
         if state == IdState::Absent {
             continue;
         }
         if state == IdState::Other {
-            if id.confidence >= 0.6 && distance(&id.folded, &merged) >= 3 {
+            if id.confidence >= 0.6 && strsim::levenshtein(&id.merged, &merged) >= 3 {
                 strangers.push((id.page, id.place));
             }
         } else {
@@ -202,36 +203,48 @@ fn find_id(printed: &Printed, kind: IdKind, traits: &Traits) -> IdFinding {
     finding
 }
 
-fn distance(folded: &str, merged_value: &str) -> usize {
-    strsim::levenshtein(&merge(folded), merged_value)
-}
-
-fn id_state(folded: &str, value: &str, merged: &str, kind: IdKind, traits: &Traits, labelled: bool) -> IdState {
-    let equal = |left: &str, right: &str| left.len() == right.len() && merge(left) == merge(right);
+fn id_state(id: &PrintedId, value: &str, merged: &str, kind: IdKind, traits: &Traits, labelled: bool) -> IdState {
+    let folded = id.folded.as_str();
     if folded == value {
         return IdState::Exact;
     }
     let digits_agree = match (bare_digits(folded), bare_digits(value)) {
         (Some(left), Some(right)) => labelled && left == right,
-        (None, Some(right)) => equal(folded, right),
-        (Some(left), None) => equal(left, value),
+        (None, Some(right)) => id.merged == right,
+        (Some(left), None) => left == merged,
         (None, None) => false,
     };
-    if equal(folded, value) || digits_agree {
+    if id.merged == merged || digits_agree {
         return IdState::Alike;
     }
     if kind == IdKind::Member {
-        let base = traits.member_base.as_str();
-        if equal(folded, base) || (folded.len() > base.len() && folded.len() <= base.len() + 3 && folded.get(..base.len()).is_some_and(|front| equal(front, base))) {
+        let base = merge(&traits.member_base);
+        let suffix = id.merged.strip_prefix(&base);
+        if suffix.is_some_and(|suffix| suffix.len() <= 3) {
             return IdState::Family;
         }
     }
     // Five characters and less are one edit from too much.
-    let near = value.len() >= 6 && folded.len().abs_diff(value.len()) <= 1 && distance(folded, merged) <= 1;
-    match (near, labelled) {
-        (true, _) => IdState::Near,
-        (false, true) => IdState::Other,
-        (false, false) => IdState::Absent,
+    if value.len() >= 6 && one_edit_apart(id.merged.as_bytes(), merged.as_bytes()) {
+        IdState::Near
+    } else if labelled {
+        IdState::Other
+    } else {
+        IdState::Absent
+    }
+}
+
+/// Whether the two differ by one character put in, left out or exchanged; two neighbours swapped count as one.
+fn one_edit_apart(left: &[u8], right: &[u8]) -> bool {
+    let same_front = left.iter().zip(right).take_while(|(left, right)| left == right).count();
+    let (left, right) = (left.get(same_front..).unwrap_or_default(), right.get(same_front..).unwrap_or_default());
+    match (left, right) {
+        ([a, b, left @ ..], [c, d, right @ ..]) if a == d && b == c && left == right => true,
+        ([_, left_rest @ ..], [_, right_rest @ ..]) => {
+            left_rest == right_rest || left_rest == right || left == right_rest
+        }
+        ([_], []) | ([], [_]) => true,
+        ([], []) | ([_, ..], []) | ([], [_, ..]) => false,
     }
 }
 
@@ -432,7 +445,7 @@ fn find_patient_names(comparison: &mut Comparison, printed: &Printed, traits: &T
         let beside = if surname.comma {
             page.tokens.get(place.at + 1)
         } else if person == Label::Patient {
-            place.at.checked_sub(1).and_then(|before| page.tokens.get(before))
+            place.at.checked_sub(1).filter(|&before| !page.names_role(before)).and_then(|before| page.tokens.get(before))
         } else {
             None
         };

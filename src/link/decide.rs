@@ -111,7 +111,8 @@ impl Decision<'_> {
                 objections.push("no identifier and no birth date agree".to_owned());
             }
             let named = best.full_name && (best.member() || best.mother_full || best.facility);
-            let family = best.newborn_name && best.mother_full && (best.member() || best.facility);
+            let family = best.mother_full
+                && (best.newborn_name && best.facility || best.surname && best.agrees(IdKind::Member));
             if !(named || family && !self.printed.tells_of_multiples()) {
                 objections.push("no identifier agrees, and the name is not enough".to_owned());
             }
@@ -120,7 +121,9 @@ impl Decision<'_> {
             }
             return;
         }
-        if !best.any_name() && !(own >= 2 && best.born_then()) {
+        // The surname may have changed since admission.
+        let identified = own + usize::from(best.agrees(IdKind::Member)) >= 2 && best.dob == DobState::Exact;
+        if !best.any_name() && !identified {
             objections.push("only an identifier agrees, no name".to_owned());
         }
         let family_ids = own + usize::from(best.member());
@@ -138,7 +141,11 @@ impl Decision<'_> {
         for kind in OWN_IDS {
             let state = best.id(kind).state;
             // A misprint, or the number of the hospital before a transfer: only when nothing else is open.
-            let excused = best.born_then() && best.any_name() && family_ids >= 2 && (state == IdState::Near || strong_name || best.member());
+            let misprint = state == IdState::Near
+                && (best.born_then() && best.any_name() && family_ids >= 2
+                    || best.full_name && best.id(IdKind::Member).state >= IdState::Near);
+            let excused =
+                misprint || best.born_then() && best.any_name() && family_ids >= 2 && (strong_name || best.member());
             if matches!(state, IdState::Near | IdState::Other) && !excused {
                 objections.push(format!("{} printed is not the case's", kind.name()));
             }
@@ -187,9 +194,9 @@ impl Decision<'_> {
                 Rivalry::Namesake => "namesake",
             };
             let id = self.case_id(rival).unwrap_or_default();
-            if let Some(mark) = mark(other, other_traits, best, traits) {
+            if let Some(mark) = mark(other, other_traits, best, traits, self.index) {
                 objections.push(format!("{mark} points to {who} {id}"));
-            } else if mark(best, traits, other, other_traits).is_none() {
+            } else if mark(best, traits, other, other_traits, self.index).is_none() {
                 objections.push(format!("{who} {id} cannot be told apart"));
             }
         }
@@ -224,7 +231,7 @@ impl Decision<'_> {
 
     /// Pages that seem to be about a baby whom the registry does not know, or knows otherwise.
     fn strange_pages(&self, best: &Comparison, traits: &Traits, objections: &mut Vec<String>) {
-        if best.dob == DobState::Exact {
+        if best.born_then() {
             for page in &best.strange_births {
                 objections.push(format!("another baby's birth date on page {page}"));
             }
@@ -267,7 +274,7 @@ fn similar(left: &str, right: &str) -> bool {
 
 /// A printed fact that fits this case and not the other, although both could have it. The birth date is none: twins
 /// share it, and across midnight one misread digit would decide.
-fn mark(this: &Comparison, traits: &Traits, other: &Comparison, others: &Traits) -> Option<&'static str> {
+fn mark(this: &Comparison, traits: &Traits, other: &Comparison, others: &Traits, index: &Index) -> Option<&'static str> {
     for kind in IdKind::ALL {
         let (finding, value, rival) = (this.id(kind), traits.id(kind), others.id(kind));
         // Alike will not do when the other's differs from it in one character only.
@@ -286,7 +293,7 @@ fn mark(this: &Comparison, traits: &Traits, other: &Comparison, others: &Traits)
     {
         return Some("birth order");
     }
-    if this.full_name && !other.full_name && !others.legal_first.is_empty() && traits.legal_first != others.legal_first {
+    if this.full_name && !other.full_name && !first_names_alike(traits, others, index) {
         return Some("first name");
     }
     if let (Some(sex), Some(rival)) = (traits.sex, others.sex)
@@ -300,6 +307,14 @@ fn mark(this: &Comparison, traits: &Traits, other: &Comparison, others: &Traits)
         return Some("mother's name");
     }
     None
+}
+
+/// Names like Alina and Elina: one misread letter makes one of the other.
+fn first_names_alike(traits: &Traits, others: &Traits, index: &Index) -> bool {
+    let spelled = |name: &u32| index.spelling(*name);
+    traits.legal_first.iter().any(|one| {
+        others.legal_first.iter().any(|other| strsim::levenshtein(spelled(one), spelled(other)) <= 1)
+    })
 }
 
 /// Whether the only difference of two identifiers is one digit that a doubtful recognition, seen once, may have taken

@@ -92,6 +92,21 @@ pub(super) struct Index {
     rivals: HashMap<u32, Vec<(u32, Rivalry)>>,
     facility_cases: HashMap<String, u32>,
     shortest_id: usize,
+    /// Of each kind of identifier: (fewest, most) characters and the fewest digits, as registered.
+    shapes: [Shape; 4],
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Shape {
+    shortest: usize,
+    longest: usize,
+    digits: usize,
+}
+
+impl Default for Shape {
+    fn default() -> Self {
+        Self { shortest: usize::MAX, longest: 0, digits: usize::MAX }
+    }
 }
 
 impl Index {
@@ -130,6 +145,11 @@ impl Index {
             facility: names::fold(&case.facility),
             member_base,
         };
+        for (shape, id) in self.shapes.iter_mut().zip(&traits.ids).filter(|(_, id)| !id.is_empty()) {
+            shape.shortest = shape.shortest.min(id.len());
+            shape.longest = shape.longest.max(id.len());
+            shape.digits = shape.digits.min(digits(id));
+        }
         for id in traits.ids.iter().chain([&traits.member_base]).filter(|id| !id.is_empty()) {
             self.shortest_id = self.shortest_id.min(id.len());
             self.ids.push((id_key(id), at));
@@ -169,6 +189,14 @@ impl Index {
         let key = id_key(folded);
         let from = self.ids.partition_point(|&(other, _)| other < key);
         self.ids.get(from..).unwrap_or_default().iter().take_while(move |&&(other, _)| other == key).map(|&(_, at)| at)
+    }
+
+    /// Whether a printed value could be an identifier of this kind, one character lost or added; otherwise what
+    /// stands behind the label is something else.
+    pub fn shaped(&self, kind: IdKind, folded: &str) -> bool {
+        self.shapes.get(kind as usize).is_some_and(|shape| {
+            folded.len() + 1 >= shape.shortest && folded.len() <= shape.longest + 1 && digits(folded) + 1 >= shape.digits
+        })
     }
 
     /// Nothing shorter on a page can be an identifier.
@@ -274,6 +302,10 @@ impl Index {
         note(nurseries, NAMESAKE_DAYS, Rivalry::Namesake);
         self.rivals = rivals;
     }
+}
+
+fn digits(text: &str) -> usize {
+    text.bytes().filter(u8::is_ascii_digit).count()
 }
 
 fn hash(value: &impl Hash) -> u64 {

@@ -6,7 +6,7 @@
 
 use jiff::civil::Date;
 
-use super::index::member_base;
+use super::index::{member_base, merge};
 use super::names::{self, Sex};
 use crate::document::{Bounds, Page};
 
@@ -42,6 +42,8 @@ pub(super) struct Token {
     pub confidence: f32,
     /// A comma follows: `Silva, Isabella`.
     pub comma: bool,
+    /// A colon follows: a label.
+    pub colon: bool,
     pub capital: bool,
 }
 
@@ -54,6 +56,8 @@ impl Token {
 #[derive(Clone, Debug)]
 pub(super) struct PrintedId {
     pub folded: String,
+    /// With look-alike characters merged.
+    pub merged: String,
     pub label: Label,
     pub page: u32,
     pub confidence: f32,
@@ -95,13 +99,13 @@ impl PrintedPage {
                 let label = date_label(&tokens, at);
                 printed.dates.extend(dates.into_iter().map(|date| PrintedDate { date, label, page: page.number }));
             } else if token.has_digit() {
-                let label = label_of(&tokens, at, number_word);
+                let label = label_of(&tokens, at, number_word, Between::Nothing);
                 for folded in identifiers_at(&tokens, at) {
-                    printed.ids.push(PrintedId { folded, label, page: page.number, confidence: token.confidence, place: at });
+                    printed.ids.push(PrintedId { merged: merge(&folded), folded, label, page: page.number, confidence: token.confidence, place: at });
                 }
             }
             if let Some(sex) = Sex::read(&token.folded)
-                && label_of(&tokens, at, |word| (word == "SEX" || word == "GENDER").then_some(Label::Sex)) == Label::Sex
+                && label_of(&tokens, at, |word| (word == "SEX" || word == "GENDER").then_some(Label::Sex), Between::Nothing) == Label::Sex
             {
                 printed.sexes.push(sex);
             }
@@ -110,9 +114,14 @@ impl PrintedPage {
         printed
     }
 
+    /// Whether the token is a word that says whose name follows, and so no name itself.
+    pub fn names_role(&self, at: usize) -> bool {
+        self.tokens.get(at).is_some_and(|token| person_word(&token.folded).is_some())
+    }
+
     /// Whose name stands at this token, as far as a label says.
     pub fn person(&self, at: usize) -> Label {
-        label_of(&self.tokens, at, person_word)
+        label_of(&self.tokens, at, person_word, Between::Words)
     }
 }
 
@@ -122,10 +131,9 @@ fn tokenise(page: &Page) -> Vec<Token> {
         for (part, separator) in parts(&word.text) {
             let folded = names::fold(part);
             if folded.is_empty() {
-                if separator == Some(',')
-                    && let Some(last) = tokens.last_mut().filter(|last| last.line == word.line)
-                {
-                    last.comma = true;
+                if let Some(last) = tokens.last_mut().filter(|last| last.line == word.line) {
+                    last.comma |= separator == Some(',');
+                    last.colon |= separator == Some(':');
                 }
                 continue;
             }
@@ -137,6 +145,8 @@ fn tokenise(page: &Page) -> Vec<Token> {
                 bounds: word.bounds,
                 confidence: word.confidence,
                 comma: separator == Some(','),
+                // Recognition often makes the colon a semicolon.
+                colon: matches!(separator, Some(':' | ';')),
             });
         }
     }
@@ -198,7 +208,7 @@ fn number_word(word: &str) -> Option<Label> {
     Some(match word {
         "MRN" | "MR" | "MRNO" | "MEDREC" | "RECORD" | "REC" | "UNIT" | "CHART" | "HRN" | "PATIENTID" | "EMPI" => Label::Mrn,
         "AUTH" | "AUTHORIZATION" | "AUTHCERT" | "AUTHREF" | "AUTHNO" | "CERT" | "CERTIFICATION" | "PRECERT"
-        | "REFERENCE" | "REF" | "TRACKING" => Label::Auth,
+        | "REFERENCE" | "TRACKING" => Label::Auth,
         "MEMBER" | "MBR" | "SUBSCRIBER" | "POLICY" | "INSURANCE" | "INS" | "INSURED" | "ENROLLEE" | "BENEFICIARY"
         | "MEDICAID" | "MEMBERID" | "PLANID" | "CERTIFICATE" => Label::Member,
         "CASE" | "CASEID" | "CASENO" => Label::CaseId,
@@ -218,8 +228,17 @@ fn date_word(word: &str) -> Option<Label> {
         | "TRANSFER" | "THROUGH" | "THRU" | "FROM" | "TO" | "DUE" | "NOTE" | "FAX" | "ENCOUNTER" | "REQUEST" | "LMP"
         | "EDD" | "EDC" | "VISIT" | "ON" => Label::OtherDate,
         "DATE" | "OF" | "AND" | "TIME" | "THE" => Label::None,
+        _ if is_misread_dob(word) => Label::BirthDate,
         _ => return None,
     })
+}
+
+/// `DOB` as poor faxes make it: `pos`, `poe`, `00B`. Not `DOS`, which is a date of service.
+fn is_misread_dob(word: &str) -> bool {
+    match word.as_bytes() {
+        [first, b'O' | b'0', last] => b"DP0OB".contains(first) && b"BSEP8".contains(last) && word != "DOS",
+        _ => false,
+    }
 }
 
 fn person_word(word: &str) -> Option<Label> {
@@ -240,20 +259,29 @@ fn parent_word(word: &str) -> bool {
 }
 
 fn date_label(tokens: &[Token], at: usize) -> Label {
-    let label = label_of(tokens, at, date_word);
+    let label = label_of(tokens, at, date_word, Between::Nothing);
     let of_parent = label == Label::BirthDate
-        && label_of(tokens, at, |word| {
-            if parent_word(word) { Some(Label::Parent) } else { date_word(word).map(|_| Label::None) }
-        }) == Label::Parent;
+        && label_of(tokens, at, |word| parent_word(word).then_some(Label::Parent), Between::Words) == Label::Parent;
     if of_parent { Label::ParentsBirthDate } else { label }
 }
+
+/// How far apart, in reading order, the words of one ruled line may come; bounds the work on a crowded page.
+const COLUMN_WORDS: usize = 200;
 
 /// How many words a label may take.
 const LABEL_WORDS: usize = 5;
 
-fn label_of(tokens: &[Token], at: usize, meaning: Vocabulary) -> Label {
+/// What may stand between a label and its value.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Between {
+    /// Words that carry no meaning only: "Case Management 401-555-0100" is no case id.
+    Nothing,
+    /// Any words, such as the rest of a name.
+    Words,
+}
+
+fn label_of(tokens: &[Token], at: usize, meaning: Vocabulary, between: Between) -> Label {
     let Some(value) = tokens.get(at) else { return Label::None };
-    let mut seen_words = false;
     for before in tokens.iter().take(at).rev().take(LABEL_WORDS) {
         // Another value ends the label's reach: its own label says nothing of this one.
         if before.line != value.line || (before.has_digit() && before.folded.len() > 1) {
@@ -262,13 +290,37 @@ fn label_of(tokens: &[Token], at: usize, meaning: Vocabulary) -> Label {
         match meaning(&before.folded) {
             Some(Label::None) => {}
             Some(label) => return label,
-            None => seen_words = true,
-        }
-        if seen_words && before.comma {
-            break;
+            // A label that says nothing here, or that recognition spoiled, is still this value's label.
+            None if between == Between::Nothing && before.colon => return Label::None,
+            None if between == Between::Nothing && before.folded.len() > 2 => break,
+            None => {}
         }
     }
-    label_above(tokens, at, meaning)
+    let label = label_beside(tokens, at, meaning);
+    if label == Label::None { label_above(tokens, at, meaning) } else { label }
+}
+
+/// The label left of the value when recognition made a line of its own of it, as with columns set far apart.
+fn label_beside(tokens: &[Token], at: usize, meaning: Vocabulary) -> Label {
+    let Some(value) = tokens.get(at) else { return Label::None };
+    let middle = value.bounds.top.saturating_add(value.bounds.height / 2);
+    let from = at.saturating_sub(COLUMN_WORDS);
+    let beside = tokens.iter().skip(from).take(2 * COLUMN_WORDS).filter(|token| {
+        token.line != value.line
+            && token.bounds.right() <= value.bounds.left
+            && token.bounds.top < middle
+            && token.bounds.bottom() > middle
+    });
+    let mut beside: Vec<&Token> = beside.collect();
+    beside.sort_unstable_by_key(|token| std::cmp::Reverse(token.bounds.right()));
+    for token in beside.into_iter().take(LABEL_WORDS) {
+        match meaning(&token.folded) {
+            Some(Label::None) => {}
+            Some(label) => return label,
+            None => break,
+        }
+    }
+    Label::None
 }
 
 /// The label in the nearest line above that reaches over the value, as in forms with ruled boxes.
@@ -279,11 +331,11 @@ fn label_above(tokens: &[Token], at: usize, meaning: Vocabulary) -> Label {
     let mut nearest: Option<(u32, Label)> = None;
     for above in tokens.iter().take(at).rev().take(60) {
         let distance = value.bounds.top.saturating_sub(above.bounds.bottom());
-        if above.line == value.line || above.bounds.bottom() > value.bounds.top + value.bounds.height / 3 {
+        if above.line == value.line || above.bounds.bottom() > value.bounds.top.saturating_add(value.bounds.height / 3) {
             continue;
         }
         // The label may start a little left of the value, and be shorter or longer than it.
-        let over = above.bounds.left < right && above.bounds.right() + 2 * value.bounds.height > left;
+        let over = above.bounds.left < right && above.bounds.right().saturating_add(value.bounds.height.saturating_mul(2)) > left;
         if distance > reach || !over {
             continue;
         }

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use jiff::civil::Date;
 
-use super::index::{Index, NameId, bare_digits};
+use super::index::{Index, NameId, bare_digits, merge};
 use super::names::{self, GivenToken};
 use super::printed::{Label, PrintedDate, PrintedId, PrintedPage};
 use crate::document::{Field, FieldValue, Reading, Understanding};
@@ -35,6 +35,12 @@ const NAME_REACH: usize = 3;
 
 /// A name with more bearers than this proposes nobody by itself, even beside a second name.
 const RARE_BEARERS: usize = 400;
+
+/// A field understood with less is no better than the words it was taken from.
+const FIELD_CONFIDENCE: f32 = 0.5;
+
+/// A name more often on the pages tells nothing new; bounds the work on a hostile document.
+const PLACES_KEPT: usize = 200;
 
 /// Readings of one field's place must not mix with readings of tokens.
 const FIELD_PLACES: usize = 1 << 32;
@@ -155,7 +161,10 @@ fn spot_names(pages: &[PrintedPage], index: &Index) -> HashMap<NameId, Vec<Place
             for part in names::tokens(&token.raw) {
                 let found = known.entry(part).or_insert_with_key(|part| names_for(part, index));
                 for &(name, exact) in found.iter() {
-                    names.entry(name).or_default().push(Place { page, at, exact });
+                    let places = names.entry(name).or_default();
+                    if places.len() < PLACES_KEPT {
+                        places.push(Place { page, at, exact });
+                    }
                 }
             }
         }
@@ -183,8 +192,11 @@ fn field_id(name: &str, field: &Field, place: usize) -> Option<PrintedId> {
         "case_id" => Label::CaseId,
         _ => return None,
     };
+    if field.confidence < FIELD_CONFIDENCE {
+        return None;
+    }
     let folded = names::fold(&field.value.to_string());
-    Some(PrintedId { folded, label, page: field.page, confidence: field.confidence, place })
+    Some(PrintedId { merged: merge(&folded), folded, label, page: field.page, confidence: field.confidence, place })
 }
 
 fn field_date(name: &str, field: &Field) -> Option<PrintedDate> {
@@ -194,6 +206,9 @@ fn field_date(name: &str, field: &Field) -> Option<PrintedDate> {
         "admit_date" => Label::AdmitDate,
         _ => return None,
     };
+    if field.confidence < FIELD_CONFIDENCE {
+        return None;
+    }
     match field.value {
         FieldValue::Date(date) => Some(PrintedDate { date, label, page: field.page }),
         FieldValue::Number(_) | FieldValue::Text(_) => None,
