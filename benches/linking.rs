@@ -106,10 +106,12 @@ fn reading(case: &Case, dice: &mut Dice) -> Reading {
     for number in 1..=PAGES as u32 {
         let mut words: Vec<String> = head.split(' ').map(str::to_owned).collect();
         for _ in 0..350 {
-            words.push(match dice.below(8) {
-                0 => Dice::name(dice.skewed(3_000)),
-                1 => dice.below(1_000).to_string(),
-                2 => format!("{}/{}/2025", 1 + dice.below(12), 1 + dice.below(28)),
+            // About eight names of strangers, six dates and forty numbers a page, as on a progress note.
+            words.push(match dice.below(350) {
+                0..8 => Dice::name(dice.skewed(3_000)),
+                8..14 => format!("{}/{}/2025", 1 + dice.below(12), 1 + dice.below(28)),
+                14..50 => dice.below(1_000).to_string(),
+                50..54 => (100_000 + dice.below(900_000)).to_string(),
                 _ => "weight".to_owned(),
             });
         }

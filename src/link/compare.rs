@@ -208,6 +208,10 @@ fn id_state(id: &PrintedId, value: &str, merged: &str, kind: IdKind, traits: &Tr
     if folded == value {
         return IdState::Exact;
     }
+    // Most numbers of a page are nothing like it: eight characters cover a prefix left out or a suffix put on.
+    if !labelled && folded.len().abs_diff(value.len()) > 8 {
+        return IdState::Absent;
+    }
     let digits_agree = match (bare_digits(folded), bare_digits(value)) {
         (Some(left), Some(right)) => labelled && left == right,
         (None, Some(right)) => id.merged == right,
@@ -218,8 +222,9 @@ fn id_state(id: &PrintedId, value: &str, merged: &str, kind: IdKind, traits: &Tr
         return IdState::Alike;
     }
     if kind == IdKind::Member {
-        let base = merge(&traits.member_base);
-        let suffix = id.merged.strip_prefix(&base);
+        let base = traits.member_base.len();
+        let same_front = id.merged.len() >= base && merged.get(..base).is_some_and(|base| id.merged.starts_with(base));
+        let suffix = id.merged.get(base..).filter(|_| same_front);
         if suffix.is_some_and(|suffix| suffix.len() <= 3) {
             return IdState::Family;
         }

@@ -4,6 +4,8 @@
 //! Knows no registry and no layout. A label is what stands left of the value on its line, else right above it; a
 //! value without one keeps `Label::None`, which is the ordinary case on a bad fax.
 
+use std::cell::OnceCell;
+
 use jiff::civil::Date;
 
 use super::index::{member_base, merge};
@@ -45,6 +47,8 @@ pub(super) struct Token {
     /// A colon follows: a label.
     pub colon: bool,
     pub capital: bool,
+    /// Asked for often, and only where a name of the registry stands.
+    person: OnceCell<Label>,
 }
 
 impl Token {
@@ -121,7 +125,9 @@ impl PrintedPage {
 
     /// Whose name stands at this token, as far as a label says.
     pub fn person(&self, at: usize) -> Label {
-        label_of(&self.tokens, at, person_word, Between::Words)
+        self.tokens.get(at).map_or(Label::None, |token| {
+            *token.person.get_or_init(|| label_of(&self.tokens, at, person_word, Between::Words))
+        })
     }
 }
 
@@ -142,6 +148,7 @@ fn tokenise(page: &Page) -> Vec<Token> {
                 folded,
                 raw: part.to_owned(),
                 line: word.line,
+                person: OnceCell::new(),
                 bounds: word.bounds,
                 confidence: word.confidence,
                 comma: separator == Some(','),

@@ -36,6 +36,9 @@ const NAME_REACH: usize = 3;
 /// A name with more bearers than this proposes nobody by itself, even beside a second name.
 const RARE_BEARERS: usize = 400;
 
+/// Cases compared in full, rivals apart: a person is shown ten.
+const COMPARED: usize = 32;
+
 /// A field understood with less is no better than the words it was taken from.
 const FIELD_CONFIDENCE: f32 = 0.5;
 
@@ -103,48 +106,68 @@ impl Printed {
         self.names.contains_key(&name)
     }
 
-    /// Cases that anything rare on the pages speaks for, each once, in the registry's order.
+    /// The cases that most on the pages speaks for, and those that could be taken for one of them; each once, in the
+    /// registry's order.
     pub fn candidates(&self, index: &Index) -> Vec<u32> {
-        let mut found: HashSet<u32> = HashSet::new();
-        for id in &self.ids {
-            found.extend(index.cases_with_id(&id.folded));
-            if let Some(digits) = bare_digits(&id.folded) {
-                found.extend(index.cases_with_id(digits));
+        let mut promise: HashMap<u32, f64> = HashMap::new();
+        let ids: HashSet<&str> =
+            self.ids.iter().flat_map(|id| [Some(id.folded.as_str()), bare_digits(&id.folded)]).flatten().collect();
+        for id in ids {
+            for case in index.cases_with_id(id) {
+                *promise.entry(case).or_default() += 12.0;
             }
         }
-        let births: HashSet<Date> = self
+        let births: HashMap<Date, f64> = self
             .dates
             .iter()
-            .filter(|date| matches!(date.label, Label::BirthDate | Label::None))
-            .map(|date| date.date)
+            .filter_map(|date| match date.label {
+                Label::BirthDate => Some((date.date, 6.0)),
+                Label::None => Some((date.date, 4.0)),
+                _ => None,
+            })
             .collect();
-        for birth in births {
-            found.extend(index.born_on(birth).iter().filter(|&&case| self.any_name_of(index, case)));
+        for (birth, weight) in births {
+            for &case in index.born_on(birth) {
+                let names = self.roles_named(index, case);
+                if names > 0 {
+                    *promise.entry(case).or_default() += weight + 3.0 * f64::from(names);
+                }
+            }
         }
-        let mut named: HashMap<u32, u8> = HashMap::new();
+        let mut named: HashMap<u32, (u8, f64)> = HashMap::new();
         for &name in self.names.keys() {
             let bearers = index.bearers(name);
             if bearers.len() <= RARE_BEARERS {
                 for &case in bearers {
-                    let count = named.entry(case).or_default();
+                    let (count, rarity) = named.entry(case).or_default();
                     *count = count.saturating_add(1);
+                    *rarity += index.rarity(bearers.len());
                 }
             }
         }
-        found.extend(named.into_iter().filter(|&(_, names)| names >= 2).map(|(case, _)| case));
+        for (case, (_, rarity)) in named.into_iter().filter(|&(_, (names, _))| names >= 2) {
+            *promise.entry(case).or_default() += rarity / 3.0;
+        }
+        let mut promising: Vec<(u32, f64)> = promise.into_iter().collect();
+        promising.sort_unstable_by(|left, right| right.1.total_cmp(&left.1).then(left.0.cmp(&right.0)));
+        promising.truncate(COMPARED);
+        let mut found: Vec<u32> = promising.into_iter().map(|(case, _)| case).collect();
         // A sibling must be compared even when nothing on the pages speaks for it.
         let rivals: Vec<u32> = found.iter().flat_map(|&case| index.rivals(case)).map(|&(case, _)| case).collect();
         found.extend(rivals);
-        let mut found: Vec<u32> = found.into_iter().collect();
         found.sort_unstable();
+        found.dedup();
         found
     }
 
-    fn any_name_of(&self, index: &Index, case: u32) -> bool {
-        index.traits.get(case as usize).is_some_and(|traits| {
-            let roles = [&traits.surname, &traits.legal_first, &traits.mother_last];
-            roles.into_iter().any(|role| role.iter().any(|&name| self.has_name(name)))
-                || traits.mothers_child.is_some_and(|name| self.has_name(name))
+    /// How many of a case's names stand on the pages.
+    fn roles_named(&self, index: &Index, case: u32) -> u8 {
+        index.traits.get(case as usize).map_or(0, |traits| {
+            let stands = |role: &[NameId]| u8::from(role.iter().any(|&name| self.has_name(name)));
+            // The mother's surname is mostly the baby's, and counts once.
+            stands(&traits.surname).max(stands(&traits.mother_last))
+                + stands(&traits.legal_first)
+                + traits.mothers_child.map_or(0, |name| stands(&[name]))
         })
     }
 }
