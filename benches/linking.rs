@@ -35,7 +35,8 @@ impl Dice {
 
     /// A pronounceable name, always the same for a number.
     fn name(number: usize) -> String {
-        let syllables = ["ba", "ren", "lo", "mi", "sar", "ka", "tu", "vel", "no", "dri", "pa", "zo", "he", "qui", "sta"];
+        let syllables =
+            ["ba", "ren", "lo", "mi", "sar", "ka", "tu", "vel", "no", "dri", "pa", "zo", "he", "qui", "sta"];
         let mut name = String::new();
         let mut rest = number;
         for _ in 0..3 {

@@ -128,7 +128,14 @@ impl Comparison {
 /// Printed birth dates further away than this are no infant's of the program (case management ends at one year).
 const INFANT_DAYS: i32 = 2 * 366;
 
-pub(super) fn compare(printed: &Printed, at: u32, case: &Case, traits: &Traits, index: &Index, receipt: &Receipt) -> Comparison {
+pub(super) fn compare(
+    printed: &Printed,
+    at: u32,
+    case: &Case,
+    traits: &Traits,
+    index: &Index,
+    receipt: &Receipt,
+) -> Comparison {
     let ids = IdKind::ALL.map(|kind| find_id(printed, kind, traits, index));
     let mut comparison = Comparison {
         case: at,
@@ -172,8 +179,7 @@ fn find_id(printed: &Printed, kind: IdKind, traits: &Traits, index: &Index) -> I
     let mut strangers: Vec<(u32, usize)> = Vec::new();
     let mut known: Vec<(u32, usize)> = Vec::new();
     for id in &printed.ids {
-        let all_digits = id.folded.bytes().all(|byte| byte.is_ascii_digit());
-        if id.label == Label::OtherNumber && all_digits {
+        if id.label == Label::OtherNumber {
             continue;
         }
         let labelled = id.label == label && index.shaped(kind, &id.folded);
@@ -285,7 +291,7 @@ fn weigh_dates(comparison: &mut Comparison, printed: &Printed, case: &Case, inde
             let state = match date.label {
                 Label::BirthDate if date.date == dob => DobState::Exact,
                 Label::BirthDate if (date.date - dob).get_days().abs() > INFANT_DAYS => {
-                    adults += usize::from(Some(date.date) != case.mother_dob);
+                    adults += 1;
                     continue;
                 }
                 Label::BirthDate if misprinted(date.date, dob) => DobState::Near,
@@ -350,7 +356,8 @@ pub(super) fn misprinted(printed: Date, registered: Date) -> bool {
 }
 
 fn weigh_names(comparison: &mut Comparison, printed: &Printed, traits: &Traits, index: &Index) {
-    let not_staff = |place: &Place| printed.pages.get(place.page).is_some_and(|page| page.person(place.at) != Label::Staff);
+    let not_staff =
+        |place: &Place| printed.pages.get(place.page).is_some_and(|page| page.person(place.at) != Label::Staff);
     let keep = |mut places: Vec<Place>| {
         places.retain(not_staff);
         places
@@ -374,11 +381,17 @@ fn weigh_names(comparison: &mut Comparison, printed: &Printed, traits: &Traits, 
     }
     let beside = |ones: &[Place], others: &[Place]| {
         let pairs = ones.iter().flat_map(|one| others.iter().map(move |other| (*one, *other)));
-        pairs.filter(|&(one, other)| one.at != other.at && printed.together(one, other)).map(|(_, other)| other).max_by_key(|place| place.exact)
+        pairs
+            .filter(|&(one, other)| one.at != other.at && printed.together(one, other))
+            .map(|(_, other)| other)
+            .max_by_key(|place| place.exact)
     };
     if let Some(place) = beside(&family, &legal_firsts) {
         comparison.full_name = true;
-        comparison.add(name_bits(&traits.legal_first, index, place.exact), format!("first name p{}", printed.page_number(place)));
+        comparison.add(
+            name_bits(&traits.legal_first, index, place.exact),
+            format!("first name p{}", printed.page_number(place)),
+        );
     }
     let mothers: Vec<Place> = beside(&family, &mother_firsts).into_iter().collect();
     if let Some(place) = best(&mothers) {
@@ -393,7 +406,10 @@ fn weigh_names(comparison: &mut Comparison, printed: &Printed, traits: &Traits, 
         && let Some(place) = best(&printed.mentions(&[name]))
     {
         comparison.mothers_child = true;
-        comparison.add(name_bits(&[name], index, place.exact), format!("mother's first name in the baby's p{}", printed.page_number(place)));
+        comparison.add(
+            name_bits(&[name], index, place.exact),
+            format!("mother's first name in the baby's p{}", printed.page_number(place)),
+        );
     }
     find_patient_names(comparison, printed, traits, &family, index);
 }
@@ -409,7 +425,13 @@ fn name_bits(name: &[NameId], index: &Index, exact: bool) -> f64 {
 }
 
 /// What stands beside the family's surname: words for a nameless newborn, birth orders, other first names.
-fn find_patient_names(comparison: &mut Comparison, printed: &Printed, traits: &Traits, family: &[Place], index: &Index) {
+fn find_patient_names(
+    comparison: &mut Comparison,
+    printed: &Printed,
+    traits: &Traits,
+    family: &[Place],
+    index: &Index,
+) {
     let spelled = |names: &[NameId], folded: &str| names.iter().any(|&name| names::alike(index.spelling(name), folded));
     for &place in family {
         let Some(page) = printed.pages.get(place.page) else { continue };
@@ -434,7 +456,9 @@ fn find_patient_names(comparison: &mut Comparison, printed: &Printed, traits: &T
                             && match names::given_token(&previous.folded) {
                                 GivenToken::Newborn { .. } | GivenToken::MothersChild { .. } => true,
                                 GivenToken::Legal => {
-                                    token.capital && at.abs_diff(place.at) <= 2 && previous.capital
+                                    token.capital
+                                        && at.abs_diff(place.at) <= 2
+                                        && previous.capital
                                         && token.raw.len() == 1
                                 }
                                 GivenToken::Order(_) => false,
@@ -450,7 +474,11 @@ fn find_patient_names(comparison: &mut Comparison, printed: &Printed, traits: &T
         let beside = if surname.comma {
             page.tokens.get(place.at + 1)
         } else if person == Label::Patient {
-            place.at.checked_sub(1).filter(|&before| !page.names_role(before)).and_then(|before| page.tokens.get(before))
+            place
+                .at
+                .checked_sub(1)
+                .filter(|&before| !page.names_role(before))
+                .and_then(|before| page.tokens.get(before))
         } else {
             None
         };

@@ -82,7 +82,8 @@ impl Decision<'_> {
 
     /// Everything that keeps the best case from being linked automatically; empty when it is beyond doubt.
     fn objections(&self, best: &Comparison, considered: &[&Comparison], prior: f64) -> Vec<String> {
-        let Some((case, traits)) = self.cases.get(best.case as usize).zip(self.index.traits.get(best.case as usize)) else {
+        let Some((case, traits)) = self.cases.get(best.case as usize).zip(self.index.traits.get(best.case as usize))
+        else {
             return vec!["the case is not in the registry".to_owned()];
         };
         let mut objections = Vec::new();
@@ -111,8 +112,8 @@ impl Decision<'_> {
                 objections.push("no identifier and no birth date agree".to_owned());
             }
             let named = best.full_name && (best.member() || best.mother_full || best.facility);
-            let family = best.mother_full
-                && (best.newborn_name && best.facility || best.surname && best.agrees(IdKind::Member));
+            let family =
+                best.mother_full && (best.newborn_name && best.facility || best.surname && best.agrees(IdKind::Member));
             if !(named || family && !self.printed.tells_of_multiples()) {
                 objections.push("no identifier agrees, and the name is not enough".to_owned());
             }
@@ -164,7 +165,8 @@ impl Decision<'_> {
 
     /// The sibling rule: a mark for this case against each that it could be taken for, and none the other way.
     fn marks(&self, best: &Comparison, traits: &Traits, objections: &mut Vec<String>) {
-        let own_or_order = best.own_ids() >= 1 || best.full_name || traits.order.is_some_and(|order| best.orders == [order]);
+        let own_or_order =
+            best.own_ids() >= 1 || best.full_name || traits.order.is_some_and(|order| best.orders == [order]);
         let rivals = self.index.rivals(best.case);
         let alone = !rivals.iter().any(|&(_, rivalry)| rivalry == Rivalry::Sibling);
         if let Some(order) = traits.order {
@@ -209,7 +211,11 @@ impl Decision<'_> {
             let identified = other.own_ids() >= 1 && (other.any_name() || other.born_then());
             let id = self.case_id(other.case).unwrap_or_default();
             if identified && !rivals.iter().any(|&(case, _)| case == other.case) {
-                objections.push(format!("several babies on these pages: {}, {}", self.extent(best), self.extent(other)));
+                objections.push(format!(
+                    "several babies on these pages: {}, {}",
+                    self.extent(best),
+                    self.extent(other)
+                ));
             } else if best.score - other.score < self.policy.margin {
                 objections.push(format!("{id} fits nearly as well"));
             }
@@ -274,7 +280,13 @@ fn similar(left: &str, right: &str) -> bool {
 
 /// A printed fact that fits this case and not the other, although both could have it. The birth date is none: twins
 /// share it, and across midnight one misread digit would decide.
-fn mark(this: &Comparison, traits: &Traits, other: &Comparison, others: &Traits, index: &Index) -> Option<&'static str> {
+fn mark(
+    this: &Comparison,
+    traits: &Traits,
+    other: &Comparison,
+    others: &Traits,
+    index: &Index,
+) -> Option<&'static str> {
     for kind in IdKind::ALL {
         let (finding, value, rival) = (this.id(kind), traits.id(kind), others.id(kind));
         // Alike will not do when the other's differs from it in one character only.
@@ -283,7 +295,11 @@ fn mark(this: &Comparison, traits: &Traits, other: &Comparison, others: &Traits,
             IdState::Alike => strsim::levenshtein(value, rival) > 1,
             IdState::Absent | IdState::Other | IdState::Near | IdState::Family => false,
         };
-        if certain && !rival.is_empty() && value != rival && !misread(value, rival, finding.confidence, finding.pages.len()) {
+        if certain
+            && !rival.is_empty()
+            && value != rival
+            && !misread(value, rival, finding.confidence, finding.pages.len())
+        {
             return Some(kind.name());
         }
     }
@@ -312,16 +328,27 @@ fn mark(this: &Comparison, traits: &Traits, other: &Comparison, others: &Traits,
 /// Names like Alina and Elina: one misread letter makes one of the other.
 fn first_names_alike(traits: &Traits, others: &Traits, index: &Index) -> bool {
     let spelled = |name: &u32| index.spelling(*name);
-    traits.legal_first.iter().any(|one| {
-        others.legal_first.iter().any(|other| strsim::levenshtein(spelled(one), spelled(other)) <= 1)
-    })
+    traits
+        .legal_first
+        .iter()
+        .any(|one| others.legal_first.iter().any(|other| strsim::levenshtein(spelled(one), spelled(other)) <= 1))
 }
 
 /// Whether the only difference of two identifiers is one digit that a doubtful recognition, seen once, may have taken
 /// for the other's.
 fn misread(value: &str, rival: &str, confidence: f32, seen_on_pages: usize) -> bool {
-    const CONFUSED: [(char, char); 10] =
-        [('3', '8'), ('5', '6'), ('6', '8'), ('0', '8'), ('1', '7'), ('3', '5'), ('0', '6'), ('4', '9'), ('5', '8'), ('8', '9')];
+    const CONFUSED: [(char, char); 10] = [
+        ('3', '8'),
+        ('5', '6'),
+        ('6', '8'),
+        ('0', '8'),
+        ('1', '7'),
+        ('3', '5'),
+        ('0', '6'),
+        ('4', '9'),
+        ('5', '8'),
+        ('8', '9'),
+    ];
     if value.len() != rival.len() || seen_on_pages > 1 || confidence >= 0.8 {
         return false;
     }

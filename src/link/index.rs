@@ -195,7 +195,9 @@ impl Index {
     /// stands behind the label is something else.
     pub fn shaped(&self, kind: IdKind, folded: &str) -> bool {
         self.shapes.get(kind as usize).is_some_and(|shape| {
-            folded.len() + 1 >= shape.shortest && folded.len() <= shape.longest + 1 && digits(folded) + 1 >= shape.digits
+            folded.len() + 1 >= shape.shortest
+                && folded.len() <= shape.longest + 1
+                && digits(folded) + 1 >= shape.digits
         })
     }
 
@@ -229,7 +231,8 @@ impl Index {
                 if other != key {
                     break;
                 }
-                if !found.contains(&name) && self.spelling(name) != folded && names::alike(self.spelling(name), folded) {
+                if !found.contains(&name) && self.spelling(name) != folded && names::alike(self.spelling(name), folded)
+                {
                     found.push(name);
                 }
             }
@@ -321,7 +324,9 @@ fn clippings(folded: &str) -> Vec<u64> {
     }
     let mut keys: Vec<u64> = (0..folded.len())
         .map(|left_out| {
-            hash(&folded.bytes().enumerate().filter(|&(at, _)| at != left_out).map(|(_, byte)| byte).collect::<Vec<_>>())
+            hash(
+                &folded.bytes().enumerate().filter(|&(at, _)| at != left_out).map(|(_, byte)| byte).collect::<Vec<_>>(),
+            )
         })
         .collect();
     keys.push(hash(&folded.bytes().collect::<Vec<_>>()));

@@ -105,11 +105,23 @@ impl PrintedPage {
             } else if token.has_digit() {
                 let label = label_of(&tokens, at, number_word, Between::Nothing);
                 for folded in identifiers_at(&tokens, at) {
-                    printed.ids.push(PrintedId { merged: merge(&folded), folded, label, page: page.number, confidence: token.confidence, place: at });
+                    printed.ids.push(PrintedId {
+                        merged: merge(&folded),
+                        folded,
+                        label,
+                        page: page.number,
+                        confidence: token.confidence,
+                        place: at,
+                    });
                 }
             }
             if let Some(sex) = Sex::read(&token.folded)
-                && label_of(&tokens, at, |word| (word == "SEX" || word == "GENDER").then_some(Label::Sex), Between::Nothing) == Label::Sex
+                && label_of(
+                    &tokens,
+                    at,
+                    |word| (word == "SEX" || word == "GENDER").then_some(Label::Sex),
+                    Between::Nothing,
+                ) == Label::Sex
             {
                 printed.sexes.push(sex);
             }
@@ -202,6 +214,7 @@ fn identifiers_at(tokens: &[Token], at: usize) -> Vec<String> {
         && before.line == first.line
         && before.folded.len() <= 3
         && !before.has_digit()
+        && number_word(&before.folded).is_none()
     {
         found.push(format!("{}{}", before.folded, first.folded));
     }
@@ -213,7 +226,9 @@ type Vocabulary = fn(&str) -> Option<Label>;
 
 fn number_word(word: &str) -> Option<Label> {
     Some(match word {
-        "MRN" | "MR" | "MRNO" | "MEDREC" | "RECORD" | "REC" | "UNIT" | "CHART" | "HRN" | "PATIENTID" | "EMPI" => Label::Mrn,
+        "MRN" | "MR" | "MRNO" | "MEDREC" | "RECORD" | "REC" | "UNIT" | "CHART" | "HRN" | "PATIENTID" | "EMPI" => {
+            Label::Mrn
+        }
         "AUTH" | "AUTHORIZATION" | "AUTHCERT" | "AUTHREF" | "AUTHNO" | "CERT" | "CERTIFICATION" | "PRECERT"
         | "REFERENCE" | "TRACKING" => Label::Auth,
         "MEMBER" | "MBR" | "SUBSCRIBER" | "POLICY" | "INSURANCE" | "INS" | "INSURED" | "ENROLLEE" | "BENEFICIARY"
@@ -232,8 +247,8 @@ fn date_word(word: &str) -> Option<Label> {
         "DOB" | "BIRTH" | "BORN" | "BIRTHDATE" | "BIRTHDAY" | "BDATE" | "DOBIRTH" => Label::BirthDate,
         "ADM" | "ADMIT" | "ADMITTED" | "ADMISSION" => Label::AdmitDate,
         "REVIEW" | "SERVICE" | "DISCHARGE" | "DISCHARGED" | "DC" | "SIGNED" | "PRINTED" | "RUN" | "START" | "END"
-        | "TRANSFER" | "THROUGH" | "THRU" | "FROM" | "TO" | "DUE" | "NOTE" | "FAX" | "ENCOUNTER" | "REQUEST" | "LMP"
-        | "EDD" | "EDC" | "VISIT" | "ON" => Label::OtherDate,
+        | "TRANSFER" | "THROUGH" | "THRU" | "FROM" | "TO" | "DUE" | "NOTE" | "FAX" | "ENCOUNTER" | "REQUEST"
+        | "LMP" | "EDD" | "EDC" | "VISIT" | "ON" => Label::OtherDate,
         "DATE" | "OF" | "AND" | "TIME" | "THE" => Label::None,
         _ if is_misread_dob(word) => Label::BirthDate,
         _ => return None,
@@ -250,12 +265,14 @@ fn is_misread_dob(word: &str) -> bool {
 
 fn person_word(word: &str) -> Option<Label> {
     Some(match word {
-        "MOTHER" | "MOTHERS" | "MOM" | "MOMS" | "MOB" | "MATERNAL" | "PARENT" | "PARENTS" | "SUBSCRIBER" | "INSURED"
-        | "GUARDIAN" | "FATHER" | "FOB" => Label::Parent,
-        "PATIENT" | "PATIENTS" | "PT" | "PTJ" | "INFANT" | "INFANTS" | "NEWBORN" | "BABY" | "BABYS" | "MEMBER" | "RE"
-        | "CHILD" | "NEONATE" => Label::Patient,
-        "ATTENDING" | "ATTEND" | "DR" | "MD" | "RN" | "PROVIDER" | "PHYSICIAN" | "REVIEWER" | "CONTACT" | "BY" | "NURSE"
-        | "FROM" | "ATTN" | "ORDERING" | "NEONATOLOGIST" | "SIGNATURE" | "MANAGER" | "COORDINATOR" => Label::Staff,
+        "MOTHER" | "MOTHERS" | "MOM" | "MOMS" | "MOB" | "MATERNAL" | "PARENT" | "PARENTS" | "SUBSCRIBER"
+        | "INSURED" | "GUARDIAN" | "FATHER" | "FOB" => Label::Parent,
+        "PATIENT" | "PATIENTS" | "PT" | "PTJ" | "INFANT" | "INFANTS" | "NEWBORN" | "BABY" | "BABYS" | "MEMBER"
+        | "RE" | "CHILD" | "NEONATE" => Label::Patient,
+        "ATTENDING" | "ATTEND" | "DR" | "MD" | "RN" | "PROVIDER" | "PHYSICIAN" | "REVIEWER" | "CONTACT" | "BY"
+        | "NURSE" | "FROM" | "ATTN" | "ORDERING" | "NEONATOLOGIST" | "SIGNATURE" | "MANAGER" | "COORDINATOR" => {
+            Label::Staff
+        }
         "NAME" | "LAST" | "FIRST" | "FULL" | "THE" => Label::None,
         _ => return None,
     })
@@ -338,11 +355,13 @@ fn label_above(tokens: &[Token], at: usize, meaning: Vocabulary) -> Label {
     let mut nearest: Option<(u32, Label)> = None;
     for above in tokens.iter().take(at).rev().take(60) {
         let distance = value.bounds.top.saturating_sub(above.bounds.bottom());
-        if above.line == value.line || above.bounds.bottom() > value.bounds.top.saturating_add(value.bounds.height / 3) {
+        if above.line == value.line || above.bounds.bottom() > value.bounds.top.saturating_add(value.bounds.height / 3)
+        {
             continue;
         }
         // The label may start a little left of the value, and be shorter or longer than it.
-        let over = above.bounds.left < right && above.bounds.right().saturating_add(value.bounds.height.saturating_mul(2)) > left;
+        let over = above.bounds.left < right
+            && above.bounds.right().saturating_add(value.bounds.height.saturating_mul(2)) > left;
         if distance > reach || !over {
             continue;
         }
@@ -457,7 +476,9 @@ fn month(folded: &str) -> Option<i16> {
         "NOVEMBER",
         "DECEMBER",
     ];
-    (folded.len() >= 3).then(|| MONTHS.iter().position(|name| name.starts_with(folded) || folded == "SEPT" && *name == "SEPTEMBER"))?.map(|at| at as i16 + 1)
+    (folded.len() >= 3)
+        .then(|| MONTHS.iter().position(|name| name.starts_with(folded) || folded == "SEPT" && *name == "SEPTEMBER"))?
+        .map(|at| at as i16 + 1)
 }
 
 #[cfg(test)]
@@ -499,8 +520,17 @@ mod tests {
     fn dates_are_read_in_every_usual_form() {
         let expected: Date = "2026-02-07".parse().unwrap();
         for text in [
-            "02/07/2026", "2/7/26", "02-07-2026", "2026-02-07", "07-FEB-2026", "February 7, 2026", "7 Feb 2026",
-            "20260207", "2/ 7/2026", "O2/O7/2026", "(2/7/26)",
+            "02/07/2026",
+            "2/7/26",
+            "02-07-2026",
+            "2026-02-07",
+            "07-FEB-2026",
+            "February 7, 2026",
+            "7 Feb 2026",
+            "20260207",
+            "2/ 7/2026",
+            "O2/O7/2026",
+            "(2/7/26)",
         ] {
             assert_eq!(page(&[text]).dates.first().map(|printed| printed.date), Some(expected), "{text}");
         }

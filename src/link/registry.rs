@@ -309,10 +309,7 @@ mod tests {
         assert!(!bad_date.to_string().contains("2026"));
         let twice = refusal(with(&[good.clone(), good.clone()]).as_bytes());
         assert_eq!(twice, RegistryError::DuplicateCaseId { line: 3, first: 2 });
-        assert_eq!(
-            refusal(with(&[row("C1", "pending", "")]).as_bytes()),
-            RegistryError::BadStatus { line: 2 }
-        );
+        assert_eq!(refusal(with(&[row("C1", "pending", "")]).as_bytes()), RegistryError::BadStatus { line: 2 });
         assert_eq!(refusal(with(&[row("", "open", "")]).as_bytes()), RegistryError::EmptyCaseId { line: 2 });
         assert_eq!(
             refusal(with(&[good, "C2,open".to_owned()]).as_bytes()),

@@ -59,8 +59,10 @@ impl Printed {
         }
         ids.retain(|id| id.folded.len() >= index.shortest_id());
         let names = spot_names(&pages, index);
-        let run_together =
-            pages.iter().map(|page| (page.number, page.tokens.iter().map(|token| token.folded.as_str()).collect())).collect();
+        let run_together = pages
+            .iter()
+            .map(|page| (page.number, page.tokens.iter().map(|token| token.folded.as_str()).collect()))
+            .collect();
         Self { pages, ids, dates, names, run_together }
     }
 
@@ -94,7 +96,9 @@ impl Printed {
 
     /// On one line and within reach of each other.
     pub fn together(&self, one: Place, other: Place) -> bool {
-        let line = |place: Place| self.pages.get(place.page).and_then(|page| page.tokens.get(place.at)).map(|token| token.line);
+        let line = |place: Place| {
+            self.pages.get(place.page).and_then(|page| page.tokens.get(place.at)).map(|token| token.line)
+        };
         one.page == other.page && one.at.abs_diff(other.at) <= NAME_REACH && line(one) == line(other)
     }
 
