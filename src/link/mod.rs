@@ -1,1 +1,101 @@
-//! (being written)
+//! Finds the open case that a document belongs to, or leaves that to a person.
+//!
+//! The open cases are a closed dictionary, so linking looks for the registry on the page: every identifier, date and
+//! name that a case has is spotted wherever it stands, whatever the layout; labels and understood fields only raise
+//! or lower what a hit is worth. Then the candidates are weighed (Fellegi–Sunter, in bits), and hard rules decide
+//! whether the best one is beyond doubt.
+//!
+//! Pure: no clock, disk, network or thread. Never writes a value of the page or of a case into its reasons; a case
+//! is named by its id. Never links a case that a sibling could be taken for without a mark that tells them apart.
+//!
+//! In the order of the flow: `registry` and `index` are the loaded snapshot, `printed` what stands on a page, `spot`
+//! what of the registry stands there, `compare` the weights, `decide` the rules; `names` knows newborns' names.
+
+mod compare;
+mod decide;
+mod index;
+mod names;
+mod printed;
+mod registry;
+mod spot;
+
+#[cfg(test)]
+mod tests;
+
+pub use names::Sex;
+pub use registry::{Case, CaseStatus, Registry, RegistryError};
+
+use serde::{Deserialize, Serialize};
+
+use crate::document::{Match, Reading, Receipt, Understanding};
+
+/// How sure a link must be. All in bits of Fellegi–Sunter weight; `accept` and `consider` count from the prior, log2
+/// of the number of cases, so that they mean the same for a small and a large registry.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LinkPolicy {
+    /// A case is linked from prior + this on: 12 bits are odds of 4,096 to 1. 6 to 40.
+    pub accept: f64,
+    /// The next best case must be this far behind. 3 to 40.
+    pub margin: f64,
+    /// A case is shown to a person from prior + this on; below, the document is unmatched. -20 to `accept`.
+    pub consider: f64,
+}
+
+impl Default for LinkPolicy {
+    fn default() -> Self {
+        Self { accept: 12.0, margin: 6.0, consider: 0.0 }
+    }
+}
+
+/// A policy outside its ranges.
+#[derive(Debug, thiserror::Error, PartialEq)]
+#[error("`{key}` is {value}; set it between {least} and {most}")]
+pub struct LinkPolicyError {
+    pub key: &'static str,
+    pub value: f64,
+    pub least: f64,
+    pub most: f64,
+}
+
+impl LinkPolicy {
+    /// Says which setting is out of its range (see the fields).
+    pub fn check(&self) -> Result<(), LinkPolicyError> {
+        for (key, value, least, most) in [
+            ("accept", self.accept, 6.0, 40.0),
+            ("margin", self.margin, 3.0, 40.0),
+            ("consider", self.consider, -20.0, self.accept),
+        ] {
+            if !(least..=most).contains(&value) {
+                return Err(LinkPolicyError { key, value, least, most });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Links a document, or some of its pages, to a case of the registry.
+///
+/// Only `understanding.fields` is used of the understanding, as further evidence; it may be empty. Only the sender of
+/// the receipt is used.
+pub fn link(
+    reading: &Reading,
+    understanding: &Understanding,
+    registry: &Registry,
+    policy: &LinkPolicy,
+    receipt: &Receipt,
+) -> Match {
+    let index = &registry.index;
+    let printed = spot::Printed::read(reading, understanding, index);
+    let mut comparisons: Vec<compare::Comparison> = printed
+        .candidates(index)
+        .into_iter()
+        .filter_map(|at| {
+            let case = registry.cases().get(at as usize)?;
+            let traits = index.traits.get(at as usize)?;
+            Some(compare::compare(&printed, at, case, traits, index, receipt))
+        })
+        .collect();
+    comparisons.sort_by(|left, right| right.score.total_cmp(&left.score).then(left.case.cmp(&right.case)));
+    decide::Decision { cases: registry.cases(), index, printed: &printed, policy, comparisons: &comparisons }.decide()
+}

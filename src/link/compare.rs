@@ -1,0 +1,542 @@
+//! Compares the pages with one case: what agrees, what disagrees, and how many bits each is worth.
+//!
+//! Weights are Fellegi–Sunter bits, log2(m/u): m, how often a true pair agrees, is near one but for recognition; u,
+//! how often a stranger would, comes from the registry's own frequencies, so that a common surname or a busy
+//! birthday weighs little. Deciding is left to `decide`.
+
+use jiff::civil::Date;
+
+use super::index::{IdKind, Index, NameId, Traits, bare_digits, merge};
+use super::names::{self, GivenToken, Sex};
+use super::printed::{Label, PrintedId};
+use super::registry::Case;
+use super::spot::{Place, Printed};
+use crate::document::Receipt;
+
+/// How an identifier of the case stands on the pages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum IdState {
+    /// None of its kind is printed, or the case has none.
+    Absent,
+    /// One of its kind is printed, and it is another.
+    Other,
+    /// One that is a single edit off: a misprint, a misreading, or the twin's.
+    Near,
+    /// The family's part agrees, the dependant's suffix is missing or another (member ids only).
+    Family,
+    /// Equal but for characters that recognition confuses, or for letters in front.
+    Alike,
+    Exact,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct IdFinding {
+    pub state: IdState,
+    /// Pages where it stands in that state.
+    pub pages: Vec<u32>,
+    /// The best recognition of it.
+    pub confidence: f32,
+    /// Pages where a clearly different one of its kind stands.
+    pub strangers: Vec<u32>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum DobState {
+    Absent,
+    /// A birth date is printed, and it is another.
+    Other,
+    /// One digit off, or day and month exchanged.
+    Near,
+    /// The date is printed, but nothing says that it is a birth date.
+    Unlabelled,
+    Exact,
+}
+
+/// One thing that speaks for or against the case; the wording never holds a value.
+#[derive(Clone, Debug)]
+pub(super) struct Evidence {
+    pub words: String,
+    pub bits: f64,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Comparison {
+    pub case: u32,
+    pub score: f64,
+    pub evidence: Vec<Evidence>,
+    /// In the order of [`IdKind::ALL`].
+    pub ids: [IdFinding; 4],
+    pub dob: DobState,
+    /// Pages with a birth date of another infant.
+    pub strange_births: Vec<u32>,
+    /// The only birth dates printed are an adult's.
+    pub adult: bool,
+    pub surname: bool,
+    /// First name of its own beside the surname.
+    pub full_name: bool,
+    /// A word for a nameless newborn beside the surname.
+    pub newborn_name: bool,
+    pub mothers_child: bool,
+    pub mother_full: bool,
+    /// Birth orders printed beside the surname.
+    pub orders: Vec<u8>,
+    /// Other first names printed as the patient's beside the surname, with the page.
+    pub other_firsts: Vec<(String, u32)>,
+    pub sexes: Vec<Sex>,
+    pub facility: bool,
+}
+
+impl Comparison {
+    pub fn id(&self, kind: IdKind) -> &IdFinding {
+        &self.ids[kind as usize]
+    }
+
+    pub fn agrees(&self, kind: IdKind) -> bool {
+        self.id(kind).state >= IdState::Alike
+    }
+
+    /// How many of the identifiers that belong to this baby alone agree (case id, authorization, record number).
+    pub fn own_ids(&self) -> usize {
+        [IdKind::CaseId, IdKind::Auth, IdKind::Mrn].into_iter().filter(|&kind| self.agrees(kind)).count()
+    }
+
+    /// Whether an own identifier is printed that is not this case's.
+    pub fn disowned(&self) -> bool {
+        [IdKind::CaseId, IdKind::Auth, IdKind::Mrn]
+            .into_iter()
+            .any(|kind| matches!(self.id(kind).state, IdState::Other | IdState::Near))
+    }
+
+    pub fn member(&self) -> bool {
+        self.id(IdKind::Member).state >= IdState::Family
+    }
+
+    pub fn any_name(&self) -> bool {
+        self.surname || self.full_name || self.mothers_child || self.mother_full
+    }
+
+    pub fn born_then(&self) -> bool {
+        self.dob >= DobState::Unlabelled
+    }
+
+    fn add(&mut self, bits: f64, words: String) {
+        self.score += bits;
+        self.evidence.push(Evidence { words, bits });
+    }
+}
+
+/// Printed birth dates further away than this are no infant's of the program (case management ends at one year).
+const INFANT_DAYS: i32 = 2 * 366;
+
+pub(super) fn compare(
+    printed: &Printed,
+    at: u32,
+    case: &Case,
+    traits: &Traits,
+    index: &Index,
+    receipt: &Receipt,
+) -> Comparison {
+    let ids = IdKind::ALL.map(|kind| find_id(printed, kind, traits, index));
+    let mut comparison = Comparison {
+        case: at,
+        score: 0.0,
+        evidence: Vec::new(),
+        ids,
+        dob: DobState::Absent,
+        strange_births: Vec::new(),
+        adult: false,
+        surname: false,
+        full_name: false,
+        newborn_name: false,
+        mothers_child: false,
+        mother_full: false,
+        orders: Vec::new(),
+        other_firsts: Vec::new(),
+        sexes: Vec::new(),
+        facility: false,
+    };
+    weigh_ids(&mut comparison, traits);
+    weigh_dates(&mut comparison, printed, case, index);
+    weigh_names(&mut comparison, printed, traits, index);
+    weigh_marks(&mut comparison, printed, traits);
+    weigh_facility(&mut comparison, printed, traits, index, receipt);
+    comparison
+}
+
+fn find_id(printed: &Printed, kind: IdKind, traits: &Traits, index: &Index) -> IdFinding {
+    let label = match kind {
+        IdKind::CaseId => Label::CaseId,
+        IdKind::Auth => Label::Auth,
+        IdKind::Mrn => Label::Mrn,
+        IdKind::Member => Label::Member,
+    };
+    let value = traits.id(kind);
+    let mut finding = IdFinding { state: IdState::Absent, pages: Vec::new(), confidence: 0.0, strangers: Vec::new() };
+    if value.is_empty() {
+        return finding;
+    }
+    let merged = merge(value);
+    let mut strangers: Vec<(u32, usize)> = Vec::new();
+    let mut known: Vec<(u32, usize)> = Vec::new();
+    for id in &printed.ids {
+        if id.label == Label::OtherNumber {
+            continue;
+        }
+        let labelled = id.label == label && index.shaped(kind, &id.folded);
+        let state = id_state(id, value, &merged, kind, traits, labelled);
+        if state == IdState::Absent {
+            continue;
+        }
+        if state == IdState::Other {
+            if id.confidence >= 0.6 && strsim::levenshtein(&id.merged, &merged) >= 3 {
+                strangers.push((id.page, id.place));
+            }
+        } else {
+            known.push((id.page, id.place));
+        }
+        if state > finding.state {
+            finding = IdFinding { state, pages: vec![id.page], confidence: id.confidence, strangers: Vec::new() };
+        } else if state == finding.state {
+            finding.confidence = finding.confidence.max(id.confidence);
+            if !finding.pages.contains(&id.page) {
+                finding.pages.push(id.page);
+            }
+        }
+    }
+    finding.strangers = strangers.into_iter().filter(|place| !known.contains(place)).map(|(page, _)| page).collect();
+    finding.strangers.sort_unstable();
+    finding.strangers.dedup();
+    finding
+}
+
+fn id_state(id: &PrintedId, value: &str, merged: &str, kind: IdKind, traits: &Traits, labelled: bool) -> IdState {
+    let folded = id.folded.as_str();
+    if folded == value {
+        return IdState::Exact;
+    }
+    // Most numbers of a page are nothing like it: eight characters cover a prefix left out or a suffix put on.
+    if !labelled && folded.len().abs_diff(value.len()) > 8 {
+        return IdState::Absent;
+    }
+    let digits_agree = match (bare_digits(folded), bare_digits(value)) {
+        (Some(left), Some(right)) => labelled && left == right,
+        (None, Some(right)) => id.merged == right,
+        (Some(left), None) => left == merged,
+        (None, None) => false,
+    };
+    if id.merged == merged || digits_agree {
+        return IdState::Alike;
+    }
+    if kind == IdKind::Member {
+        let base = traits.member_base.len();
+        let same_front = id.merged.len() >= base && merged.get(..base).is_some_and(|base| id.merged.starts_with(base));
+        let suffix = id.merged.get(base..).filter(|_| same_front);
+        if suffix.is_some_and(|suffix| suffix.len() <= 3) {
+            return IdState::Family;
+        }
+    }
+    // Five characters and less are one edit from too much.
+    if value.len() >= 6 && one_edit_apart(id.merged.as_bytes(), merged.as_bytes()) {
+        IdState::Near
+    } else if labelled {
+        IdState::Other
+    } else {
+        IdState::Absent
+    }
+}
+
+/// Whether the two differ by one character put in, left out or exchanged; two neighbours swapped count as one.
+fn one_edit_apart(left: &[u8], right: &[u8]) -> bool {
+    let same_front = left.iter().zip(right).take_while(|(left, right)| left == right).count();
+    let (left, right) = (left.get(same_front..).unwrap_or_default(), right.get(same_front..).unwrap_or_default());
+    match (left, right) {
+        ([a, b, left @ ..], [c, d, right @ ..]) if a == d && b == c && left == right => true,
+        ([_, left_rest @ ..], [_, right_rest @ ..]) => {
+            left_rest == right_rest || left_rest == right || left == right_rest
+        }
+        ([_], []) | ([], [_]) => true,
+        ([], []) | ([_, ..], []) | ([], [_, ..]) => false,
+    }
+}
+
+/// Bits of an identifier: its digits, less the some two hundred numbers of a document that could hit by chance and
+/// less what serial numbers share in front.
+fn id_bits(value: &str) -> f64 {
+    let digits = value.bytes().filter(u8::is_ascii_digit).count() as f64;
+    (digits * 10f64.log2() - 8.0).clamp(4.0, 18.0)
+}
+
+fn weigh_ids(comparison: &mut Comparison, traits: &Traits) {
+    for kind in IdKind::ALL {
+        let finding = comparison.id(kind).clone();
+        let full = id_bits(traits.id(kind));
+        let (bits, word) = match finding.state {
+            IdState::Exact => (full, "exact"),
+            IdState::Alike => (full - 2.0, "alike"),
+            IdState::Family => (full - 3.0, "of the family"),
+            IdState::Near => (2.0, "one character off"),
+            IdState::Other => (-4.0, "is another"),
+            IdState::Absent => continue,
+        };
+        comparison.add(bits, format!("{} {word} {}", kind.name(), on_pages(&finding.pages)));
+    }
+}
+
+fn weigh_dates(comparison: &mut Comparison, printed: &Printed, case: &Case, index: &Index) {
+    if let Some(dob) = case.dob {
+        let mut pages = Vec::new();
+        let mut infants = 0;
+        let mut adults = 0;
+        for date in &printed.dates {
+            let state = match date.label {
+                Label::BirthDate if date.date == dob => DobState::Exact,
+                Label::BirthDate if (date.date - dob).get_days().abs() > INFANT_DAYS => {
+                    adults += 1;
+                    continue;
+                }
+                Label::BirthDate if misprinted(date.date, dob) => DobState::Near,
+                Label::BirthDate => {
+                    comparison.strange_births.push(date.page);
+                    DobState::Other
+                }
+                Label::None if date.date == dob => DobState::Unlabelled,
+                _ => continue,
+            };
+            infants += 1;
+            if state > comparison.dob {
+                comparison.dob = state;
+                pages.clear();
+            }
+            if state == comparison.dob && !pages.contains(&date.page) {
+                pages.push(date.page);
+            }
+        }
+        comparison.adult = adults > 0 && infants == 0;
+        let rarity = index.rarity(index.born_on(dob).len()).clamp(4.0, 10.0);
+        let (bits, word) = match comparison.dob {
+            DobState::Exact => (rarity, "exact"),
+            DobState::Unlabelled => (rarity - 2.0, "printed"),
+            DobState::Near => (1.0, "one digit off"),
+            DobState::Other => (-8.0, "is another"),
+            DobState::Absent => (0.0, ""),
+        };
+        if comparison.dob != DobState::Absent {
+            comparison.add(bits, format!("dob {word} {}", on_pages(&pages)));
+        }
+    }
+    if let Some(mother_dob) = case.mother_dob
+        && let Some(date) = printed.dates.iter().find(|date| date.date == mother_dob)
+    {
+        let bits = if date.label == Label::ParentsBirthDate { 8.0 } else { 4.0 };
+        comparison.add(bits, format!("mother's dob exact p{}", date.page));
+    }
+    if let Some(admitted) = case.admit_date.filter(|&admitted| Some(admitted) != case.dob)
+        && let Some(date) = printed.dates.iter().find(|date| date.label == Label::AdmitDate && date.date == admitted)
+    {
+        comparison.add(3.0, format!("admit date exact p{}", date.page));
+    }
+}
+
+/// Whether one date could be the other, misprinted or misread: one digit of one part, or day and month exchanged.
+pub(super) fn misprinted(printed: Date, registered: Date) -> bool {
+    let parts = |date: Date| [i32::from(date.year()), i32::from(date.month()), i32::from(date.day())];
+    let (left, right) = (parts(printed), parts(registered));
+    if printed.year() == registered.year() && left[1] == right[2] && left[2] == right[1] {
+        return true;
+    }
+    let mut different = left.iter().zip(right).filter(|&(&left, right)| left != right);
+    match (different.next(), different.next()) {
+        (Some((&left, right)), None) => {
+            let digits = |number: i32| format!("{number:04}");
+            let apart = digits(left).bytes().zip(digits(right).bytes()).filter(|(left, right)| left != right).count();
+            apart == 1
+        }
+        _ => false,
+    }
+}
+
+fn weigh_names(comparison: &mut Comparison, printed: &Printed, traits: &Traits, index: &Index) {
+    let not_staff =
+        |place: &Place| printed.pages.get(place.page).is_some_and(|page| page.person(place.at) != Label::Staff);
+    let keep = |mut places: Vec<Place>| {
+        places.retain(not_staff);
+        places
+    };
+    let surnames = keep(printed.mentions(&traits.surname));
+    let mother_lasts = keep(printed.mentions(&traits.mother_last));
+    let legal_firsts = printed.mentions(&traits.legal_first);
+    let mother_firsts = printed.mentions(&traits.mother_first);
+    let mut family: Vec<Place> = surnames.clone();
+    family.extend(mother_lasts.iter().filter(|place| !surnames.contains(place)));
+
+    if let Some(place) = best(&surnames).or(best(&mother_lasts)) {
+        let of_mother = surnames.is_empty();
+        comparison.surname = true;
+        let tokens = if of_mother { &traits.mother_last } else { &traits.surname };
+        let words = if of_mother { "mother's surname" } else { "surname" };
+        let bits = name_bits(tokens, index, place.exact) - if of_mother { 1.0 } else { 0.0 };
+        comparison.add(bits, format!("{words} p{}", printed.page_number(place)));
+    } else if !traits.surname.is_empty() && printed.pages.iter().any(|page| page.tokens.len() > 50) {
+        comparison.add(-3.0, "surname not found".to_owned());
+    }
+    let beside = |ones: &[Place], others: &[Place]| {
+        let pairs = ones.iter().flat_map(|one| others.iter().map(move |other| (*one, *other)));
+        pairs
+            .filter(|&(one, other)| one.at != other.at && printed.together(one, other))
+            .map(|(_, other)| other)
+            .max_by_key(|place| place.exact)
+    };
+    if let Some(place) = beside(&family, &legal_firsts) {
+        comparison.full_name = true;
+        comparison.add(
+            name_bits(&traits.legal_first, index, place.exact),
+            format!("first name p{}", printed.page_number(place)),
+        );
+    }
+    let mothers: Vec<Place> = beside(&family, &mother_firsts).into_iter().collect();
+    if let Some(place) = best(&mothers) {
+        comparison.mother_full = true;
+        let mut bits = name_bits(&traits.mother_first, index, place.exact);
+        if traits.mother_last != traits.surname && !mother_lasts.is_empty() && !surnames.is_empty() {
+            bits += name_bits(&traits.mother_last, index, true);
+        }
+        comparison.add(bits, format!("mother's name p{}", printed.page_number(place)));
+    }
+    if let Some(name) = traits.mothers_child
+        && let Some(place) = best(&printed.mentions(&[name]))
+    {
+        comparison.mothers_child = true;
+        comparison.add(
+            name_bits(&[name], index, place.exact),
+            format!("mother's first name in the baby's p{}", printed.page_number(place)),
+        );
+    }
+    find_patient_names(comparison, printed, traits, &family, index);
+}
+
+fn best(places: &[Place]) -> Option<Place> {
+    places.iter().copied().max_by_key(|place| place.exact)
+}
+
+/// Term-frequency weight of a name: the rarest of its tokens counts, the others follow from it.
+fn name_bits(name: &[NameId], index: &Index, exact: bool) -> f64 {
+    let rarest = name.iter().map(|&token| index.bearers(token).len()).min().unwrap_or(usize::MAX);
+    (index.rarity(rarest) - if exact { 0.0 } else { 2.0 }).clamp(1.0, 10.0)
+}
+
+/// What stands beside the family's surname: words for a nameless newborn, birth orders, other first names.
+fn find_patient_names(
+    comparison: &mut Comparison,
+    printed: &Printed,
+    traits: &Traits,
+    family: &[Place],
+    index: &Index,
+) {
+    let spelled = |names: &[NameId], folded: &str| names.iter().any(|&name| names::alike(index.spelling(name), folded));
+    for &place in family {
+        let Some(page) = printed.pages.get(place.page) else { continue };
+        let Some(surname) = page.tokens.get(place.at) else { continue };
+        let person = page.person(place.at);
+        let from = place.at.saturating_sub(4);
+        for (at, token) in page.tokens.iter().enumerate().skip(from).take(place.at - from + 5) {
+            if token.line != surname.line {
+                continue;
+            }
+            let previous = at.checked_sub(1).and_then(|before| page.tokens.get(before));
+            match names::given_token(&token.folded) {
+                GivenToken::Newborn { order, .. } if token.capital && person != Label::Parent => {
+                    comparison.newborn_name = true;
+                    comparison.orders.extend(order);
+                }
+                GivenToken::MothersChild { order, .. } => comparison.orders.extend(order),
+                // A lone letter is a birth order only right behind a name; a digit only behind a word for a newborn.
+                GivenToken::Order(order) if person != Label::Parent => {
+                    let behind = previous.is_some_and(|previous| {
+                        previous.line == token.line
+                            && match names::given_token(&previous.folded) {
+                                GivenToken::Newborn { .. } | GivenToken::MothersChild { .. } => true,
+                                GivenToken::Legal => {
+                                    token.capital
+                                        && at.abs_diff(place.at) <= 2
+                                        && previous.capital
+                                        && token.raw.len() == 1
+                                }
+                                GivenToken::Order(_) => false,
+                            }
+                    });
+                    if behind {
+                        comparison.orders.push(order);
+                    }
+                }
+                GivenToken::Newborn { .. } | GivenToken::Order(_) | GivenToken::Legal => {}
+            }
+        }
+        let beside = if surname.comma {
+            page.tokens.get(place.at + 1)
+        } else if person == Label::Patient {
+            place
+                .at
+                .checked_sub(1)
+                .filter(|&before| !page.names_role(before))
+                .and_then(|before| page.tokens.get(before))
+        } else {
+            None
+        };
+        if let Some(first) = beside
+            && matches!(person, Label::None | Label::Patient)
+            && first.line == surname.line
+            && first.capital
+            && first.folded.len() >= 3
+            && first.confidence >= 0.5
+            && first.folded.bytes().all(|byte| byte.is_ascii_alphabetic())
+            && names::given_token(&first.folded) == GivenToken::Legal
+            && ![&traits.surname, &traits.legal_first, &traits.mother_first, &traits.mother_last]
+                .into_iter()
+                .any(|names| spelled(names, &first.folded))
+        {
+            comparison.other_firsts.push((first.folded.clone(), page.number));
+        }
+    }
+    comparison.orders.sort_unstable();
+    comparison.orders.dedup();
+}
+
+fn weigh_marks(comparison: &mut Comparison, printed: &Printed, traits: &Traits) {
+    comparison.sexes = printed.pages.iter().flat_map(|page| page.sexes.iter().copied()).collect();
+    comparison.sexes.dedup();
+    if let Some(sex) = traits.sex
+        && !comparison.sexes.is_empty()
+    {
+        if comparison.sexes.contains(&sex) {
+            comparison.add(1.0, "sex agrees".to_owned());
+        } else {
+            comparison.add(-4.0, "sex differs".to_owned());
+        }
+    }
+    if let Some(order) = traits.order
+        && !comparison.orders.is_empty()
+    {
+        if comparison.orders == [order] {
+            comparison.add(2.0, "birth order agrees".to_owned());
+        } else if !comparison.orders.contains(&order) {
+            comparison.add(-8.0, "birth order differs".to_owned());
+        }
+    }
+}
+
+fn weigh_facility(comparison: &mut Comparison, printed: &Printed, traits: &Traits, index: &Index, receipt: &Receipt) {
+    let sender = receipt.sender.as_deref().and_then(super::index::fax_digits);
+    let by_sender = !traits.facility_fax.is_empty() && sender.as_ref() == Some(&traits.facility_fax);
+    let by_print = printed.names_facility(&traits.facility, &traits.facility_fax);
+    if by_sender || by_print.is_some() {
+        comparison.facility = true;
+        let bits = index.facility_rarity(&traits.facility).clamp(0.5, 4.0);
+        let place = if by_sender { "by sender's number".to_owned() } else { on_pages(by_print.as_slice()) };
+        comparison.add(bits, format!("facility {place}"));
+    }
+}
+
+fn on_pages(pages: &[u32]) -> String {
+    let numbers: Vec<String> = pages.iter().map(u32::to_string).collect();
+    format!("p{}", numbers.join(","))
+}

@@ -1,0 +1,326 @@
+//! The open-case registry: one snapshot of `cases.csv`, checked whole and made searchable.
+//!
+//! A snapshot is taken whole or refused whole; a refusal names the line and the column and says what to do, and
+//! never repeats a cell. Closed cases are kept, for documents of babies who went home still arrive.
+
+use std::collections::HashMap;
+use std::fmt::Write;
+
+use jiff::civil::Date;
+use sha2::{Digest, Sha256};
+
+use super::index::Index;
+use super::names::Sex;
+
+/// Whether the case is still worked on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CaseStatus {
+    Open,
+    Closed,
+}
+
+/// One row of `cases.csv`. Empty cells are empty strings, or `None` where the column has a type.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Case {
+    pub case_id: String,
+    pub status: CaseStatus,
+    pub member_id: String,
+    pub auth_number: String,
+    /// The hospital's record number.
+    pub mrn: String,
+    pub facility: String,
+    pub facility_fax: String,
+    pub facility_npi: String,
+    pub last_name: String,
+    pub first_name: String,
+    /// `A`, `B`, … or `1`, `2`, …; empty for a singleton.
+    pub birth_order: String,
+    pub sex: Option<Sex>,
+    pub dob: Option<Date>,
+    pub mother_first: String,
+    pub mother_last: String,
+    pub mother_dob: Option<Date>,
+    pub admit_date: Option<Date>,
+    pub discharge_date: Option<Date>,
+    pub plan: String,
+    pub level_of_care: String,
+    pub assigned_nurse: String,
+    pub next_review_date: Option<Date>,
+    pub race_ethnicity: String,
+    pub preferred_language: String,
+    /// The cells of columns that the contract does not know, in the order of [`Registry::unknown_columns`].
+    pub unknown: Vec<String>,
+}
+
+/// Why a snapshot was refused. The old one stays in use. No message repeats a cell of the file.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum RegistryError {
+    #[error("cases.csv, line {line}: not UTF-8; export the file again as UTF-8")]
+    NotUtf8 { line: u64 },
+    #[error("cases.csv is empty; export it again with its heading line")]
+    Empty,
+    #[error("cases.csv, line 1: the column `{column}` is missing; add it to the export (its cells may be empty)")]
+    MissingColumn { column: &'static str },
+    #[error("cases.csv, line 1: the column `{column}` stands there twice; leave one")]
+    DuplicateColumn { column: &'static str },
+    #[error("cases.csv, line {line}: {found} cells where the heading has {expected}; mend the quotes or commas there")]
+    UnequalRow { line: u64, expected: u64, found: u64 },
+    #[error("cases.csv, line {line}: not readable as CSV; mend the quotes there or export the file again")]
+    Malformed { line: u64 },
+    #[error("cases.csv, line {line}, column `case_id`: empty; every case needs an id")]
+    EmptyCaseId { line: u64 },
+    #[error("cases.csv, line {line}, column `case_id`: the id already stands on line {first}; ids must be unique")]
+    DuplicateCaseId { line: u64, first: u64 },
+    #[error("cases.csv, line {line}, column `{column}`: not a date; write YYYY-MM-DD or leave the cell empty")]
+    BadDate { line: u64, column: &'static str },
+    #[error("cases.csv, line {line}, column `status`: neither `open` nor `closed`; write one of them")]
+    BadStatus { line: u64 },
+}
+
+/// The columns of the contract, in its order.
+const COLUMNS: [&str; 24] = [
+    "case_id",
+    "status",
+    "member_id",
+    "auth_number",
+    "mrn",
+    "facility",
+    "facility_fax",
+    "facility_npi",
+    "last_name",
+    "first_name",
+    "birth_order",
+    "sex",
+    "dob",
+    "mother_first",
+    "mother_last",
+    "mother_dob",
+    "admit_date",
+    "discharge_date",
+    "plan",
+    "level_of_care",
+    "assigned_nurse",
+    "next_review_date",
+    "race_ethnicity",
+    "preferred_language",
+];
+
+/// A loaded snapshot with its indexes; never changed, only replaced.
+#[derive(Debug)]
+pub struct Registry {
+    cases: Vec<Case>,
+    by_id: HashMap<String, u32>,
+    unknown_columns: Vec<String>,
+    digest: String,
+    pub(super) index: Index,
+}
+
+impl Registry {
+    /// Reads a snapshot: UTF-8 CSV (a byte-order mark is allowed) with a heading line that holds every column of
+    /// the contract, in any order.
+    pub fn parse(csv: &[u8]) -> Result<Self, RegistryError> {
+        let text = std::str::from_utf8(csv).map_err(|error| {
+            let before = csv.get(..error.valid_up_to()).unwrap_or_default();
+            RegistryError::NotUtf8 { line: 1 + before.iter().filter(|&&byte| byte == b'\n').count() as u64 }
+        })?;
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        if text.trim().is_empty() {
+            return Err(RegistryError::Empty);
+        }
+        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
+        let heading = Heading::read(reader.headers().map_err(|error| malformed(&error))?)?;
+
+        let mut cases = Vec::new();
+        let mut by_id = HashMap::new();
+        let mut lines = Vec::new();
+        for row in reader.records() {
+            let row = row.map_err(|error| malformed(&error))?;
+            let line = row.position().map_or(0, csv::Position::line);
+            let case = heading.case(&row, line)?;
+            if let Some(first) = by_id.insert(case.case_id.clone(), cases.len() as u32) {
+                let first = lines.get(first as usize).copied().unwrap_or_default();
+                return Err(RegistryError::DuplicateCaseId { line, first });
+            }
+            cases.push(case);
+            lines.push(line);
+        }
+        let mut digest = String::with_capacity(64);
+        for byte in Sha256::digest(csv) {
+            // Writing to a String can't fail.
+            _ = write!(digest, "{byte:02x}");
+        }
+        let index = Index::build(&cases);
+        Ok(Self { cases, by_id, unknown_columns: heading.unknown_names, digest, index })
+    }
+
+    /// Every case, in the order of the file.
+    pub fn cases(&self) -> &[Case] {
+        &self.cases
+    }
+
+    pub fn get(&self, case_id: &str) -> Option<&Case> {
+        self.by_id.get(case_id).and_then(|&at| self.cases.get(at as usize))
+    }
+
+    /// SHA-256 of the snapshot's bytes, 64 hexadecimal digits: says which snapshot a link was decided on.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// Names of the columns that the contract does not know; their cells are in [`Case::unknown`].
+    pub fn unknown_columns(&self) -> &[String] {
+        &self.unknown_columns
+    }
+}
+
+/// Where each column stands.
+struct Heading {
+    at: [usize; COLUMNS.len()],
+    unknown: Vec<usize>,
+    unknown_names: Vec<String>,
+}
+
+impl Heading {
+    fn read(names: &csv::StringRecord) -> Result<Self, RegistryError> {
+        let mut at = [0; COLUMNS.len()];
+        for (place, column) in at.iter_mut().zip(COLUMNS) {
+            let mut found = names.iter().enumerate().filter(|(_, name)| *name == column).map(|(place, _)| place);
+            *place = found.next().ok_or(RegistryError::MissingColumn { column })?;
+            if found.next().is_some() {
+                return Err(RegistryError::DuplicateColumn { column });
+            }
+        }
+        let unknown: Vec<usize> = (0..names.len()).filter(|place| !at.contains(place)).collect();
+        let unknown_names = unknown.iter().filter_map(|&place| names.get(place)).map(str::to_owned).collect();
+        Ok(Self { at, unknown, unknown_names })
+    }
+
+    fn case(&self, row: &csv::StringRecord, line: u64) -> Result<Case, RegistryError> {
+        let cell = |column: &'static str| {
+            let known = COLUMNS.iter().position(|&name| name == column);
+            known.and_then(|known| self.at.get(known)).and_then(|&place| row.get(place)).unwrap_or_default()
+        };
+        let text = |column| cell(column).to_owned();
+        let date = |column| match cell(column) {
+            "" => Ok(None),
+            // Strictly, since jiff alone would also take a time with it.
+            value if value.len() == 10 => {
+                value.parse::<Date>().map(Some).map_err(|_| RegistryError::BadDate { line, column })
+            }
+            _ => Err(RegistryError::BadDate { line, column }),
+        };
+        let case_id = text("case_id");
+        if case_id.is_empty() {
+            return Err(RegistryError::EmptyCaseId { line });
+        }
+        let status = match cell("status").to_ascii_lowercase().as_str() {
+            "open" => CaseStatus::Open,
+            "closed" => CaseStatus::Closed,
+            _ => return Err(RegistryError::BadStatus { line }),
+        };
+        Ok(Case {
+            case_id,
+            status,
+            member_id: text("member_id"),
+            auth_number: text("auth_number"),
+            mrn: text("mrn"),
+            facility: text("facility"),
+            facility_fax: text("facility_fax"),
+            facility_npi: text("facility_npi"),
+            last_name: text("last_name"),
+            first_name: text("first_name"),
+            birth_order: text("birth_order"),
+            sex: Sex::read(cell("sex")),
+            dob: date("dob")?,
+            mother_first: text("mother_first"),
+            mother_last: text("mother_last"),
+            mother_dob: date("mother_dob")?,
+            admit_date: date("admit_date")?,
+            discharge_date: date("discharge_date")?,
+            plan: text("plan"),
+            level_of_care: text("level_of_care"),
+            assigned_nurse: text("assigned_nurse"),
+            next_review_date: date("next_review_date")?,
+            race_ethnicity: text("race_ethnicity"),
+            preferred_language: text("preferred_language"),
+            unknown: self.unknown.iter().map(|&place| row.get(place).unwrap_or_default().to_owned()).collect(),
+        })
+    }
+}
+
+fn malformed(error: &csv::Error) -> RegistryError {
+    let line = error.position().map_or(1, csv::Position::line);
+    if let csv::ErrorKind::UnequalLengths { expected_len, len, .. } = error.kind() {
+        return RegistryError::UnequalRow { line, expected: *expected_len, found: *len };
+    }
+    RegistryError::Malformed { line }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn heading() -> String {
+        COLUMNS.join(",")
+    }
+
+    fn row(case_id: &str, status: &str, dob: &str) -> String {
+        let mut cells = vec![""; COLUMNS.len()];
+        (cells[0], cells[1], cells[12]) = (case_id, status, dob);
+        cells.join(",")
+    }
+
+    fn refusal(csv: &[u8]) -> RegistryError {
+        Registry::parse(csv).expect_err("refused")
+    }
+
+    #[test]
+    fn empty_cells_unknown_columns_and_a_byte_order_mark_are_taken() {
+        let csv = format!("\u{feff}{},bed\n{},7\n", heading(), row("C1", "open", ""));
+        let registry = Registry::parse(csv.as_bytes()).unwrap();
+        assert_eq!(registry.cases().len(), 1);
+        assert_eq!(registry.unknown_columns(), ["bed"]);
+        assert_eq!(registry.get("C1").unwrap().unknown, ["7"]);
+        assert_eq!(registry.get("C1").unwrap().dob, None);
+        assert!(registry.get("C2").is_none());
+        assert_eq!(registry.digest().len(), 64);
+    }
+
+    #[test]
+    fn a_heading_alone_is_an_empty_registry() {
+        assert!(Registry::parse(heading().as_bytes()).unwrap().cases().is_empty());
+        assert_eq!(refusal(b""), RegistryError::Empty);
+    }
+
+    #[test]
+    fn a_missing_or_doubled_column_is_named() {
+        let csv = heading().replace("mother_dob,", "");
+        assert_eq!(refusal(csv.as_bytes()), RegistryError::MissingColumn { column: "mother_dob" });
+        assert_eq!(refusal((heading() + ",mrn").as_bytes()), RegistryError::DuplicateColumn { column: "mrn" });
+    }
+
+    #[test]
+    fn a_bad_cell_is_told_by_line_and_column_and_never_by_value() {
+        let with = |rows: &[String]| format!("{}\n{}\n", heading(), rows.join("\n"));
+        let good = row("C1", "open", "2026-01-02");
+        let bad_date = refusal(with(&[good.clone(), row("C2", "open", "01/02/2026")]).as_bytes());
+        assert_eq!(bad_date, RegistryError::BadDate { line: 3, column: "dob" });
+        assert!(!bad_date.to_string().contains("2026"));
+        let twice = refusal(with(&[good.clone(), good.clone()]).as_bytes());
+        assert_eq!(twice, RegistryError::DuplicateCaseId { line: 3, first: 2 });
+        assert_eq!(refusal(with(&[row("C1", "pending", "")]).as_bytes()), RegistryError::BadStatus { line: 2 });
+        assert_eq!(refusal(with(&[row("", "open", "")]).as_bytes()), RegistryError::EmptyCaseId { line: 2 });
+        assert_eq!(
+            refusal(with(&[good, "C2,open".to_owned()]).as_bytes()),
+            RegistryError::UnequalRow { line: 3, expected: 24, found: 2 }
+        );
+    }
+
+    #[test]
+    fn another_encoding_is_refused_with_its_line() {
+        let mut csv = format!("{}\n{}\n", heading(), row("C1", "open", "")).into_bytes();
+        csv.extend(b"C2,open,Gon\xe7alves");
+        assert_eq!(refusal(&csv), RegistryError::NotUtf8 { line: 3 });
+    }
+}
