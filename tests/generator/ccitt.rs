@@ -18,9 +18,9 @@ pub enum Encoding {
 /// Which bit of a byte is sent first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FillOrder {
-    /// TIFF FillOrder 1.
+    /// `FillOrder` 1 of TIFF.
     MostSignificantFirst,
-    /// TIFF FillOrder 2: what a fax modem hands over.
+    /// `FillOrder` 2 of TIFF: what a fax modem hands over.
     LeastSignificantFirst,
 }
 
@@ -115,7 +115,7 @@ pub fn encode(bitmap: &Bitmap, encoding: Encoding, fill_order: FillOrder, damage
             for _ in 0..3 {
                 writer.push(WHITE_MAKEUP[26]);
             }
-            writer.push((0b0000_0000_101, 11));
+            writer.push((0b000_0000_0101, 11));
         } else if alone {
             write_row_alone(&mut writer, row);
         } else {

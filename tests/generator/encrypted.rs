@@ -40,7 +40,7 @@ pub fn encrypted_pdf(text: &str) -> Vec<u8> {
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |digits, byte| digits + &format!("{byte:02x}"))
 }
 
 fn rc4(key: &[u8], data: &[u8]) -> Vec<u8> {

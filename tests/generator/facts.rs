@@ -205,7 +205,7 @@ impl<'a> Facts<'a> {
     }
 
     fn number<'b>(&self, field: &'static str, value: &'b str, shown: bool) -> &'b str {
-        if shown {
+        if shown && !value.is_empty() {
             self.print(field, value);
             value
         } else {
@@ -297,23 +297,26 @@ impl<'a> Facts<'a> {
         if !self.gives(ReviewElement::BedType) {
             return "";
         }
-        let (kind, words) = match (self.weight_before(0), self.days_old()) {
-            (_, 0..=1) => ("radiant_warmer", "radiant warmer"),
-            (1800.., _) => ("open_crib", "open crib"),
+        let (kind, words) = match (self.weight_before(0), self.days_old(), self.support_step()) {
+            (_, 0..=1, _) => ("radiant_warmer", "radiant warmer"),
+            (1800.., _, 0..=2) => ("open_crib", "open crib"),
             _ => ("isolette", "isolette"),
         };
         self.print("bed_type", kind);
         words
     }
 
+    /// The older, counted from conception, the less support.
+    fn support_step(&self) -> usize {
+        let maturity = self.case.gestation_days + self.days_old();
+        ((252 - maturity).max(0) / 6).min(5) as usize
+    }
+
     pub fn support(&self) -> &'static str {
         if !self.gives(ReviewElement::Resp) {
             return "";
         }
-        // The older, the less support: gestation at birth plus age.
-        let maturity = self.case.gestation_days + self.days_old();
-        let step = ((262 - maturity).max(0) / 6).min(5) as usize;
-        let (kind, words) = SUPPORT[step];
+        let (kind, words) = SUPPORT[self.support_step()];
         self.print("resp_support", kind);
         words
     }

@@ -352,7 +352,7 @@ fn sent(plan: &Plan, number: usize, seed: u64) -> (Delivery, Scan) {
         header: None,
         seed,
     };
-    (delivery, plan.scan.clone().map_or(drawn, |planned| Scan { seed, resolution, ..planned }))
+    (delivery, plan.scan.clone().map_or(drawn, |planned| Scan { resolution, seed, ..planned }))
 }
 
 fn deliver(

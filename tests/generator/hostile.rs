@@ -36,7 +36,7 @@ pub fn tiff_with_looping_directories() -> Vec<u8> {
     file
 }
 
-/// One page of one byte that inflates to this many bytes, twice over (a deflated stream deflated again).
+/// One page whose content inflates to this many bytes of nothing (deflated twice, so that the file stays tiny).
 pub fn pdf_flate_bomb(inflated: usize) -> Vec<u8> {
     let data = deflate(&deflate(&vec![b' '; inflated]));
     let mut file = PdfFile::default();

@@ -60,7 +60,7 @@ impl PdfFile {
     }
 }
 
-/// zlib, as FlateDecode and TIFF's deflate want it.
+/// zlib, as `FlateDecode` and TIFF's deflate want it.
 pub fn deflate(data: &[u8]) -> Vec<u8> {
     let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
     // Writing to a Vec can't fail.

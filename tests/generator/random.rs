@@ -1,6 +1,6 @@
 //! Pseudo-random numbers that are the same on every machine for a seed. Never for anything secret.
 
-/// SplitMix64 (Steele, Lea and Flood 2014): tiny, and good enough to scatter specks.
+/// `SplitMix64` (Steele, Lea and Flood 2014): tiny, and good enough to scatter specks.
 #[derive(Clone, Debug)]
 pub struct Random(u64);
 

@@ -35,6 +35,7 @@ pub const FACILITIES: [Facility; 6] = [
     Facility { name: "Fennimore Community Hospital", town: "Fennimore, CT", unit: "Newborn Intensive Care", phone: "203-555-0181", fax: "203-555-0182", npi: "1999906789", records: ("FC", 118_840), neonatologist: "Harlan Petrossian, MD", reviewer: "Imelda Rusk, LPN" },
 ];
 
+#[allow(clippy::struct_field_names, reason = "the columns of the contract")]
 /// One case, with what stands in its row and what only the hospital knows (gestation, birth weight).
 #[derive(Clone, Debug)]
 pub struct Case {

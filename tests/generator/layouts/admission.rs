@@ -17,7 +17,7 @@ pub fn face_sheet<'f>(fonts: &'f Fonts, facts: &Facts<'_>, kind: DocumentType) -
         &format!("{}   Registration  {}", facts.case.facility.town, facts.case.facility.phone),
     );
     sheet.right(572.0, 46.0, 12.0, Face::SansBold, "INPATIENT FACE SHEET");
-    sheet.right(572.0, 60.0, 9.0, Face::Sans, &super::title(kind));
+    sheet.right(572.0, 60.0, 9.0, Face::Sans, super::title(kind));
     let mother = facts.mother(NameStyle::LastFirst);
     let case = facts.case;
     let rows: [&[(&str, String, f32)]; 7] = [

@@ -1,6 +1,7 @@
 //! Forms: utilization review with boxes to tick, equipment request with a table of codes, transfer between hospitals.
 
 use nicufaxd::document::DocumentType;
+use nicufaxd::document::TransferDirection::{Higher, Lateral, Lower};
 
 use super::super::facts::{DateStyle, Facts, NameStyle, WeightStyle};
 use super::super::sheet::{Face, Fonts, Sheet};
@@ -112,18 +113,18 @@ pub fn equipment_request<'f>(fonts: &'f Fonts, facts: &Facts<'_>, kind: Document
     sheet.centre(68.0, 9.5, Face::Sans, "Durable medical equipment / home health / specialty drug");
     sheet.text(40.0, 96.0, 10.0, Face::SansBold, "SECTION 1 - MEMBER");
     sheet.frame(40.0, 102.0, 532.0, 62.0);
-    let faces = (Face::Sans, Face::SansBold);
-    sheet.pair((48.0, 120.0), 10.0, faces, "Member name", &facts.patient(NameStyle::FirstLast));
-    sheet.pair((330.0, 120.0), 10.0, faces, "Birth date", &facts.dob(DateStyle::Slashes));
-    sheet.pair((48.0, 138.0), 10.0, faces, "Member number", facts.member_id());
-    sheet.pair((330.0, 138.0), 10.0, faces, "Gender", facts.sex_word());
-    sheet.pair((48.0, 156.0), 10.0, faces, "Parent", &facts.mother(NameStyle::FirstLast));
+    let typefaces = (Face::Sans, Face::SansBold);
+    sheet.pair((48.0, 120.0), 10.0, typefaces, "Member name", &facts.patient(NameStyle::FirstLast));
+    sheet.pair((330.0, 120.0), 10.0, typefaces, "Birth date", &facts.dob(DateStyle::Slashes));
+    sheet.pair((48.0, 138.0), 10.0, typefaces, "Member number", facts.member_id());
+    sheet.pair((330.0, 138.0), 10.0, typefaces, "Gender", facts.sex_word());
+    sheet.pair((48.0, 156.0), 10.0, typefaces, "Parent", &facts.mother(NameStyle::FirstLast));
     sheet.text(40.0, 188.0, 10.0, Face::SansBold, "SECTION 2 - REQUESTING PROVIDER");
     sheet.frame(40.0, 194.0, 532.0, 44.0);
-    sheet.pair((48.0, 212.0), 10.0, faces, "Hospital", facts.facility());
-    sheet.pair((330.0, 212.0), 10.0, faces, "NPI", facts.case.facility.npi);
-    sheet.pair((48.0, 230.0), 10.0, faces, "Physician", facts.case.facility.neonatologist);
-    sheet.pair((330.0, 230.0), 10.0, faces, "Hospital record", facts.mrn());
+    sheet.pair((48.0, 212.0), 10.0, typefaces, "Hospital", facts.facility());
+    sheet.pair((330.0, 212.0), 10.0, typefaces, "NPI", facts.case.facility.npi);
+    sheet.pair((48.0, 230.0), 10.0, typefaces, "Physician", facts.case.facility.neonatologist);
+    sheet.pair((330.0, 230.0), 10.0, typefaces, "Hospital record", facts.mrn());
     sheet.text(40.0, 262.0, 10.0, Face::SansBold, "SECTION 3 - SERVICES REQUESTED");
     let table = [
         ["HCPCS", "Description", "Units", "Start"],
@@ -168,18 +169,17 @@ pub fn transfer_form<'f>(fonts: &'f Fonts, facts: &Facts<'_>, _kind: DocumentTyp
         sheet.text(x, 126.0, 10.0, Face::Serif, unit);
         sheet.text(x, 144.0, 10.0, Face::Serif, phone);
     }
-    let faces = (Face::SerifBold, Face::Serif);
-    sheet.pair((36.0, 184.0), 11.0, faces, "Infant:", &facts.patient(NameStyle::LastFirst));
-    sheet.pair((330.0, 184.0), 11.0, faces, "Born:", &facts.dob(DateStyle::Slashes));
-    sheet.pair((36.0, 204.0), 11.0, faces, "Chart no.:", facts.mrn());
-    sheet.pair((330.0, 204.0), 11.0, faces, "Sex:", facts.sex_word());
-    sheet.pair((36.0, 224.0), 11.0, faces, "Mother:", &facts.mother(NameStyle::FirstLast));
-    sheet.pair((330.0, 224.0), 11.0, faces, "Admitted:", &facts.admit_date(DateStyle::Slashes));
-    sheet.pair((36.0, 244.0), 11.0, faces, "Date of transfer:", &facts.transfer_date(DateStyle::Slashes));
-    sheet.pair((330.0, 244.0), 11.0, faces, "Weight:", &facts.weight(WeightStyle::Grams));
+    let typefaces = (Face::SerifBold, Face::Serif);
+    sheet.pair((36.0, 184.0), 11.0, typefaces, "Infant:", &facts.patient(NameStyle::LastFirst));
+    sheet.pair((330.0, 184.0), 11.0, typefaces, "Born:", &facts.dob(DateStyle::Slashes));
+    sheet.pair((36.0, 204.0), 11.0, typefaces, "Chart no.:", facts.mrn());
+    sheet.pair((330.0, 204.0), 11.0, typefaces, "Sex:", facts.sex_word());
+    sheet.pair((36.0, 224.0), 11.0, typefaces, "Mother:", &facts.mother(NameStyle::FirstLast));
+    sheet.pair((330.0, 224.0), 11.0, typefaces, "Admitted:", &facts.admit_date(DateStyle::Slashes));
+    sheet.pair((36.0, 244.0), 11.0, typefaces, "Date of transfer:", &facts.transfer_date(DateStyle::Slashes));
+    sheet.pair((330.0, 244.0), 11.0, typefaces, "Weight:", &facts.weight(WeightStyle::Grams));
     sheet.text(36.0, 276.0, 11.0, Face::SerifBold, "REASON FOR TRANSFER");
     let direction = super::super::family::direction(facts.case.facility, receiving);
-    use nicufaxd::document::TransferDirection::{Higher, Lateral, Lower};
     for (place, (choice, label)) in [
         (Higher, "Higher level of care: needs a service not available at the sending hospital"),
         (Lateral, "Lateral: same level of care (bed capacity or family request)"),
@@ -193,7 +193,7 @@ pub fn transfer_form<'f>(fonts: &'f Fonts, facts: &Facts<'_>, _kind: DocumentTyp
     let reason = match direction {
         Higher => "Abdominal distension with bilious aspirates; pediatric surgery evaluation is needed.",
         Lateral => "Unit at capacity; parents ask for a hospital closer to their home with the same services.",
-        Lower => "Off support and growing; no longer needs intensive care, continues feeding practice nearer to home.",
+        Lower => "Stable and growing; no longer needs intensive care, continues feeding practice nearer to home.",
     };
     let text = format!(
         "{reason}\nCurrent support: {}. Bed: {}. Feeds: {}. Accepting physician {}. Transport team with nurse and \

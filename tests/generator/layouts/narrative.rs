@@ -142,30 +142,35 @@ pub fn discharge_summary<'f>(fonts: &'f Fonts, facts: &Facts<'_>, _kind: Documen
 pub fn readmission_memo<'f>(fonts: &'f Fonts, facts: &Facts<'_>, kind: DocumentType) -> Vec<Sheet<'f>> {
     let mut sheet = Sheet::new(fonts);
     sheet.text(50.0, 70.0, 11.0, Face::MonoBold, "M E M O");
-    let faces = (Face::MonoBold, Face::Mono);
+    let typefaces = (Face::MonoBold, Face::Mono);
     for (place, (label, value)) in
         [("TO:     ", "NICU utilization management"), ("FROM:   ", facts.facility()), ("SUBJECT:", super::title(kind))]
             .into_iter()
             .enumerate()
     {
-        sheet.pair((50.0, 96.0 + 16.0 * place as f32), 10.5, faces, label, value);
+        sheet.pair((50.0, 96.0 + 16.0 * place as f32), 10.5, typefaces, label, value);
     }
     sheet.text(50.0, 150.0, 10.5, Face::Mono, &"-".repeat(80));
-    let earlier = after(facts.written, -6);
-    let text = format!(
-        "{}, born {}, record {}, was discharged home from our nursery on {} and was readmitted through the emergency \
-         department on {} with poor feeding and fever.\nMother: {}\nMember ID: {}\nWorking diagnosis: rule-out sepsis, \
-         bronchiolitis. Current weight {}. Support: {}. Please advise who will review this readmission.",
-        facts.patient(NameStyle::FirstLast),
-        facts.dob(DateStyle::Slashes),
-        facts.mrn(),
-        DateStyle::Slashes.write(earlier),
+    let earlier = DateStyle::Slashes.write(after(facts.written, -6));
+    let mut text = format!("{}, born {}, ", facts.patient(NameStyle::FirstLast), facts.dob(DateStyle::Slashes));
+    if !facts.mrn().is_empty() {
+        text.push_str(&format!("record {}, ", facts.mrn()));
+    }
+    text.push_str(&format!(
+        "was discharged home from our nursery on {earlier} and was readmitted through the emergency department on {} with \
+         poor feeding and fever.\nMother: {}\n",
         facts.readmit_date(DateStyle::Slashes),
-        facts.mother(NameStyle::FirstLast),
-        facts.member_id(),
+        facts.mother(NameStyle::FirstLast)
+    ));
+    if !facts.member_id().is_empty() {
+        text.push_str(&format!("Member ID: {}\n", facts.member_id()));
+    }
+    text.push_str(&format!(
+        "Working diagnosis: rule-out sepsis, bronchiolitis. Current weight {}. Support: {}. Please advise who will review \
+         this readmission.",
         facts.weight(WeightStyle::Grams),
         facts.support()
-    );
+    ));
     let end = sheet.paragraph((50.0, 176.0), 510.0, 10.5, Face::Mono, &text);
     sheet.text(
         50.0,

@@ -93,27 +93,30 @@ pub fn progress_note<'f>(fonts: &'f Fonts, facts: &Facts<'_>, _kind: DocumentTyp
     vec![first, second]
 }
 
+/// (label, whether it is on the paper, the value so many days ago)
+type FlowsheetRow<'a> = (&'static str, bool, &'a dyn Fn(i64) -> String);
+
 /// A table of days: weight, support and feeds, newest in the last column.
 pub fn flowsheet<'f>(fonts: &'f Fonts, facts: &Facts<'_>, kind: DocumentType) -> Vec<Sheet<'f>> {
     const DAYS: i64 = 5;
     let mut sheet = Sheet::new(fonts);
     sheet.text(36.0, 50.0, 13.0, Face::Wide, facts.facility());
-    sheet.text(36.0, 68.0, 10.0, Face::Wide, &format!("{}  /  7-day flowsheet", super::title(kind)));
+    sheet.text(36.0, 68.0, 10.0, Face::Wide, &format!("{}  /  5-day flowsheet", super::title(kind)));
     let size = 9.5;
-    let faces = (Face::Wide, Face::Wide);
-    let end = sheet.pair((36.0, 92.0), size, faces, "Pt:", &facts.patient(NameStyle::Capitals));
-    let end = sheet.pair((end + 18.0, 92.0), size, faces, "DOB:", &facts.dob(DateStyle::Slashes));
+    let typefaces = (Face::Wide, Face::Wide);
+    let end = sheet.pair((36.0, 92.0), size, typefaces, "Pt:", &facts.patient(NameStyle::Capitals));
+    let end = sheet.pair((end + 18.0, 92.0), size, typefaces, "DOB:", &facts.dob(DateStyle::Slashes));
     if !facts.mrn().is_empty() {
-        sheet.pair((end + 18.0, 92.0), size, faces, "Acct/MR#:", facts.mrn());
+        sheet.pair((end + 18.0, 92.0), size, typefaces, "Acct/MR#:", facts.mrn());
     }
-    let end = sheet.pair((36.0, 108.0), size, faces, "Mother:", &facts.mother(NameStyle::Capitals));
-    let end = sheet.pair((end + 18.0, 108.0), size, faces, "Adm:", &facts.admit_date(DateStyle::Slashes));
-    sheet.pair((end + 18.0, 108.0), size, faces, "BW:", &facts.birth_weight(WeightStyle::Grams));
-    sheet.pair((36.0, 124.0), size, faces, "GA at birth:", &facts.gestation());
+    let end = sheet.pair((36.0, 108.0), size, typefaces, "Mother:", &facts.mother(NameStyle::Capitals));
+    let end = sheet.pair((end + 18.0, 108.0), size, typefaces, "Adm:", &facts.admit_date(DateStyle::Slashes));
+    sheet.pair((end + 18.0, 108.0), size, typefaces, "BW:", &facts.birth_weight(WeightStyle::Grams));
+    sheet.pair((36.0, 124.0), size, typefaces, "GA at birth:", &facts.gestation());
     let weight = facts.weight(WeightStyle::Grams);
     let support = facts.support().split(',').next().unwrap_or_default();
     let bed = facts.bed();
-    let rows: [(&str, bool, &dyn Fn(i64) -> String); 5] = [
+    let rows: [FlowsheetRow<'_>; 5] = [
         ("Weight (g)", !weight.is_empty(), &|days| facts.weight_before(days).to_string()),
         ("Resp support", !support.is_empty(), &|_| support.to_owned()),
         ("Bed", !bed.is_empty(), &|_| bed.to_owned()),
