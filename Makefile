@@ -1,0 +1,38 @@
+# make demo    a dozen invented faxes through the daemon, and their work queue
+# make test    format, lints, tests
+# make score   the accuracy figures on the shared corpus, where it is present
+# make bench   the speed figures
+# Where the packages come from elsewhere (no Debian): make SETUP=true TARGET
+
+SETUP ?= tests/setup.sh
+
+.PHONY: setup release demo test lint score bench
+
+setup:
+	@$(SETUP)
+
+release: setup
+	cargo build --release --locked
+
+demo: release
+	cargo run --release --locked --quiet --example make-faxes -- demo/samples --demo 12
+	tests/demo.sh
+
+lint: setup
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+
+test: lint
+	@if cargo nextest --version >/dev/null 2>&1; then \
+	    echo cargo nextest run --locked; cargo nextest run --locked && cargo test --locked --doc --quiet; \
+	else \
+	    echo cargo test --locked; cargo test --locked; \
+	fi
+
+score: release
+	tests/score.sh
+
+bench: release
+	@if [ "$(SETUP)" = tests/setup.sh ]; then tests/setup.sh bench; fi
+	cargo build --release --locked --example make-faxes
+	tests/bench.sh

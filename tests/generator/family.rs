@@ -1,0 +1,446 @@
+//! The family of sample documents: who, which layout, how it was sent, and the truth about it.
+
+use std::io;
+
+use nicufaxd::document::{DocumentType, ReviewElement, TransferDirection};
+use serde_json::{Value, json};
+
+use super::ccitt::{Bitmap, Encoding, FillOrder};
+use super::facts::{Facts, Marks};
+use super::layouts::{Layout, admission, forms, junk, narrative, review};
+use super::random::Random;
+use super::registry::{CLOSED, Case, FACILITIES, Facility, TODAY, after, cases};
+use super::scan::{Scan, Turn, scan};
+use super::sheet::{Fonts, Sheet};
+use super::tiff::{Storage, TiffPage};
+use super::{pdf, picture, tiff};
+
+/// How a document's pages travel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    Tiff(Storage),
+    /// A PDF of Group 4 pictures.
+    PdfPictures,
+    /// A PDF of real text.
+    PdfText,
+    Jpeg,
+    Png,
+}
+
+/// A document made to be read, with the truth about it.
+#[derive(Clone, Debug)]
+pub struct Sample {
+    pub file: String,
+    pub bytes: Vec<u8>,
+    /// The sending number, digits only.
+    pub sender: String,
+    pub pages: usize,
+    /// The fax server would say that it was received with errors.
+    pub received_with_errors: bool,
+    /// One line of `truth.jsonl`.
+    pub truth: Value,
+}
+
+/// Whose document it is.
+#[derive(Clone, Copy, Debug)]
+enum Who {
+    /// By place in [`cases`].
+    Case(usize),
+    /// By place in [`strangers`]: a NICU baby without a case.
+    Stranger(usize),
+    /// No NICU baby at all; the word is the truth's `other_kind`.
+    Nobody(&'static str),
+}
+
+#[derive(Clone)]
+struct Plan {
+    family: &'static str,
+    layout: Layout,
+    kind: DocumentType,
+    who: Who,
+    marks: Marks,
+    omitted: &'static [ReviewElement],
+    /// Where a transfer goes, by place in [`FACILITIES`].
+    receiving: usize,
+    delivery: Option<Delivery>,
+    scan: Option<Scan>,
+    damaged: bool,
+    special: Option<&'static str>,
+    /// Pages (1-based) that are a cover sheet.
+    covers: &'static [usize],
+}
+
+fn plan(family: &'static str, layout: Layout, kind: DocumentType, who: Who) -> Plan {
+    Plan {
+        family,
+        layout,
+        kind,
+        who,
+        marks: Marks::All,
+        omitted: &[],
+        receiving: 0,
+        delivery: None,
+        scan: None,
+        damaged: false,
+        special: None,
+        covers: if family == "cover_and_note" { &[1] } else { &[] },
+    }
+}
+
+const G3: Delivery = Delivery::Tiff(Storage::Fax(Encoding::Group3OneDimensional, FillOrder::LeastSignificantFirst));
+
+/// The documents, the most telling dozen first.
+fn plans() -> Vec<Plan> {
+    use DocumentType::{
+        AdmissionNotification as Admission, Appeal, ConcurrentReview as Review, Discharge, Other,
+        OutOfNetworkException as Network, P2pRequest as PeerToPeer, PriorAuthorization as Equipment, Readmission,
+        Transfer,
+    };
+    use ReviewElement::{BedType, DischargeNeeds, Fen, Meds, Resp, Weight};
+    use Who::{Case, Nobody, Stranger};
+    let unmarked = |plan: Plan| Plan { marks: Marks::None, special: Some("ambiguous_twins"), ..plan };
+    let twin = |plan: Plan| Plan { special: Some("twin"), ..plan };
+    let record_only = |plan: Plan| Plan { marks: Marks::RecordNumberOnly, ..plan };
+    let lacking = |plan: Plan, omitted: &'static [ReviewElement]| Plan { omitted, ..plan };
+    let unknown = |plan: Plan| Plan { special: Some("unmatched"), ..plan };
+    let turned = |plan: Plan, turn: Turn| Plan { scan: Some(Scan { turn, ..Scan::default() }), ..plan };
+    let to = |plan: Plan, receiving: usize| Plan { receiving, ..plan };
+    vec![
+        // The dozen of the demonstration.
+        plan("progress_note", review::progress_note, Review, Case(0)),
+        plan("face_sheet", admission::face_sheet, Admission, Case(12)),
+        twin(plan("criteria_sheet", review::criteria_sheet, Review, Case(22))),
+        unmarked(plan("flowsheet", review::flowsheet, Review, Case(30))),
+        to(plan("transfer_form", forms::transfer_form, Transfer, Case(4)), 2),
+        plan("discharge_summary", narrative::discharge_summary, Discharge, Case(10)),
+        plan("letter", narrative::letter, PeerToPeer, Case(6)),
+        plan("equipment_request", forms::equipment_request, Equipment, Case(19)),
+        unknown(plan("ticked_form", forms::ticked_form, Review, Stranger(0))),
+        lacking(plan("cover_and_note", review::cover_and_note, Review, Case(8)), &[BedType, DischargeNeeds]),
+        plan("readmission_memo", narrative::readmission_memo, Readmission, Case(3)),
+        plan("junk_marketing", junk::marketing, Other, Nobody("marketing")),
+        // More of each kind.
+        plan("letter", narrative::letter, Appeal, Case(13)),
+        plan("letter", narrative::letter, Network, Case(16)),
+        to(plan("transfer_form", forms::transfer_form, Transfer, Case(15)), 4),
+        to(plan("transfer_form", forms::transfer_form, Transfer, Case(17)), 1),
+        to(plan("transfer_form", forms::transfer_form, Transfer, Case(9)), 3),
+        record_only(lacking(plan("handwritten_form", admission::handwritten_form, Review, Case(11)), &[Meds])),
+        plan("handwritten_form", admission::handwritten_form, Admission, Case(20)),
+        Plan { special: Some("collision"), ..plan("face_sheet", admission::face_sheet, Admission, Case(5)) },
+        Plan {
+            special: Some("collision"),
+            ..record_only(plan("cover_and_note", review::cover_and_note, Review, Case(38)))
+        },
+        turned(plan("ticked_form", forms::ticked_form, Review, Case(1)), Turn::UpsideDown),
+        turned(plan("criteria_sheet", review::criteria_sheet, Review, Case(2)), Turn::Quarter),
+        Plan { damaged: true, delivery: Some(G3), ..plan("ticked_form", forms::ticked_form, Review, Case(7)) },
+        lacking(plan("progress_note", review::progress_note, Review, Case(14)), &[Weight]),
+        lacking(record_only(plan("flowsheet", review::flowsheet, Review, Case(18))), &[Resp, Fen]),
+        lacking(plan("letter", narrative::letter, Review, Case(21)), &[]),
+        plan("ticked_form", forms::ticked_form, Discharge, Case(3)),
+        plan("ticked_form", forms::ticked_form, Admission, Case(2)),
+        // Twins and triplets with a mark that tells them apart.
+        twin(record_only(plan("progress_note", review::progress_note, Review, Case(23)))),
+        twin(plan("ticked_form", forms::ticked_form, Discharge, Case(24))),
+        twin(record_only(plan("flowsheet", review::flowsheet, Review, Case(25)))),
+        twin(record_only(plan("handwritten_form", admission::handwritten_form, Admission, Case(26)))),
+        twin(plan("equipment_request", forms::equipment_request, Equipment, Case(28))),
+        twin(record_only(plan("cover_and_note", review::cover_and_note, Review, Case(29)))),
+        twin(plan("discharge_summary", narrative::discharge_summary, Discharge, Case(35))),
+        twin(to(plan("transfer_form", forms::transfer_form, Transfer, Case(36)), 1)),
+        // Twins and triplets without any.
+        unmarked(plan("cover_and_note", review::cover_and_note, Review, Case(32))),
+        unmarked(plan("handwritten_form", admission::handwritten_form, Review, Case(31))),
+        unmarked(plan("progress_note", review::progress_note, Review, Case(33))),
+        unmarked(plan("readmission_memo", narrative::readmission_memo, Readmission, Case(34))),
+        // No case: strangers who look like somebody.
+        unknown(plan("face_sheet", admission::face_sheet, Admission, Stranger(1))),
+        unknown(record_only(plan("progress_note", review::progress_note, Review, Stranger(2)))),
+        unknown(plan("letter", narrative::letter, Appeal, Stranger(0))),
+        // The rest.
+        Plan {
+            special: Some("closed"),
+            ..plan("readmission_memo", narrative::readmission_memo, Readmission, Case(CLOSED))
+        },
+        Plan { delivery: Some(Delivery::Jpeg), ..plan("progress_note", review::progress_note, Review, Case(37)) },
+        Plan { delivery: Some(Delivery::Png), ..plan("criteria_sheet", review::criteria_sheet, Review, Case(39)) },
+        plan("junk_adult", junk::adult_record, Other, Nobody("adult")),
+        plan("junk_blank", junk::blank, Other, Nobody("blank")),
+    ]
+}
+
+/// Babies without a case, each like somebody who has one.
+fn strangers(cases: &[Case]) -> Vec<Case> {
+    let like = |place: usize, serial: u32, days: i64| {
+        let model = &cases[place];
+        Case {
+            case_id: String::new(),
+            mrn: format!("{}{}", model.facility.records.0, model.facility.records.1 + 5_000 + serial),
+            member_id: format!("ZKQ8{:08}", 31_560_000 + serial),
+            auth_number: format!("25{:08}", 71_240_000 + serial),
+            dob: after(model.dob, days),
+            admit_date: after(model.dob, days),
+            ..model.clone()
+        }
+    };
+    vec![
+        // Another family's girl, born a week later in the same nursery.
+        Case { first_name: "Baby Girl", mother_first: "Deirdre", ..like(0, 11, 7) },
+        // The same surname and birthday in another town.
+        Case {
+            first_name: "Babyboy",
+            mother_first: "Greta",
+            facility: &FACILITIES[3],
+            mrn: "L3399120".to_owned(),
+            ..like(2, 23, 0)
+        },
+        // A brother of nobody: a surname that the registry has only for a girl.
+        Case { first_name: "Callum", sex: "M", mother_first: "Ruth", mother_last: "Applegate", ..like(19, 37, -9) },
+    ]
+}
+
+/// Whether the receiving hospital's unit is of a higher, the same or a lower level.
+pub fn direction(from: &Facility, to: &Facility) -> TransferDirection {
+    let level = |facility: &Facility| match facility.unit {
+        "Level IV NICU" => 4,
+        "Level III NICU" | "Newborn Intensive Care" => 3,
+        _ => 2,
+    };
+    match level(to).cmp(&level(from)) {
+        std::cmp::Ordering::Greater => TransferDirection::Higher,
+        std::cmp::Ordering::Equal => TransferDirection::Lateral,
+        std::cmp::Ordering::Less => TransferDirection::Lower,
+    }
+}
+
+/// How many documents the family holds.
+pub fn family_size() -> usize {
+    plans().len()
+}
+
+/// The first `count` documents of the family; asking for more than it holds begins it anew with other values.
+pub fn samples(fonts: &Fonts, seed: u64, count: usize) -> io::Result<Vec<Sample>> {
+    let cases = cases(seed);
+    let strangers = strangers(&cases);
+    let plans = plans();
+    (0..count).map(|number| sample(fonts, seed, number, &plans[number % plans.len()], &cases, &strangers)).collect()
+}
+
+fn sample(
+    fonts: &Fonts,
+    seed: u64,
+    number: usize,
+    plan: &Plan,
+    cases: &[Case],
+    strangers: &[Case],
+) -> io::Result<Sample> {
+    let document_seed = seed.wrapping_mul(1_000_003).wrapping_add(number as u64);
+    let case = match plan.who {
+        Who::Case(place) => &cases[place],
+        Who::Stranger(place) => &strangers[place],
+        Who::Nobody(_) => &cases[0],
+    };
+    let mut facts = Facts::new(case, document_seed);
+    facts.marks = plan.marks;
+    facts.omitted = plan.omitted.to_vec();
+    facts.receiving = (plan.kind == DocumentType::Transfer).then(|| &FACILITIES[plan.receiving]);
+    facts.written = after(TODAY, -((number % 3) as i64));
+    let sheets = (plan.layout)(fonts, &facts, plan.kind);
+    let sender: String = case.facility.fax.chars().filter(char::is_ascii_digit).collect();
+
+    let (delivery, how) = sent(plan, number, document_seed);
+    let damaged = if plan.damaged { vec![410, 411, 412, 413, 1250, 1251] } else { Vec::new() };
+    let bytes = deliver(&sheets, delivery, &how, &sender, number, &damaged)?;
+    let extension = match delivery {
+        Delivery::Tiff(_) => "tif",
+        Delivery::PdfPictures | Delivery::PdfText => "pdf",
+        Delivery::Jpeg => "jpg",
+        Delivery::Png => "png",
+    };
+    let file = format!("{:04}-{}.{extension}", number + 1, plan.family.replace('_', "-"));
+
+    let mut segment = json!({
+        "pages": [1, sheets.len()],
+        "document_type": plan.kind.name(),
+        "family": plan.family,
+        "match": matched(plan, case, cases),
+        "fields": facts.printed(),
+        "missing": if plan.kind == DocumentType::ConcurrentReview { facts.missing() } else { Vec::new() },
+    });
+    if let Some(receiving) = facts.receiving {
+        segment["transfer_direction"] = json!(direction(case.facility, receiving));
+    }
+    if matches!(plan.who, Who::Case(CLOSED)) {
+        segment["case_status"] = json!("closed");
+    }
+    if let Who::Nobody(kind) = plan.who {
+        segment["other_kind"] = json!(kind);
+    }
+    let blank = plan.family == "junk_blank";
+    let truth = json!({
+        "file": file,
+        "source": "fax",
+        "mailbox": null,
+        "sender_fax": sender,
+        "received_at": format!("2026-03-16T{:02}:{:02}:00", 7 + number / 60, number % 60),
+        "format": format_name(delivery),
+        "pages": sheets.len(),
+        "segments": [segment],
+        "cover_pages": plan.covers,
+        "blank_pages": if blank { vec![1] } else { Vec::new() },
+        "special": plan.special,
+        "degradation": degradation(delivery, &how, plan.damaged),
+        "legible": !blank,
+    });
+    let pages = sheets.len();
+    Ok(Sample { file, bytes, sender, pages, received_with_errors: plan.damaged, truth })
+}
+
+/// The truth's match: by the marks that the paper carries, one case, several or none.
+fn matched(plan: &Plan, case: &Case, cases: &[Case]) -> Value {
+    let ids: Vec<&str> = match (plan.who, plan.marks) {
+        (Who::Nobody(_) | Who::Stranger(_), _) => Vec::new(),
+        (Who::Case(_), Marks::All | Marks::RecordNumberOnly) => vec![&case.case_id],
+        // Nothing printed but the sex tells brothers and sisters apart.
+        (Who::Case(_), Marks::None) => cases
+            .iter()
+            .filter(|other| other.last_name == case.last_name && other.dob == case.dob && other.sex == case.sex)
+            .map(|other| other.case_id.as_str())
+            .collect(),
+    };
+    let status = match ids.len() {
+        0 => "unmatched",
+        1 => "matched",
+        _ => "ambiguous",
+    };
+    json!({"status": status, "case_ids": ids})
+}
+
+/// Delivery and scan, as planned or going round by number so that every coding and resolution occurs.
+fn sent(plan: &Plan, number: usize, seed: u64) -> (Delivery, Scan) {
+    use Encoding::{Group3OneDimensional as One, Group3TwoDimensional as Two, Group4 as Four};
+    use FillOrder::{LeastSignificantFirst as Lsb, MostSignificantFirst as Msb};
+    let fax = |encoding, order| Delivery::Tiff(Storage::Fax(encoding, order));
+    let round = [
+        (fax(Four, Msb), (204, 196)),
+        (fax(One, Lsb), (204, 196)),
+        (fax(Two, Lsb), (204, 196)),
+        (Delivery::PdfPictures, (204, 196)),
+        (fax(Four, Lsb), (204, 98)),
+        (fax(One, Msb), (204, 391)),
+        (Delivery::PdfText, (204, 196)),
+        (fax(Two, Msb), (204, 98)),
+        (Delivery::Tiff(Storage::Deflate), (200, 200)),
+        (fax(One, Lsb), (204, 98)),
+        (Delivery::Tiff(Storage::Uncompressed), (300, 300)),
+    ];
+    let (mut delivery, mut resolution) = round[number % round.len()];
+    let mut random = Random::new(seed);
+    if let Some(planned) = plan.delivery {
+        (delivery, resolution) = (planned, if matches!(planned, Delivery::Jpeg) { (150, 150) } else { (204, 196) });
+    }
+    // Handwriting squeezed to 98 lines an inch is legible to nobody, and a PDF of text can't be fed upside down.
+    if plan.scan.is_some() || (plan.family == "handwritten_form" && resolution.1 == 98) {
+        (delivery, resolution) = (fax(Two, Lsb), (204, 196));
+    }
+    let drawn = Scan {
+        resolution,
+        skew: if number % 3 == 1 { (random.fraction() - 0.5) * 4.0 } else { 0.0 },
+        turn: Turn::Upright,
+        specks: if number % 4 == 2 { 0.0006 } else { 0.0 },
+        header: None,
+        seed,
+    };
+    (delivery, plan.scan.clone().map_or(drawn, |planned| Scan { resolution, seed, ..planned }))
+}
+
+fn deliver(
+    sheets: &[Sheet<'_>],
+    delivery: Delivery,
+    how: &Scan,
+    sender: &str,
+    number: usize,
+    damaged: &[usize],
+) -> io::Result<Vec<u8>> {
+    // Every fifth machine is set up without a header line.
+    let header = |page: usize| {
+        (number % 5 != 4).then(|| {
+            format!(
+                "Mar-16-2026 {:02}:{:02}   FROM: {sender}   JOB {:04}   P.{page:02}/{:02}",
+                7 + number / 60,
+                number % 60,
+                812 + number,
+                sheets.len()
+            )
+        })
+    };
+    let pictures: Vec<Bitmap> = sheets
+        .iter()
+        .enumerate()
+        .map(|(page, sheet)| {
+            scan(sheet, &Scan { header: header(page + 1), seed: how.seed.wrapping_add(page as u64), ..how.clone() })
+        })
+        .collect();
+    Ok(match delivery {
+        Delivery::Tiff(storage) => tiff::write(
+            &pictures
+                .into_iter()
+                .map(|bitmap| TiffPage { bitmap, resolution: how.resolution, storage, damaged_rows: damaged.to_vec() })
+                .collect::<Vec<_>>(),
+        ),
+        Delivery::PdfPictures => pdf::of_pictures(&pictures),
+        Delivery::PdfText => pdf::of_text(sheets),
+        Delivery::Jpeg => picture::jpeg(pictures.first())?,
+        Delivery::Png => picture::png(pictures.first())?,
+    })
+}
+
+fn format_name(delivery: Delivery) -> &'static str {
+    match delivery {
+        Delivery::Tiff(_) => "tiff",
+        Delivery::PdfPictures => "pdf_img",
+        Delivery::PdfText => "pdf_text",
+        Delivery::Jpeg => "jpeg",
+        Delivery::Png => "png",
+    }
+}
+
+fn degradation(delivery: Delivery, how: &Scan, damaged: bool) -> Value {
+    let (encoding, fill_order) = match delivery {
+        Delivery::Tiff(Storage::Fax(encoding, order)) => (
+            match encoding {
+                Encoding::Group3OneDimensional => "g3_1d",
+                Encoding::Group3TwoDimensional => "g3_2d",
+                Encoding::Group4 => "g4",
+            },
+            Some(if order == FillOrder::LeastSignificantFirst { "lsb2msb" } else { "msb2lsb" }),
+        ),
+        Delivery::Tiff(Storage::Uncompressed) => ("none", None),
+        Delivery::Tiff(Storage::Deflate) => ("deflate", None),
+        Delivery::PdfPictures => ("pdf_g4", None),
+        Delivery::PdfText => ("pdf_text", None),
+        Delivery::Jpeg => ("jpeg", None),
+        Delivery::Png => ("png", None),
+    };
+    let on_paper = delivery != Delivery::PdfText;
+    let kinds: Vec<&str> = [
+        (!on_paper, "born_digital"),
+        (on_paper && how.resolution.1 == 98, "standard_res"),
+        (on_paper && how.skew != 0.0, "skew"),
+        (on_paper && how.specks > 0.0, "sp"),
+        (how.turn == Turn::UpsideDown, "rot180"),
+        (how.turn == Turn::Quarter, "rot90"),
+        (damaged, "damaged_rows"),
+    ]
+    .into_iter()
+    .filter_map(|(holds, kind)| holds.then_some(kind))
+    .collect();
+    let resolution = format!("{}x{}", how.resolution.0, how.resolution.1);
+    json!({
+        "encoding": encoding,
+        "fill_order": fill_order,
+        "resolution": resolution,
+        "kinds": if kinds.is_empty() { vec!["clean"] } else { kinds },
+    })
+}
