@@ -1,3 +1,10 @@
 //! argv → exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    if std::env::args().nth(1).as_deref() == Some("worker") {
+        return nicufaxd::reader::worker::main();
+    }
+    ExitCode::FAILURE
+}
