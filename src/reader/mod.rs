@@ -1,5 +1,8 @@
 //! (being written)
 
 pub mod ccitt;
-pub mod ccitt_codes;
+mod ccitt_codes;
+pub mod pdf;
 pub mod picture;
+pub mod render;
+pub mod tiff;
