@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use nicufaxd::document::{DocumentFormat, DocumentId, PageSource};
 use nicufaxd::reader::pool::{PoolSettings, ReadError, ReaderPool, Urgency};
-use nicufaxd::reader::protocol::{self, Answer, LONGEST_MESSAGE, Request, WorkerSettings};
+use nicufaxd::reader::protocol::{self, Answer, LONGEST_MESSAGE, Refusal, RefusalKind, Request, WorkerSettings};
 use nicufaxd::reader::render::RenderLimits;
 
 fn settings(workers: usize) -> PoolSettings {
@@ -66,6 +66,7 @@ async fn a_document_of_no_known_format_is_refused_for_good_and_costs_no_worker()
     let (id, bytes) = document(b"Dear nurse, this is no fax.".to_vec());
     let error = pool.inspect(&id, bytes).await.unwrap_err();
     assert!(error.is_permanent(), "{error}");
+    assert!(matches!(error, ReadError::Refused(Refusal { kind: RefusalKind::UnknownFormat, .. })), "{error:?}");
     reads_on(&pool).await;
     assert_eq!(pool.status().lost, 0);
 }
@@ -182,7 +183,8 @@ fn a_worker_amid_a_page_ends_when_its_daemon_is_killed() {
         memory: 1 << 30,
         languages: "eng".to_owned(),
         tessdata: None,
-        limits: RenderLimits::default(),
+        max_pages: 100,
+        max_pixels: 1 << 24,
     };
     protocol::write_message(&mut stdin, &Request::Start(start)).unwrap();
     let body = protocol::read_frame(&mut stdout, LONGEST_MESSAGE).unwrap().unwrap();

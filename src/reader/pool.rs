@@ -20,8 +20,8 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::document::{DocumentId, Page};
-use crate::reader::protocol::{Answer, LONGEST_MESSAGE, Request, WorkerSettings, frame, header, receive};
-use crate::reader::render::{Inspection, RenderError, RenderLimits};
+use crate::reader::protocol::{Answer, LONGEST_MESSAGE, Refusal, Request, WorkerSettings, frame, header, receive};
+use crate::reader::render::{Inspection, RenderLimits};
 
 /// A worker is replaced after so many pages: whatever the library leaks stays bounded.
 const PAGES_A_WORKER: u64 = 5_000;
@@ -66,7 +66,7 @@ pub struct PoolSettings {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {
     #[error(transparent)]
-    Document(#[from] RenderError),
+    Refused(#[from] Refusal),
     #[error("the worker died of {} on it: it is tried again, then goes to a person", cause(*.signal))]
     WorkerDied { signal: Option<i32> },
     #[error("it took longer than {seconds} s, and the worker was ended: it is tried again, then goes to a person")]
@@ -83,7 +83,7 @@ impl ReadError {
     /// Whether reading the same document again must fail in the same way.
     pub fn is_permanent(&self) -> bool {
         match self {
-            Self::Document(_) => true,
+            Self::Refused(_) => true,
             Self::WorkerDied { .. }
             | Self::TimedOut { .. }
             | Self::OutOfMemory
@@ -96,7 +96,7 @@ impl ReadError {
     /// troubles, and no number of them makes a document unreadable.
     pub fn counts_as_attempt(&self) -> bool {
         match self {
-            Self::Document(_) | Self::WorkerDied { .. } | Self::TimedOut { .. } | Self::OutOfMemory => true,
+            Self::Refused(_) | Self::WorkerDied { .. } | Self::TimedOut { .. } | Self::OutOfMemory => true,
             Self::CannotStart { .. } | Self::Stopping => false,
         }
     }
@@ -321,17 +321,20 @@ impl Task {
     /// believed.
     fn settle(self, asked: &DocumentId, answer: Answer) -> bool {
         match (self, answer) {
-            (task, Answer::Refused { document, error }) if document == *asked => {
-                task.fail(error.into());
+            (task, Answer::Refused { document, refusal }) if document == *asked => {
+                task.fail(refusal.into());
                 true
             }
-            (Self::Inspect { reply }, Answer::Inspected { document, inspection }) if document == *asked => {
-                _ = reply.send(Ok(inspection));
+            (Self::Inspect { reply }, Answer::Inspected { document, format, pages }) if document == *asked => {
+                _ = reply.send(Ok(Inspection { format, pages }));
                 true
             }
-            (Self::ReadPage { page: number, reply }, Answer::PageRead { document, page })
+            (Self::ReadPage { page: number, reply }, Answer::PageRead { document, page, reason })
                 if document == *asked && page.number == number =>
             {
+                if let Some(reason) = reason {
+                    tracing::warn!(document = %asked, stage = "read", page = number, reason, "a page is unreadable");
+                }
                 _ = reply.send(Ok(page));
                 true
             }
@@ -492,7 +495,8 @@ impl Worker {
             memory: settings.worker_memory,
             languages: settings.languages.clone(),
             tessdata: settings.tessdata.clone(),
-            limits: settings.limits.clone(),
+            max_pages: settings.limits.max_pages,
+            max_pixels: settings.limits.max_pixels,
         });
         let ready = timeout(START_TIME, async {
             worker.stdin.write_all(&frame(&request)?).await?;
@@ -599,6 +603,7 @@ async fn listen(stderr: ChildStderr, worker: u32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reader::protocol::RefusalKind;
 
     fn job(document: &str, page: u32, urgency: Urgency) -> (Job, oneshot::Receiver<Result<Page, ReadError>>) {
         let (reply, answer) = oneshot::channel();
@@ -647,7 +652,8 @@ mod tests {
     #[test]
     fn an_answer_about_another_document_is_never_taken() {
         let (asked, mut answer) = job("a", 1, Urgency::Triage);
-        let other = Answer::Refused { document: DocumentId::of(b"b"), error: RenderError::Encrypted };
+        let refusal = Refusal { kind: RefusalKind::Encrypted, message: String::new() };
+        let other = Answer::Refused { document: DocumentId::of(b"b"), refusal };
         assert!(!asked.task.settle(&asked.id, other));
         assert_eq!(answer.try_recv().unwrap(), Err(ReadError::WorkerDied { signal: None }));
     }

@@ -12,8 +12,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-use crate::document::{DocumentId, Page};
-use crate::reader::render::{Inspection, RenderError, RenderLimits};
+use crate::document::{DocumentFormat, DocumentId, Page};
+use crate::reader::render::{RenderError, RenderLimits};
 
 /// Longest JSON frame: a page of 20,000 words takes about 2 MB.
 pub const LONGEST_MESSAGE: u32 = 64 << 20;
@@ -27,7 +27,16 @@ pub struct WorkerSettings {
     pub languages: String,
     /// Folder of the language data; `None` for the library's own.
     pub tessdata: Option<PathBuf>,
-    pub limits: RenderLimits,
+    /// [`RenderLimits::max_pages`].
+    pub max_pages: u32,
+    /// [`RenderLimits::max_pixels`].
+    pub max_pixels: u64,
+}
+
+impl WorkerSettings {
+    pub fn limits(&self) -> RenderLimits {
+        RenderLimits { max_pages: self.max_pages, max_pixels: self.max_pixels }
+    }
 }
 
 /// What the pool asks of a worker.
@@ -56,17 +65,59 @@ pub enum Answer {
     },
     Inspected {
         document: DocumentId,
-        inspection: Inspection,
+        format: DocumentFormat,
+        pages: u32,
     },
+    /// `reason` says why the page is unreadable, if it is.
     PageRead {
         document: DocumentId,
         page: Page,
+        reason: Option<String>,
     },
-    /// The document is refused: no page of it can be read.
+    /// No page of the document can be read.
     Refused {
         document: DocumentId,
-        error: RenderError,
+        refusal: Refusal,
     },
+}
+
+/// Why a document is refused for good.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct Refusal {
+    pub kind: RefusalKind,
+    /// What is wrong and what to do, with nothing that stands on the document.
+    pub message: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefusalKind {
+    UnknownFormat,
+    Encrypted,
+    NoPages,
+    TooManyPages,
+    NoSuchPage,
+    Damaged,
+}
+
+impl Refusal {
+    /// The refusal that an error means for the whole document; the error's words if only a page is concerned.
+    pub fn of(error: &RenderError) -> Result<Self, String> {
+        let message = error.to_string();
+        let kind = match error {
+            RenderError::UnknownFormat => RefusalKind::UnknownFormat,
+            RenderError::Encrypted => RefusalKind::Encrypted,
+            RenderError::NoPages => RefusalKind::NoPages,
+            RenderError::TooManyPages { .. } => RefusalKind::TooManyPages,
+            RenderError::NoSuchPage { .. } => RefusalKind::NoSuchPage,
+            RenderError::DamagedDocument { .. } => RefusalKind::Damaged,
+            RenderError::Unsupported { .. } | RenderError::PageTooLarge { .. } | RenderError::DamagedPage { .. } => {
+                return Err(message);
+            }
+        };
+        Ok(Self { kind, message })
+    }
 }
 
 /// A frame's bytes.

@@ -20,7 +20,7 @@ use std::ptr::{self, NonNull};
 use tesseract::plumbing::tesseract_sys as sys;
 
 use crate::document::{Bounds, Word};
-use crate::reader::render::Picture;
+use crate::reader::picture::Picture;
 
 /// Without the dictionaries fewer words are missed (10.9 % instead of 11.1 % on 26 sample pages): names, numbers and
 /// abbreviations are no longer bent into dictionary words.

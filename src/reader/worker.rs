@@ -16,8 +16,11 @@ use std::thread;
 use rustix::process::{Resource, Rlimit, Signal, getpid, getrlimit, kill_process, setrlimit};
 
 use crate::document::{DocumentId, Page, PageFlag, PageSource, Word};
-use crate::reader::protocol::{Answer, LONGEST_MESSAGE, Request, WorkerSettings, message, read_frame, write_message};
-use crate::reader::render::{self, Picture, RenderError, RenderLimits};
+use crate::reader::picture::Picture;
+use crate::reader::protocol::{
+    Answer, LONGEST_MESSAGE, Refusal, RefusalKind, Request, WorkerSettings, message, read_frame, write_message,
+};
+use crate::reader::render::{self, RenderLimits};
 use crate::reader::straighten;
 use crate::reader::tesseract::{Engine, RecognitionError};
 
@@ -29,6 +32,9 @@ const ILLEGIBLE: f32 = 0.25;
 
 /// A word read with at least this confidence is taken as well read.
 const WELL_READ: f32 = 0.6;
+
+/// What is said of a panic: a fault of this program's, which the page brought out.
+const PANICKED: &str = "it could not be decoded (the decoder panicked): look at it by hand";
 
 /// Serves the pool until stdin ends.
 pub fn main() -> ExitCode {
@@ -143,7 +149,7 @@ impl Reader {
         bound("file sizes", Resource::Fsize, 0)?;
         // The descriptors that are open stay; nothing more is opened, no socket either.
         bound("open files", Resource::Nofile, 0)?;
-        Ok(Self { engine, limits: settings.limits.clone(), held: None })
+        Ok(Self { engine, limits: settings.limits(), held: None })
     }
 
     fn held(&self, document: &DocumentId) -> io::Result<&[u8]> {
@@ -159,11 +165,16 @@ impl Reader {
             faults::inject(bytes);
             render::inspect(bytes, &self.limits)
         });
-        Ok(match inspected {
-            Some(Ok(inspection)) => Answer::Inspected { document, inspection },
-            Some(Err(error)) => Answer::Refused { document, error },
-            None => Answer::Refused { document, error: RenderError::Unsupported },
-        })
+        let refusal = match inspected {
+            Some(Ok(render::Inspection { format, pages })) => return Ok(Answer::Inspected { document, format, pages }),
+            Some(Err(error)) => {
+                // A page in the way of counting the pages is in the way of the document.
+                let damaged = |message| Refusal { kind: RefusalKind::Damaged, message };
+                Refusal::of(&error).unwrap_or_else(damaged)
+            }
+            None => Refusal { kind: RefusalKind::Damaged, message: PANICKED.to_owned() },
+        };
+        Ok(Answer::Refused { document, refusal })
     }
 
     fn read_page(&mut self, document: DocumentId, number: u32) -> io::Result<Answer> {
@@ -172,17 +183,26 @@ impl Reader {
             faults::inject(bytes);
             render::render_page(bytes, number, &self.limits)
         });
-        let rendered = match rendered {
-            Some(Ok(rendered)) => rendered,
-            Some(Err(error)) => return Ok(Answer::Refused { document, error }),
-            None => return Ok(Answer::PageRead { document, page: unreadable(number) }),
+        let reason = match rendered {
+            Some(Ok(rendered)) => {
+                let engine = &mut self.engine;
+                let read = caught(|| {
+                    let blank = rendered.picture.is_blank();
+                    if blank { Ok(blank_page(number, rendered)) } else { recognised_page(number, rendered, engine) }
+                });
+                match read {
+                    Some(Ok(page)) => return Ok(Answer::PageRead { document, page, reason: None }),
+                    Some(Err(error)) => error.to_string(),
+                    None => PANICKED.to_owned(),
+                }
+            }
+            Some(Err(error)) => match Refusal::of(&error) {
+                Ok(refusal) => return Ok(Answer::Refused { document, refusal }),
+                Err(reason) => reason,
+            },
+            None => PANICKED.to_owned(),
         };
-        let engine = &mut self.engine;
-        let page = caught(|| {
-            let blank = render::is_blank(&rendered.picture);
-            if blank { blank_page(number, rendered) } else { recognised_page(number, rendered, engine) }
-        });
-        Ok(Answer::PageRead { document, page: page.unwrap_or_else(|| unreadable(number)) })
+        Ok(Answer::PageRead { document, page: unreadable(number), reason: Some(reason) })
     }
 }
 
@@ -236,13 +256,10 @@ struct Attempt {
     words: Vec<Word>,
 }
 
-fn recognised_page(number: u32, rendered: render::RenderedPage, engine: &mut Engine) -> Page {
+fn recognised_page(number: u32, rendered: render::RenderedPage, engine: &mut Engine) -> Result<Page, RecognitionError> {
     let mut flags = rendered.flags;
     let (picture, turned, certain) = straighten::prepare(rendered.picture);
-    let Ok(words) = engine.recognise(&picture) else {
-        flags.push(PageFlag::Undecodable);
-        return Page { flags, ..unreadable(number) };
-    };
+    let words = engine.recognise(&picture)?;
     let mut best = Attempt { picture, turned, words };
     if !certain {
         try_other_ways_up(&mut best, engine);
@@ -255,7 +272,7 @@ fn recognised_page(number: u32, rendered: render::RenderedPage, engine: &mut Eng
     }
     flags.sort_unstable();
     flags.dedup();
-    Page {
+    Ok(Page {
         number,
         width: best.picture.width,
         height: best.picture.height,
@@ -264,40 +281,25 @@ fn recognised_page(number: u32, rendered: render::RenderedPage, engine: &mut Eng
         turned: best.turned,
         flags,
         words: best.words,
-    }
+    })
 }
 
 /// Upside down first: that is how a sheet goes wrong into a fax, and what layout alone can't tell. Lying on a side
 /// shows in the layout, so those two come only when neither way up could be read.
 fn try_other_ways_up(best: &mut Attempt, engine: &mut Engine) {
-    let start = best.turned;
+    let first = best.turned;
     for turn in [180, 90, 270] {
         if legibility(&best.words) >= POOR {
             return;
         }
-        let back = (start + 360 - best.turned) % 360;
-        let picture = turned_by(&best.picture, (back + turn) % 360);
+        let turned = (first + turn) % 360;
+        let quarters = (turned + 360 - best.turned) % 360 / 90;
+        let picture = best.picture.clone().turned(quarters.into());
         let Ok(words) = engine.recognise(&picture) else { continue };
         if well_read_characters(&words) > well_read_characters(&best.words) {
-            *best = Attempt { picture, turned: (start + turn) % 360, words };
+            *best = Attempt { picture, turned, words };
         }
     }
-}
-
-/// The picture turned clockwise by 0, 90, 180 or 270 degrees.
-fn turned_by(picture: &Picture, degrees: u16) -> Picture {
-    let (width, height) = (picture.width as usize, picture.height as usize);
-    let resolution = picture.resolution;
-    let rows = || picture.pixels.chunks_exact(width.max(1));
-    let column = |x: usize| rows().filter_map(move |row| row.get(x).copied());
-    let (pixels, sideways): (Vec<u8>, bool) = match degrees {
-        90 => ((0..width).flat_map(|x| column(x).rev()).collect(), true),
-        180 => (picture.pixels.iter().rev().copied().collect(), false),
-        270 => ((0..width).rev().flat_map(column).collect(), true),
-        _ => (picture.pixels.clone(), false),
-    };
-    let (width, height) = if sideways { (height, width) } else { (width, height) };
-    Picture { width: width as u32, height: height as u32, resolution, pixels }
 }
 
 /// Letters and digits in words of at least two of them; single ones are what specks are read as.
@@ -357,16 +359,6 @@ mod tests {
         let specks = [word("|", 0.95), word(".", 0.9), word("a", 0.9), word("--", 0.95)];
         assert!(legibility(&specks).abs() < f32::EPSILON);
         assert!(legibility(&[word("weight", 0.9), word("1,450", 0.8), word("~iq", 0.2)]) > POOR);
-    }
-
-    #[test]
-    fn four_quarter_turns_bring_a_picture_back() {
-        let picture = Picture { width: 3, height: 2, resolution: 200, pixels: vec![1, 2, 3, 4, 5, 6] };
-        let quarter = turned_by(&picture, 90);
-        assert_eq!((quarter.width, quarter.height), (2, 3));
-        assert_eq!(quarter.pixels, [4, 1, 5, 2, 6, 3]);
-        assert_eq!(turned_by(&quarter, 270).pixels, picture.pixels);
-        assert_eq!(turned_by(&quarter, 90).pixels, turned_by(&picture, 180).pixels);
     }
 
     #[test]
