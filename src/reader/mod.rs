@@ -1,1 +1,20 @@
-//! (being written)
+//! From a document's bytes to words with boxes, in worker processes that may crash or hang.
+//!
+//! A page walks: [`pool`] (this process) → [`protocol`] (a pipe) → [`worker`] (a process of its own) → [`render`] (the
+//! formats) → [`straighten`] (upright, without skew) → [`tesseract`] (words), and back. The daemon itself parses
+//! nothing that came from outside.
+
+pub mod pool;
+pub mod protocol;
+pub mod worker;
+
+pub mod ccitt;
+mod ccitt_codes;
+pub mod pdf;
+pub mod picture;
+pub mod render;
+pub mod tiff;
+
+pub mod straighten;
+
+pub mod tesseract;

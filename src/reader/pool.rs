@@ -1,0 +1,676 @@
+//! The worker processes: which page goes to which, how long it may take, and what happens when one dies.
+//!
+//! A unit of work is one page of one document (or the inspection of a document). The page that matters most waits in
+//! front; a worker gets one at a time, has a bounded time for it, and is killed and replaced when it overruns, dies or
+//! answers out of turn. Such a fault fails that one page and nothing else. The pool does not try a page twice: whoever
+//! asks counts the attempts. Log lines hold ids, page numbers and bounded reasons, never what stands on a page.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
+use tokio::sync::{Notify, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use crate::document::{DocumentId, Page};
+use crate::reader::protocol::{Answer, LONGEST_MESSAGE, Refusal, Request, WorkerSettings, frame, header, receive};
+use crate::reader::render::{Inspection, RenderLimits};
+
+/// A worker is replaced after so many pages: whatever the library leaks stays bounded.
+const PAGES_A_WORKER: u64 = 5_000;
+
+/// Loading the engine takes 100 ms; a machine under load may take long, a worker that hangs must not block for ever.
+const START_TIME: Duration = Duration::from_secs(60);
+
+/// A dead worker's exit status and last words come at once.
+const END_TIME: Duration = Duration::from_secs(5);
+
+/// How long [`ReaderPool::shutdown`] lets the pages in hand go on; most take one or two seconds, and the daemon must
+/// have stopped within ten.
+const SHUTDOWN_TIME: Duration = Duration::from_secs(5);
+
+/// Pause after a worker that could not start; doubles to the longest.
+const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// Lines of a worker's stderr that are logged, and characters of each.
+const STDERR_LINES: usize = 50;
+const STDERR_CHARACTERS: usize = 200;
+
+/// How the pool runs.
+#[derive(Clone, Debug)]
+pub struct PoolSettings {
+    /// The program whose `worker` subcommand is a worker: this one.
+    pub program: PathBuf,
+    /// Worker processes, at least 1; one a core serves best.
+    pub workers: usize,
+    /// Wall time for one page.
+    pub page_timeout: Duration,
+    /// Bound on a worker's address space, in bytes.
+    pub worker_memory: u64,
+    /// Tesseract's languages, as in `eng`.
+    pub languages: String,
+    /// Folder of the language data; `None` for the library's own.
+    pub tessdata: Option<PathBuf>,
+    pub limits: RenderLimits,
+}
+
+/// Why a page or a document was not read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    #[error("the worker died of {} on it: it is tried again, then goes to a person", cause(*.signal))]
+    WorkerDied { signal: Option<i32> },
+    #[error("it took longer than {seconds} s, and the worker was ended: it is tried again, then goes to a person")]
+    TimedOut { seconds: u64 },
+    #[error("a worker's memory did not suffice for it: raise the worker memory in the configuration if it is genuine")]
+    OutOfMemory,
+    #[error("no worker could be started: {reason}")]
+    CannotStart { reason: String },
+    #[error("the daemon is stopping: it is read after the next start")]
+    Stopping,
+}
+
+impl ReadError {
+    /// Whether reading the same document again must fail in the same way.
+    pub fn is_permanent(&self) -> bool {
+        match self {
+            Self::Refused(_) => true,
+            Self::WorkerDied { .. }
+            | Self::TimedOut { .. }
+            | Self::OutOfMemory
+            | Self::CannotStart { .. }
+            | Self::Stopping => false,
+        }
+    }
+
+    /// Whether the document may have caused it, so that the attempt counts against it; the others are the daemon's own
+    /// troubles, and no number of them makes a document unreadable.
+    pub fn counts_as_attempt(&self) -> bool {
+        match self {
+            Self::Refused(_) | Self::WorkerDied { .. } | Self::TimedOut { .. } | Self::OutOfMemory => true,
+            Self::CannotStart { .. } | Self::Stopping => false,
+        }
+    }
+}
+
+fn cause(signal: Option<i32>) -> String {
+    signal.map_or_else(|| "an error of its own".to_owned(), |signal| format!("signal {signal}"))
+}
+
+/// How soon a page is wanted; within one urgency, in order of arrival.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Urgency {
+    /// Likely to tell type and case: page 1 (always taken as such), page 2 behind a cover sheet.
+    Triage,
+    /// Of a document already known to be urgent.
+    Urgent,
+    /// All other pages.
+    Rest,
+}
+
+/// What the pool is doing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PoolStatus {
+    /// Workers configured.
+    pub workers: usize,
+    /// Process ids of the workers alive.
+    pub alive: Vec<u32>,
+    /// Pages and inspections in hand, and those that wait.
+    pub busy: usize,
+    pub waiting: usize,
+    pub pages_read: u64,
+    /// Workers that had to be killed, or died by themselves.
+    pub lost: u64,
+    /// Why the last worker could not start; `None` since one did.
+    pub cannot_start: Option<String>,
+}
+
+/// The pool; dropping it kills the workers.
+pub struct ReaderPool {
+    shared: Arc<Shared>,
+    slots: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl ReaderPool {
+    /// Starts one worker to see that it can work at all, and the others as work comes in.
+    ///
+    /// [`ReadError::CannotStart`] says what is missing (language data, the program itself).
+    pub async fn start(settings: PoolSettings) -> Result<Self, ReadError> {
+        let first = Worker::start(&settings).await.map_err(|reason| ReadError::CannotStart { reason })?;
+        let workers = settings.workers.max(1);
+        let state = State { status: PoolStatus { workers, ..PoolStatus::default() }, ..State::default() };
+        let shared = Arc::new(Shared { settings, state: Mutex::new(state), work: Notify::new(), stop: Notify::new() });
+        shared.lock().status.alive.extend(first.child.id());
+        let mut first = Some(first);
+        let slots = (0..workers).map(|_| tokio::spawn(serve(Arc::clone(&shared), first.take()))).collect();
+        Ok(Self { shared, slots: Mutex::new(slots) })
+    }
+
+    /// Format and page count of a document.
+    pub async fn inspect(&self, id: &DocumentId, bytes: Arc<[u8]>) -> Result<Inspection, ReadError> {
+        let (reply, answer) = oneshot::channel();
+        self.submit(id, bytes, Urgency::Triage, Task::Inspect { reply });
+        answer.await.unwrap_or(Err(ReadError::Stopping))
+    }
+
+    /// One page (1-based) of a document. Dropping the future takes the page out of the queue.
+    pub async fn read_page(
+        &self,
+        id: &DocumentId,
+        bytes: Arc<[u8]>,
+        page: u32,
+        urgency: Urgency,
+    ) -> Result<Page, ReadError> {
+        let (reply, answer) = oneshot::channel();
+        let urgency = if page == 1 { Urgency::Triage } else { urgency };
+        self.submit(id, bytes, urgency, Task::ReadPage { page, reply });
+        answer.await.unwrap_or(Err(ReadError::Stopping))
+    }
+
+    /// What the pool is doing now.
+    pub fn status(&self) -> PoolStatus {
+        let state = self.shared.lock();
+        PoolStatus {
+            waiting: state.waiting.iter().filter(|job| !job.task.is_abandoned()).count(),
+            ..state.status.clone()
+        }
+    }
+
+    /// Takes no more work, gives back what waits ([`ReadError::Stopping`]), lets the pages in hand be finished for
+    /// 5 s, then kills the workers. Returns when all have ended.
+    pub async fn shutdown(&self) {
+        let waiting = {
+            let mut state = self.shared.lock();
+            state.stopping = true;
+            std::mem::take(&mut state.waiting)
+        };
+        // Their replies are dropped, which tells whoever waits that the pool is stopping.
+        drop(waiting);
+        self.shared.stop.notify_waiters();
+        self.shared.work.notify_waiters();
+        let slots = std::mem::take(&mut *self.slots.lock().unwrap_or_else(PoisonError::into_inner));
+        let deadline = tokio::time::Instant::now() + SHUTDOWN_TIME;
+        for mut slot in slots {
+            if tokio::time::timeout_at(deadline, &mut slot).await.is_err() {
+                slot.abort();
+                // The worker is dropped, and so killed, when the task is gone.
+                _ = slot.await;
+            }
+        }
+    }
+
+    fn submit(&self, id: &DocumentId, bytes: Arc<[u8]>, urgency: Urgency, task: Task) {
+        let mut state = self.shared.lock();
+        if state.stopping {
+            return;
+        }
+        state.waiting.push_back(Job { id: id.clone(), bytes, urgency, task });
+        drop(state);
+        self.shared.work.notify_one();
+    }
+}
+
+impl Drop for ReaderPool {
+    fn drop(&mut self) {
+        self.shared.lock().stopping = true;
+        for slot in self.slots.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            slot.abort();
+        }
+    }
+}
+
+struct Shared {
+    settings: PoolSettings,
+    state: Mutex<State>,
+    /// A job came in.
+    work: Notify,
+    /// The pool is stopping.
+    stop: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    /// In order of arrival.
+    waiting: VecDeque<Job>,
+    stopping: bool,
+    status: PoolStatus,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for the next job for a worker that holds `held`; `None` when the pool stops.
+    async fn next_job(&self, held: Option<&DocumentId>) -> Option<Job> {
+        loop {
+            // Taken before the queue is looked at, so that no notice falls between.
+            let notified = self.work.notified();
+            {
+                let mut state = self.lock();
+                if state.stopping {
+                    return None;
+                }
+                if let Some(job) = take_next(&mut state.waiting, held) {
+                    state.status.busy += 1;
+                    if !state.waiting.is_empty() {
+                        self.work.notify_one();
+                    }
+                    return Some(job);
+                }
+            }
+            notified.await;
+        }
+    }
+}
+
+/// The most urgent job; among equals one of the document held, else the oldest. Drops those that nobody waits for.
+fn take_next(waiting: &mut VecDeque<Job>, held: Option<&DocumentId>) -> Option<Job> {
+    waiting.retain(|job| !job.task.is_abandoned());
+    let rank = |job: &Job| (job.urgency, held != Some(&job.id));
+    // The first of equal ranks, so the oldest.
+    let (place, _) = waiting.iter().enumerate().min_by_key(|(_, job)| rank(job))?;
+    waiting.remove(place)
+}
+
+struct Job {
+    id: DocumentId,
+    bytes: Arc<[u8]>,
+    urgency: Urgency,
+    task: Task,
+}
+
+enum Task {
+    Inspect { reply: oneshot::Sender<Result<Inspection, ReadError>> },
+    ReadPage { page: u32, reply: oneshot::Sender<Result<Page, ReadError>> },
+}
+
+impl Task {
+    fn is_abandoned(&self) -> bool {
+        match self {
+            Self::Inspect { reply } => reply.is_closed(),
+            Self::ReadPage { reply, .. } => reply.is_closed(),
+        }
+    }
+
+    fn request(&self, document: &DocumentId) -> Request {
+        let document = document.clone();
+        match self {
+            Self::Inspect { .. } => Request::Inspect { document },
+            Self::ReadPage { page, .. } => Request::ReadPage { document, page: *page },
+        }
+    }
+
+    fn page(&self) -> Option<u32> {
+        match self {
+            Self::Inspect { .. } => None,
+            Self::ReadPage { page, .. } => Some(*page),
+        }
+    }
+
+    /// Hands the answer to whoever asked. False if it answers another question: nothing that such a worker says can be
+    /// believed.
+    fn settle(self, asked: &DocumentId, answer: Answer) -> bool {
+        match (self, answer) {
+            (task, Answer::Refused { document, refusal }) if document == *asked => {
+                task.fail(refusal.into());
+                true
+            }
+            (Self::Inspect { reply }, Answer::Inspected { document, format, pages }) if document == *asked => {
+                _ = reply.send(Ok(Inspection { format, pages }));
+                true
+            }
+            (Self::ReadPage { page: number, reply }, Answer::PageRead { document, page, reason })
+                if document == *asked && page.number == number =>
+            {
+                if let Some(reason) = reason {
+                    tracing::warn!(document = %asked, stage = "read", page = number, reason, "a page is unreadable");
+                }
+                _ = reply.send(Ok(page));
+                true
+            }
+            (task, _) => {
+                task.fail(ReadError::WorkerDied { signal: None });
+                false
+            }
+        }
+    }
+
+    /// Nobody waiting any longer is no trouble.
+    fn fail(self, error: ReadError) {
+        match self {
+            Self::Inspect { reply } => _ = reply.send(Err(error)),
+            Self::ReadPage { reply, .. } => _ = reply.send(Err(error)),
+        }
+    }
+}
+
+/// One place in the pool: keeps a worker alive in it and feeds it.
+async fn serve(shared: Arc<Shared>, mut worker: Option<Worker>) {
+    let mut pause = SHORTEST_PAUSE;
+    loop {
+        let held = worker.as_ref().and_then(|worker| worker.held.as_ref());
+        let Some(job) = shared.next_job(held).await else { break };
+        if worker.is_none() {
+            match Worker::start(&shared.settings).await {
+                Ok(started) => {
+                    pause = SHORTEST_PAUSE;
+                    let mut state = shared.lock();
+                    state.status.cannot_start = None;
+                    state.status.alive.extend(started.child.id());
+                    worker = Some(started);
+                }
+                Err(reason) => {
+                    tracing::error!(stage = "read", reason, pause_s = pause.as_secs(), "no worker could be started");
+                    {
+                        let mut state = shared.lock();
+                        state.status.busy -= 1;
+                        state.status.cannot_start = Some(reason.clone());
+                    }
+                    job.task.fail(ReadError::CannotStart { reason });
+                    // The others wait in the queue meanwhile, rather than fail one after the other.
+                    let stopping = shared.stop.notified();
+                    let stopped = shared.lock().stopping;
+                    if stopped || timeout(pause, stopping).await.is_ok() {
+                        break;
+                    }
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                    continue;
+                }
+            }
+        }
+        if let Some(mut current) = worker.take() {
+            let keep = work(&shared, &mut current, job).await;
+            if keep && current.pages < PAGES_A_WORKER {
+                worker = Some(current);
+            } else {
+                let id = current.id;
+                current.end().await;
+                shared.lock().status.alive.retain(|alive| *alive != id);
+            }
+        }
+    }
+    if let Some(worker) = worker {
+        let id = worker.id;
+        worker.end().await;
+        shared.lock().status.alive.retain(|alive| *alive != id);
+    }
+}
+
+/// Has one job done. False when the worker can't be used any more.
+async fn work(shared: &Shared, worker: &mut Worker, job: Job) -> bool {
+    let Job { id, bytes, task, .. } = job;
+    let page = task.page();
+    let limit = shared.settings.page_timeout;
+    let outcome = timeout(limit, worker.ask(&id, &bytes, &task.request(&id))).await;
+    drop(bytes);
+    let process = worker.id;
+    let lost = |error: &ReadError| {
+        tracing::warn!(document = %id, stage = "read", page, worker = process, %error, "a worker was lost");
+    };
+    let (settled, read) = match outcome {
+        Ok(Ok(answer)) => {
+            let read = matches!(answer, Answer::PageRead { .. });
+            let settled = task.settle(&id, answer);
+            if !settled {
+                lost(&ReadError::WorkerDied { signal: None });
+            }
+            (settled, read)
+        }
+        Ok(Err(_)) => {
+            let error = worker.cause_of_death().await;
+            lost(&error);
+            task.fail(error);
+            (false, false)
+        }
+        Err(_) => {
+            let error = ReadError::TimedOut { seconds: limit.as_secs() };
+            lost(&error);
+            worker.kill().await;
+            task.fail(error);
+            (false, false)
+        }
+    };
+    worker.pages += u64::from(read);
+    let mut state = shared.lock();
+    state.status.busy -= 1;
+    state.status.pages_read += u64::from(read);
+    state.status.lost += u64::from(!settled);
+    settled
+}
+
+/// A running worker process; killed when dropped.
+struct Worker {
+    child: Child,
+    id: u32,
+    stdin: ChildStdin,
+    stdout: BufReader<ChildStdout>,
+    /// Ends with the worker's stderr; true if a want of memory was its last word.
+    last_words: JoinHandle<bool>,
+    /// The document whose bytes it holds.
+    held: Option<DocumentId>,
+    pages: u64,
+}
+
+impl Worker {
+    /// Starts a process and waits until its engine is loaded; the error is the reason for an operator.
+    async fn start(settings: &PoolSettings) -> Result<Self, String> {
+        let mut command = Command::new(&settings.program);
+        command
+            .arg("worker")
+            .env_clear()
+            // Before the library loads; see reader/tesseract.rs.
+            .env("OMP_THREAD_LIMIT", "1")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            // Ctrl-C at a terminal is for the daemon, which then stops its workers in order.
+            .process_group(0)
+            .kill_on_drop(true);
+        for name in ["TESSDATA_PREFIX", "LD_LIBRARY_PATH"] {
+            if let Some(value) = std::env::var_os(name) {
+                command.env(name, value);
+            }
+        }
+        let not_started =
+            |error: io::Error| format!("{} could not be run as a worker: {error}", settings.program.display());
+        let mut child = command.spawn().map_err(not_started)?;
+        let id = child.id().unwrap_or_default();
+        let (Some(stdin), Some(stdout), Some(stderr)) = (child.stdin.take(), child.stdout.take(), child.stderr.take())
+        else {
+            return Err(not_started(io::ErrorKind::BrokenPipe.into()));
+        };
+        let last_words = tokio::spawn(listen(stderr, id));
+        let mut worker = Self { child, id, stdin, stdout: BufReader::new(stdout), last_words, held: None, pages: 0 };
+        let request = Request::Start(WorkerSettings {
+            memory: settings.worker_memory,
+            languages: settings.languages.clone(),
+            tessdata: settings.tessdata.clone(),
+            max_pages: settings.limits.max_pages,
+            max_pixels: settings.limits.max_pixels,
+        });
+        let ready = timeout(START_TIME, async {
+            worker.stdin.write_all(&frame(&request)?).await?;
+            worker.stdin.flush().await?;
+            receive(&mut worker.stdout, LONGEST_MESSAGE).await
+        });
+        match ready.await {
+            Ok(Ok(Answer::Ready)) => {
+                tracing::debug!(stage = "read", worker = id, "a worker started");
+                Ok(worker)
+            }
+            Ok(Ok(Answer::CannotStart { reason })) => Err(reason),
+            Ok(Ok(Answer::Inspected { .. } | Answer::PageRead { .. } | Answer::Refused { .. })) => {
+                Err(format!("{} is no worker of this version", settings.program.display()))
+            }
+            Ok(Err(_)) => {
+                let death = worker.cause_of_death().await;
+                Err(if death == ReadError::OutOfMemory {
+                    format!(
+                        "{} bytes of worker memory do not suffice to load the languages: raise it in the configuration",
+                        settings.worker_memory
+                    )
+                } else {
+                    format!("the worker ended while it loaded its languages: {death}")
+                })
+            }
+            Err(_) => Err(format!("it was not ready after {} s", START_TIME.as_secs())),
+        }
+    }
+
+    /// Sends the document, unless the worker holds it, and the request; waits for the answer.
+    async fn ask(&mut self, id: &DocumentId, bytes: &[u8], request: &Request) -> io::Result<Answer> {
+        if self.held.as_ref() != Some(id) {
+            self.held = None;
+            self.stdin.write_all(&frame(&Request::Hold { document: id.clone() })?).await?;
+            self.stdin.write_all(&header(bytes.len())?).await?;
+            self.stdin.write_all(bytes).await?;
+            self.held = Some(id.clone());
+        }
+        self.stdin.write_all(&frame(request)?).await?;
+        self.stdin.flush().await?;
+        receive(&mut self.stdout, LONGEST_MESSAGE).await
+    }
+
+    /// Why the worker no longer answers. Kills it if it lives, having said something out of turn.
+    async fn cause_of_death(&mut self) -> ReadError {
+        let status = timeout(END_TIME, self.child.wait()).await;
+        let alive = !matches!(status, Ok(Ok(_)));
+        if alive {
+            self.kill().await;
+        }
+        let starved = matches!(timeout(END_TIME, &mut self.last_words).await, Ok(Ok(true)));
+        match status {
+            _ if starved => ReadError::OutOfMemory,
+            Ok(Ok(status)) => ReadError::WorkerDied { signal: ExitStatus::signal(&status) },
+            Ok(Err(_)) | Err(_) => ReadError::WorkerDied { signal: None },
+        }
+    }
+
+    /// SIGKILL, and waits until it is gone.
+    async fn kill(&mut self) {
+        if let Err(error) = self.child.kill().await {
+            tracing::warn!(stage = "read", worker = self.id, %error, "a worker could not be killed");
+        }
+    }
+
+    /// Lets it end by itself, which it does when its stdin closes; kills it if it doesn't.
+    async fn end(self) {
+        let Self { mut child, stdin, id, .. } = self;
+        drop(stdin);
+        if timeout(END_TIME, child.wait()).await.is_err()
+            && let Err(error) = child.kill().await
+        {
+            tracing::warn!(stage = "read", worker = id, %error, "a worker could not be killed");
+        }
+    }
+}
+
+/// Reads a worker's stderr to its end, so that it never blocks on it, and logs a bounded part of it for developers.
+/// True if it says that memory was wanting: neither Rust nor C++ has an exit status for that.
+async fn listen(stderr: ChildStderr, worker: u32) -> bool {
+    let mut stderr = BufReader::new(stderr);
+    let mut starved = false;
+    let mut lines = 0;
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        // A line beyond the bound comes as several; what a worker says holds no patient data by its contract.
+        match (&mut stderr).take(4 * STDERR_CHARACTERS as u64).read_until(b'\n', &mut line).await {
+            Ok(0) | Err(_) => return starved,
+            Ok(_) => {}
+        }
+        let text = String::from_utf8_lossy(&line);
+        starved |= text.contains("memory allocation of") || text.contains("std::bad_alloc");
+        if lines < STDERR_LINES {
+            lines += 1;
+            let said: String =
+                text.trim_end().chars().filter(|character| !character.is_control()).take(STDERR_CHARACTERS).collect();
+            tracing::debug!(stage = "read", worker, said, "a worker's stderr");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reader::protocol::RefusalKind;
+
+    fn job(document: &str, page: u32, urgency: Urgency) -> (Job, oneshot::Receiver<Result<Page, ReadError>>) {
+        let (reply, answer) = oneshot::channel();
+        let bytes = Arc::from(document.as_bytes());
+        (Job { id: DocumentId::of(document.as_bytes()), bytes, urgency, task: Task::ReadPage { page, reply } }, answer)
+    }
+
+    fn order(waiting: &mut VecDeque<Job>, held: Option<&DocumentId>) -> Vec<(String, u32)> {
+        let mut taken = Vec::new();
+        while let Some(job) = take_next(waiting, held) {
+            taken.push((String::from_utf8(job.bytes.to_vec()).unwrap(), job.task.page().unwrap()));
+        }
+        taken
+    }
+
+    #[test]
+    fn first_pages_go_before_the_rest_and_then_by_arrival() {
+        let (jobs, _answers): (VecDeque<_>, Vec<_>) = [
+            job("a", 1, Urgency::Triage),
+            job("a", 2, Urgency::Rest),
+            job("b", 1, Urgency::Triage),
+            job("c", 2, Urgency::Urgent),
+        ]
+        .into_iter()
+        .unzip();
+        let expected = [("a", 1), ("b", 1), ("c", 2), ("a", 2)].map(|(name, page)| (name.to_owned(), page));
+        assert_eq!(order(&mut { jobs }, None), expected);
+    }
+
+    #[test]
+    fn the_document_held_is_preferred_only_among_equals() {
+        let (jobs, _answers): (VecDeque<_>, Vec<_>) =
+            [job("a", 3, Urgency::Rest), job("b", 2, Urgency::Rest), job("c", 1, Urgency::Triage)].into_iter().unzip();
+        let expected = [("c", 1), ("b", 2), ("a", 3)].map(|(name, page)| (name.to_owned(), page));
+        assert_eq!(order(&mut { jobs }, Some(&DocumentId::of(b"b"))), expected);
+    }
+
+    #[test]
+    fn a_page_that_nobody_waits_for_is_not_read() {
+        let (abandoned, answer) = job("a", 1, Urgency::Triage);
+        drop(answer);
+        let (wanted, _answer) = job("b", 1, Urgency::Triage);
+        assert_eq!(order(&mut VecDeque::from([abandoned, wanted]), None), [("b".to_owned(), 1)]);
+    }
+
+    #[test]
+    fn an_answer_about_another_document_is_never_taken() {
+        let (asked, mut answer) = job("a", 1, Urgency::Triage);
+        let refusal = Refusal { kind: RefusalKind::Encrypted, message: String::new() };
+        let other = Answer::Refused { document: DocumentId::of(b"b"), refusal };
+        assert!(!asked.task.settle(&asked.id, other));
+        assert_eq!(answer.try_recv().unwrap(), Err(ReadError::WorkerDied { signal: None }));
+    }
+
+    #[tokio::test]
+    async fn a_program_that_cannot_be_run_is_an_error_and_not_a_loop() {
+        let settings = PoolSettings {
+            program: PathBuf::from("/nonexistent/nicufaxd"),
+            workers: 1,
+            page_timeout: Duration::from_secs(1),
+            worker_memory: 1 << 30,
+            languages: "eng".to_owned(),
+            tessdata: None,
+            limits: RenderLimits::default(),
+        };
+        let error = ReaderPool::start(settings).await.err().unwrap();
+        assert!(matches!(&error, ReadError::CannotStart { reason } if reason.contains("nicufaxd")), "{error}");
+        assert!(!error.is_permanent() && !error.counts_as_attempt());
+    }
+}

@@ -1,0 +1,225 @@
+//! What the pool and its workers say to each other over the worker's stdin and stdout.
+//!
+//! A frame is its length in bytes (32 bits, little-endian) and that many bytes: JSON for a [`Request`] or an
+//! [`Answer`], or a document's own bytes after [`Request::Hold`]. Every request but `Hold` gets one answer, in order.
+//! An answer names the document and the page that it is about, so that a reading can never be taken for another's.
+//! Holds no state; every length is checked before memory is taken for it.
+
+use std::io::{self, BufRead, Read, Write};
+use std::path::PathBuf;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+use crate::document::{DocumentFormat, DocumentId, Page};
+use crate::reader::render::{RenderError, RenderLimits};
+
+/// Longest JSON frame: a page of 20,000 words takes about 2 MB.
+pub const LONGEST_MESSAGE: u32 = 64 << 20;
+
+/// What a worker is told first.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WorkerSettings {
+    /// Bound on the worker's address space, in bytes.
+    pub memory: u64,
+    /// As in `eng` or `eng+spa`.
+    pub languages: String,
+    /// Folder of the language data; `None` for the library's own.
+    pub tessdata: Option<PathBuf>,
+    /// [`RenderLimits::max_pages`].
+    pub max_pages: u32,
+    /// [`RenderLimits::max_pixels`].
+    pub max_pixels: u64,
+}
+
+impl WorkerSettings {
+    pub fn limits(&self) -> RenderLimits {
+        RenderLimits { max_pages: self.max_pages, max_pixels: self.max_pixels }
+    }
+}
+
+/// What the pool asks of a worker.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Request {
+    /// The first request, and only the first.
+    Start(WorkerSettings),
+    /// The next frame is this document's bytes; they replace those held before. Not answered.
+    Hold { document: DocumentId },
+    /// Tell format and page count of the document held.
+    Inspect { document: DocumentId },
+    /// Read a page (1-based) of the document held.
+    ReadPage { document: DocumentId, page: u32 },
+}
+
+/// What a worker answers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// The engine is loaded.
+    Ready,
+    /// The worker can't work at all, and ends.
+    CannotStart {
+        reason: String,
+    },
+    Inspected {
+        document: DocumentId,
+        format: DocumentFormat,
+        pages: u32,
+    },
+    /// `reason` says why the page is unreadable, if it is.
+    PageRead {
+        document: DocumentId,
+        page: Page,
+        reason: Option<String>,
+    },
+    /// No page of the document can be read.
+    Refused {
+        document: DocumentId,
+        refusal: Refusal,
+    },
+}
+
+/// Why a document is refused for good.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct Refusal {
+    pub kind: RefusalKind,
+    /// What is wrong and what to do, with nothing that stands on the document.
+    pub message: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefusalKind {
+    UnknownFormat,
+    Encrypted,
+    NoPages,
+    TooManyPages,
+    NoSuchPage,
+    Damaged,
+}
+
+impl Refusal {
+    /// The refusal that an error means for the whole document; the error's words if only a page is concerned.
+    pub fn of(error: &RenderError) -> Result<Self, String> {
+        let message = error.to_string();
+        let kind = match error {
+            RenderError::UnknownFormat => RefusalKind::UnknownFormat,
+            RenderError::Encrypted => RefusalKind::Encrypted,
+            RenderError::NoPages => RefusalKind::NoPages,
+            RenderError::TooManyPages { .. } => RefusalKind::TooManyPages,
+            RenderError::NoSuchPage { .. } => RefusalKind::NoSuchPage,
+            RenderError::DamagedDocument { .. } => RefusalKind::Damaged,
+            RenderError::Unsupported { .. } | RenderError::PageTooLarge { .. } | RenderError::DamagedPage { .. } => {
+                return Err(message);
+            }
+        };
+        Ok(Self { kind, message })
+    }
+}
+
+/// A frame's bytes.
+pub fn frame(message: &impl Serialize) -> io::Result<Vec<u8>> {
+    let body = serde_json::to_vec(message)?;
+    let mut bytes = header(body.len())?.to_vec();
+    bytes.extend(body);
+    Ok(bytes)
+}
+
+/// The length that goes before `length` bytes.
+pub fn header(length: usize) -> io::Result<[u8; 4]> {
+    let length = u32::try_from(length).map_err(|_| io::Error::other("a frame is longer than 4 GiB"))?;
+    Ok(length.to_le_bytes())
+}
+
+/// Writes a message and flushes.
+pub fn write_message(to: &mut impl Write, message: &impl Serialize) -> io::Result<()> {
+    to.write_all(&frame(message)?)?;
+    to.flush()
+}
+
+/// Reads a frame's bytes; `None` at the end of input between frames.
+pub fn read_frame(from: &mut impl BufRead, longest: u32) -> io::Result<Option<Vec<u8>>> {
+    loop {
+        match from.fill_buf() {
+            Ok([]) => return Ok(None),
+            Ok(_) => break,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let mut length = [0; 4];
+    from.read_exact(&mut length)?;
+    let length = checked(length, longest)?;
+    let mut body = Vec::with_capacity(length);
+    if from.take(length as u64).read_to_end(&mut body)? < length {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(Some(body))
+}
+
+/// Reads a message on the pool's side.
+pub async fn receive<T: DeserializeOwned>(from: &mut (impl AsyncRead + Unpin), longest: u32) -> io::Result<T> {
+    let mut length = [0; 4];
+    from.read_exact(&mut length).await?;
+    let length = checked(length, longest)?;
+    let mut body = Vec::new();
+    if from.take(length as u64).read_to_end(&mut body).await? < length {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    message(&body)
+}
+
+/// The message in a frame.
+pub fn message<T: DeserializeOwned>(body: &[u8]) -> io::Result<T> {
+    serde_json::from_slice(body).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "a frame holds no message"))
+}
+
+fn checked(length: [u8; 4], longest: u32) -> io::Result<usize> {
+    let length = u32::from_le_bytes(length);
+    if length > longest {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "a frame claims to be too long"));
+    }
+    Ok(length as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_comes_back_as_it_went() {
+        let request = Request::ReadPage { document: DocumentId::of(b"fax"), page: 3 };
+        let mut pipe = Vec::new();
+        write_message(&mut pipe, &request).unwrap();
+        let mut from = pipe.as_slice();
+        let body = read_frame(&mut from, LONGEST_MESSAGE).unwrap().unwrap();
+        assert_eq!(message::<Request>(&body).unwrap(), request);
+        assert!(read_frame(&mut from, LONGEST_MESSAGE).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_torn_frame_is_an_error_and_not_an_end() {
+        let mut pipe = Vec::new();
+        write_message(&mut pipe, &Answer::Ready).unwrap();
+        for length in 1..pipe.len() {
+            let torn = &mut &pipe[..length];
+            assert!(read_frame(torn, LONGEST_MESSAGE).is_err(), "cut after {length} bytes");
+        }
+    }
+
+    #[test]
+    fn a_length_beyond_the_bound_takes_no_memory() {
+        let mut from: &[u8] = &[0xff, 0xff, 0xff, 0xff, 1, 2];
+        let error = read_frame(&mut from, LONGEST_MESSAGE).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+    }
+
+    #[tokio::test]
+    async fn what_is_no_message_is_an_error_for_the_pool() {
+        let mut from: &[u8] = &[2, 0, 0, 0, b'{', b'!'];
+        assert!(receive::<Answer>(&mut from, LONGEST_MESSAGE).await.is_err());
+    }
+}

@@ -1,0 +1,204 @@
+//! From a document's bytes to page pictures: the one door to the formats.
+//!
+//! Tells the format by content, counts pages, makes one page's picture at a time. Every size is checked against the
+//! limits before anything is allocated for it. Never gives a white page for one it could not draw: that is either an
+//! error or a flag on the page. Messages hold nothing that stands on the document.
+
+use std::io::Cursor;
+
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageDecoder, ImageReader};
+
+use super::picture::{Picture, judged_resolution, square_resolution};
+use super::{pdf, tiff};
+use crate::document::{DocumentFormat, PageFlag};
+
+/// What a document may ask of the machine.
+#[derive(Clone, Copy, Debug)]
+pub struct RenderLimits {
+    /// Pages in one document.
+    pub max_pages: u32,
+    /// Pixels of one page, as stored and as rendered.
+    pub max_pixels: u64,
+}
+
+impl Default for RenderLimits {
+    fn default() -> Self {
+        Self { max_pages: 1000, max_pixels: 100_000_000 }
+    }
+}
+
+/// Why a document or a page of it could not be made into pictures.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RenderError {
+    #[error("the document is no TIFF, PDF, JPEG or PNG: look at it by hand, and ask the sender for one of these")]
+    UnknownFormat,
+    #[error("page {page} is stored in a way that is not supported ({what}): look at it by hand")]
+    Unsupported { page: u32, what: &'static str },
+    #[error("the PDF is encrypted: ask the sender for one that opens without a password")]
+    Encrypted,
+    #[error("the document has no pages: ask the sender to send it again")]
+    NoPages,
+    #[error("the document has {pages} pages or more, {most} are allowed: raise the limit or split it")]
+    TooManyPages { pages: u32, most: u32 },
+    #[error("there is no page {page}: the document has {pages}")]
+    NoSuchPage { page: u32, pages: u32 },
+    #[error("page {page} claims {width} x {height} pixels, {most} in all are allowed: raise the limit if it is genuine")]
+    PageTooLarge { page: u32, width: u64, height: u64, most: u64 },
+    #[error("page {page} is damaged ({reason}): ask the sender to send it again")]
+    DamagedPage { page: u32, reason: &'static str },
+    #[error("the document is damaged ({reason}): ask the sender to send it again")]
+    DamagedDocument { reason: &'static str },
+}
+
+/// What a document is, without drawing any of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Inspection {
+    pub format: DocumentFormat,
+    /// At least 1. A page that the document names but no longer holds (a cut file) counts: rendering it gives the
+    /// reason, so that a person learns of it.
+    pub pages: u32,
+}
+
+/// One page, not yet turned upright.
+#[derive(Debug)]
+pub struct RenderedPage {
+    pub picture: Picture,
+    /// [`PageFlag::DamagedRows`], [`PageFlag::BlankPicture`], [`PageFlag::Undecodable`]; sorted, each once.
+    pub flags: Vec<PageFlag>,
+    /// Whether a picture stands on the page (always, but for PDF pages that are text alone).
+    pub holds_picture: bool,
+}
+
+/// Tells the format and counts the pages.
+pub fn inspect(bytes: &[u8], limits: &RenderLimits) -> Result<Inspection, RenderError> {
+    let format = DocumentFormat::sniff(bytes).ok_or(RenderError::UnknownFormat)?;
+    let pages = match format {
+        DocumentFormat::Tiff => tiff::count_pages(bytes, limits)?,
+        DocumentFormat::Pdf => pdf::count_pages(bytes, limits)?,
+        DocumentFormat::Jpeg | DocumentFormat::Png => 1,
+    };
+    Ok(Inspection { format, pages })
+}
+
+/// Draws one page (1-based).
+pub fn render_page(bytes: &[u8], page: u32, limits: &RenderLimits) -> Result<RenderedPage, RenderError> {
+    match DocumentFormat::sniff(bytes).ok_or(RenderError::UnknownFormat)? {
+        DocumentFormat::Tiff => tiff::render_page(bytes, page, limits),
+        DocumentFormat::Pdf => pdf::render_page(bytes, page, limits),
+        DocumentFormat::Jpeg | DocumentFormat::Png if page != 1 => Err(RenderError::NoSuchPage { page, pages: 1 }),
+        DocumentFormat::Jpeg | DocumentFormat::Png => render_image(bytes, limits),
+    }
+}
+
+/// Refuses a page that is over the limit.
+pub(super) fn check_size(page: u32, width: u64, height: u64, limits: &RenderLimits) -> Result<(), RenderError> {
+    if width.checked_mul(height).is_none_or(|pixels| pixels > limits.max_pixels) {
+        return Err(RenderError::PageTooLarge { page, width, height, most: limits.max_pixels });
+    }
+    Ok(())
+}
+
+/// Brings pixels of `(across, down)` dots an inch to a page with square ones.
+pub(super) fn squared(
+    page: u32,
+    (width, height): (u32, u32),
+    pixels: Vec<u8>,
+    (across, down): (u32, u32),
+    limits: &RenderLimits,
+) -> Result<Picture, RenderError> {
+    let resolution = square_resolution(across, down);
+    let scale = |length: u32, dots: u32| {
+        // Dots that differ by a hundredth (200 and 199, 204 and 203) are one resolution, rounded by someone.
+        if dots.abs_diff(resolution) * 100 <= resolution {
+            u64::from(length)
+        } else {
+            (u64::from(length) * u64::from(resolution)).div_ceil(u64::from(dots.max(1))).max(1)
+        }
+    };
+    let (wide, high) = (scale(width, across), scale(height, down));
+    check_size(page, wide, high, limits)?;
+    Ok(Picture { width, height, resolution: across, pixels }.scaled(wide as u32, high as u32, resolution))
+}
+
+/// A JPEG or PNG file: one page.
+fn render_image(bytes: &[u8], limits: &RenderLimits) -> Result<RenderedPage, RenderError> {
+    const DAMAGED: RenderError = RenderError::DamagedPage { page: 1, reason: "its picture can't be decoded" };
+    let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|_| DAMAGED)?;
+    let mut decoder = reader.into_decoder().map_err(|_| DAMAGED)?;
+    let (width, height) = decoder.dimensions();
+    check_size(1, u64::from(width), u64::from(height), limits)?;
+    if width == 0 || height == 0 {
+        return Err(RenderError::DamagedPage { page: 1, reason: "its picture is empty" });
+    }
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let mut decoded = DynamicImage::from_decoder(decoder).map_err(|_| DAMAGED)?;
+    decoded.apply_orientation(orientation);
+    // Transparent pixels are paper, whatever colour lies beneath.
+    let grey = if decoded.color().has_alpha() {
+        let mut grey = decoded.to_luma_alpha8();
+        for pixel in grey.pixels_mut() {
+            let [value, alpha] = pixel.0;
+            let shown = (u32::from(value) * u32::from(alpha) + 255 * (255 - u32::from(alpha))) / 255;
+            pixel.0 = [shown as u8, 255];
+        }
+        DynamicImage::ImageLumaA8(grey).into_luma8()
+    } else {
+        decoded.into_luma8()
+    };
+    let (width, height) = grey.dimensions();
+    let picture = squared(1, (width, height), grey.into_raw(), judged_resolution(width, height), limits)?;
+    Ok(RenderedPage { picture, flags: Vec::new(), holds_picture: true })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn png(width: u32, height: u32) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        DynamicImage::new_luma8(width, height)
+            .write_to(&mut Cursor::new(&mut bytes), image::ImageFormat::Png)
+            .unwrap();
+        bytes
+    }
+
+    #[test]
+    fn a_text_file_is_refused_whatever_it_is_called() {
+        let limits = RenderLimits::default();
+        assert_eq!(inspect(b"Dear nurse,", &limits), Err(RenderError::UnknownFormat));
+        assert_eq!(render_page(b"", 1, &limits).unwrap_err(), RenderError::UnknownFormat);
+    }
+
+    #[test]
+    fn a_png_is_one_page() {
+        let limits = RenderLimits::default();
+        let bytes = png(850, 1100);
+        assert_eq!(inspect(&bytes, &limits), Ok(Inspection { format: DocumentFormat::Png, pages: 1 }));
+        let page = render_page(&bytes, 1, &limits).unwrap();
+        // 100 dots an inch are too few to read by.
+        assert_eq!((page.picture.width, page.picture.height, page.picture.resolution), (1700, 2200, 200));
+        assert_eq!(render_page(&bytes, 2, &limits).unwrap_err(), RenderError::NoSuchPage { page: 2, pages: 1 });
+    }
+
+    #[test]
+    fn a_cut_png_is_an_error_and_not_a_white_page() {
+        let bytes = png(850, 1100);
+        let error = render_page(&bytes[..bytes.len() / 2], 1, &RenderLimits::default()).unwrap_err();
+        assert!(matches!(error, RenderError::DamagedPage { page: 1, .. }));
+    }
+
+    #[test]
+    fn a_huge_png_is_refused_before_it_is_decoded() {
+        let mut bytes = png(10, 10);
+        // IHDR: width and height follow the signature, the length and the name; its checksum follows its 13 bytes.
+        bytes[16..20].copy_from_slice(&60_000_u32.to_be_bytes());
+        bytes[20..24].copy_from_slice(&60_000_u32.to_be_bytes());
+        let mut sum = flate2::Crc::new();
+        sum.update(&bytes[12..29]);
+        bytes[29..33].copy_from_slice(&sum.sum().to_be_bytes());
+        let error = render_page(&bytes, 1, &RenderLimits::default()).unwrap_err();
+        let most = 100_000_000;
+        assert_eq!(error, RenderError::PageTooLarge { page: 1, width: 60_000, height: 60_000, most });
+    }
+}

@@ -1,0 +1,516 @@
+//! TIFF documents: walks the directories itself, decodes fax pages with [`super::ccitt`], plain bilevel pages here,
+//! and leaves every other kind to the `tiff` crate.
+//!
+//! The walk is lenient where fax servers are sloppy (tables cut short, byte counts missing, wrong bit order, a
+//! two-dimensional flag not set) and never silent: what is missing is a flag on the page or an error for it. A broken
+//! link to a further page counts as a page that can't be read, since a page was there.
+
+use std::io::Cursor;
+
+use tiff::ColorType;
+use tiff::decoder::{Decoder, DecodingResult, Limits};
+
+use super::ccitt::{self, Coding};
+use super::picture::{Picture, judged_resolution};
+use super::render::{RenderError, RenderLimits, RenderedPage, check_size, squared};
+use crate::document::PageFlag;
+
+/// Tags (TIFF 6.0).
+mod tag {
+    pub const NEW_SUBFILE_TYPE: u16 = 254;
+    pub const WIDTH: u16 = 256;
+    pub const HEIGHT: u16 = 257;
+    pub const BITS_PER_SAMPLE: u16 = 258;
+    pub const COMPRESSION: u16 = 259;
+    pub const PHOTOMETRIC: u16 = 262;
+    pub const FILL_ORDER: u16 = 266;
+    pub const STRIP_OFFSETS: u16 = 273;
+    pub const ORIENTATION: u16 = 274;
+    pub const SAMPLES_PER_PIXEL: u16 = 277;
+    pub const ROWS_PER_STRIP: u16 = 278;
+    pub const STRIP_BYTE_COUNTS: u16 = 279;
+    pub const X_RESOLUTION: u16 = 282;
+    pub const Y_RESOLUTION: u16 = 283;
+    pub const T4_OPTIONS: u16 = 292;
+    pub const RESOLUTION_UNIT: u16 = 296;
+    pub const COLOR_MAP: u16 = 320;
+}
+
+/// No page has more strips than rows; more than this many values are a lie.
+const MOST_VALUES: u64 = 1 << 20;
+
+/// The bytes of a file with its byte order and offset width.
+#[derive(Clone, Copy)]
+struct File<'a> {
+    bytes: &'a [u8],
+    big_endian: bool,
+    /// BigTIFF: 8-byte offsets.
+    wide: bool,
+}
+
+#[derive(Clone, Copy)]
+struct Entry {
+    tag: u16,
+    kind: u16,
+    count: u64,
+    /// Where its value field lies in the file.
+    at: u64,
+}
+
+/// One page's entries.
+struct Directory<'a> {
+    file: File<'a>,
+    entries: Vec<Entry>,
+    /// Position in the chain, counted with those that are no pages.
+    index: usize,
+}
+
+/// What the chain gives for a page.
+enum Link<'a> {
+    Page(Directory<'a>),
+    /// A link that leads out of the file, or back.
+    Broken,
+}
+
+impl<'a> File<'a> {
+    fn open(bytes: &'a [u8]) -> Option<Self> {
+        let big_endian = bytes.first() == Some(&b'M');
+        let narrow = Self { bytes, big_endian, wide: false };
+        Some(Self { wide: narrow.number(2, 2)? == 43, ..narrow })
+    }
+
+    /// An unsigned number of 1, 2, 4 or 8 bytes.
+    fn number(&self, at: u64, size: u64) -> Option<u64> {
+        let field = self.bytes.get(usize::try_from(at).ok()?..usize::try_from(at.checked_add(size)?).ok()?)?;
+        let join = |value: u64, byte: &u8| value << 8 | u64::from(*byte);
+        Some(if self.big_endian { field.iter().fold(0, join) } else { field.iter().rev().fold(0, join) })
+    }
+
+    fn directory(&self, at: u64, index: usize) -> Option<(Directory<'a>, u64)> {
+        let (count_size, entry_size, offset_size) = if self.wide { (8, 20, 8) } else { (2, 12, 4) };
+        let count = self.number(at, count_size)?;
+        let first = at.checked_add(count_size)?;
+        let mut entries = Vec::new();
+        for number in 0..count.min(u64::from(u16::MAX)) {
+            let here = first + number * entry_size;
+            let value = here + 4 + offset_size;
+            // A table cut short keeps the entries that are there.
+            let (Some(tag), Some(kind), Some(count), Some(_)) = (
+                self.number(here, 2),
+                self.number(here + 2, 2),
+                self.number(here + 4, offset_size),
+                self.number(value, offset_size),
+            ) else {
+                break;
+            };
+            entries.push(Entry { tag: tag as u16, kind: kind as u16, count, at: value });
+        }
+        if entries.is_empty() {
+            return None;
+        }
+        let next = count
+            .checked_mul(entry_size)
+            .and_then(|length| first.checked_add(length))
+            .and_then(|at| self.number(at, offset_size))
+            // The table ran over the end of the file: whatever followed is lost, and that must show.
+            .unwrap_or(u64::MAX);
+        Some((Directory { file: *self, entries, index }, next))
+    }
+}
+
+impl Directory<'_> {
+    fn entry(&self, tag: u16) -> Option<Entry> {
+        self.entries.iter().find(|entry| entry.tag == tag).copied()
+    }
+
+    /// Where an entry's values lie: in the entry when they fit, else where it points.
+    fn values_at(&self, entry: Entry, size: u64) -> Option<u64> {
+        let inline = if self.file.wide { 8 } else { 4 };
+        if entry.count.checked_mul(size)? <= inline { Some(entry.at) } else { self.file.number(entry.at, inline) }
+    }
+
+    /// An entry's whole numbers, as many as the file holds.
+    fn numbers(&self, tag: u16) -> Vec<u64> {
+        let Some(entry) = self.entry(tag) else { return Vec::new() };
+        let size = match entry.kind {
+            1 => 1,
+            3 => 2,
+            4 => 4,
+            16 => 8,
+            _ => return Vec::new(),
+        };
+        let Some(at) = self.values_at(entry, size) else { return Vec::new() };
+        (0..entry.count.min(MOST_VALUES))
+            .map_while(|index| self.file.number(at.checked_add(index * size)?, size))
+            .collect()
+    }
+
+    fn number(&self, tag: u16) -> Option<u64> {
+        self.numbers(tag).first().copied()
+    }
+
+    /// A rational, or a number that a sloppy writer put in its place.
+    fn ratio(&self, tag: u16) -> Option<f64> {
+        let entry = self.entry(tag)?;
+        match entry.kind {
+            5 => {
+                let at = self.values_at(entry, 8)?;
+                let (above, below) = (self.file.number(at, 4)?, self.file.number(at.checked_add(4)?, 4)?);
+                (below != 0).then(|| above as f64 / below as f64)
+            }
+            11 => Some(f64::from(f32::from_bits(self.file.number(entry.at, 4)? as u32))),
+            _ => self.number(tag).map(|number| number as f64),
+        }
+    }
+
+    /// Dots an inch, `(across, down)`: as stated where that makes sense of the width, else as judged by the size.
+    fn resolution(&self, width: u32, height: u32) -> (u32, u32) {
+        let stated = self.ratio(tag::X_RESOLUTION).zip(self.ratio(tag::Y_RESOLUTION));
+        // 2 (the default) is an inch, 3 a centimetre; 1 gives the shape of a pixel only.
+        let unit = match self.number(tag::RESOLUTION_UNIT) {
+            Some(1) => None,
+            Some(3) => Some(2.54),
+            _ => Some(1.0),
+        };
+        let judged = judged_resolution(width, height);
+        let (Some((across, down)), Some(unit)) = (stated, unit) else { return judged };
+        let (across, down) = (across * unit, down * unit);
+        let inches_wide = f64::from(width) / across;
+        // Pages from a label to an A3 lying on its side; pixels up to four times as high as wide.
+        let sensible = (3.0..=17.5).contains(&inches_wide)
+            && (50.0..=1300.0).contains(&down)
+            && (0.45..=4.5).contains(&(across / down));
+        if sensible { (across.round() as u32, down.round() as u32) } else { judged }
+    }
+
+    fn is_thumbnail(&self) -> bool {
+        self.number(tag::NEW_SUBFILE_TYPE).is_some_and(|kind| kind & 1 == 1)
+    }
+}
+
+/// The pages in order. Reduced copies of pages (thumbnails) are none, unless there is nothing else.
+fn pages<'a>(bytes: &'a [u8], limits: &RenderLimits) -> Result<Vec<Link<'a>>, RenderError> {
+    const CUT: RenderError = RenderError::DamagedDocument { reason: "the TIFF is cut off before its first page" };
+    let file = File::open(bytes).ok_or(CUT)?;
+    let first = if file.wide { file.number(8, 8) } else { file.number(4, 4) };
+    let mut offset = first.ok_or(CUT)?;
+    if offset == 0 {
+        return Err(RenderError::NoPages);
+    }
+    let (mut pages, mut thumbnails) = (Vec::new(), Vec::new());
+    let mut seen = std::collections::HashSet::new();
+    while offset != 0 {
+        let index = seen.len();
+        if index as u64 >= u64::from(limits.max_pages) {
+            return Err(RenderError::TooManyPages { pages: index as u32 + 1, most: limits.max_pages });
+        }
+        let found = if seen.insert(offset) { file.directory(offset, index) } else { None };
+        let Some((directory, next)) = found else {
+            pages.push(Link::Broken);
+            break;
+        };
+        if directory.is_thumbnail() { &mut thumbnails } else { &mut pages }.push(Link::Page(directory));
+        offset = next;
+    }
+    if matches!(pages.as_slice(), [Link::Broken]) && thumbnails.is_empty() {
+        return Err(CUT);
+    }
+    Ok(if pages.is_empty() { thumbnails } else { pages })
+}
+
+/// Counts the pages, broken ones too.
+pub fn count_pages(bytes: &[u8], limits: &RenderLimits) -> Result<u32, RenderError> {
+    Ok(pages(bytes, limits)?.len() as u32)
+}
+
+/// Draws one page (1-based).
+pub fn render_page(bytes: &[u8], page: u32, limits: &RenderLimits) -> Result<RenderedPage, RenderError> {
+    let pages = pages(bytes, limits)?;
+    let link = (page as usize).checked_sub(1).and_then(|index| pages.get(index));
+    let directory = match link {
+        None => return Err(RenderError::NoSuchPage { page, pages: pages.len() as u32 }),
+        Some(Link::Broken) => {
+            return Err(RenderError::DamagedPage { page, reason: "the file is cut off or its links are broken" });
+        }
+        Some(Link::Page(directory)) => directory,
+    };
+    let (Some(width), Some(height)) = (directory.number(tag::WIDTH), directory.number(tag::HEIGHT)) else {
+        return Err(RenderError::DamagedPage { page, reason: "its size is missing" });
+    };
+    check_size(page, width, height, limits)?;
+    if width == 0 || height == 0 {
+        return Err(RenderError::DamagedPage { page, reason: "its picture is empty" });
+    }
+    let size = (width as u32, height as u32);
+    let compression = directory.number(tag::COMPRESSION).unwrap_or(1);
+    let bilevel = directory.number(tag::BITS_PER_SAMPLE).unwrap_or(1) == 1
+        && directory.number(tag::SAMPLES_PER_PIXEL).unwrap_or(1) == 1
+        && directory.number(tag::PHOTOMETRIC).unwrap_or(0) <= 1;
+    let (pixels, damaged) = match compression {
+        2..=4 => fax_page(directory, size, compression),
+        1 | 32773 if bilevel => packed_page(directory, size, compression),
+        _ => other_page(directory, page, size, limits)?,
+    };
+    if damaged >= size.1 {
+        return Err(RenderError::DamagedPage { page, reason: "none of its rows can be decoded" });
+    }
+    let picture = squared(page, size, pixels, directory.resolution(size.0, size.1), limits)?;
+    // Of the eight orientations only turns occur in scans; the mirrored ones are someone's mistake.
+    let quarters = match directory.number(tag::ORIENTATION) {
+        Some(3) => 2,
+        Some(6) => 1,
+        Some(8) => 3,
+        _ => 0,
+    };
+    let flags = if damaged > 0 { vec![PageFlag::DamagedRows] } else { Vec::new() };
+    Ok(RenderedPage { picture: picture.turned(quarters), flags, holds_picture: true })
+}
+
+/// The page's strips: their bytes (as many as the file still holds) and their rows.
+fn strips<'a>(directory: &Directory<'a>, height: u32) -> Vec<(&'a [u8], u32)> {
+    let offsets = directory.numbers(tag::STRIP_OFFSETS);
+    let counts = directory.numbers(tag::STRIP_BYTE_COUNTS);
+    let rows_per_strip = match directory.number(tag::ROWS_PER_STRIP) {
+        Some(rows) if rows > 0 => rows.min(u64::from(height)) as u32,
+        // Some writers leave it out of pages that are one strip.
+        _ => height.div_ceil((offsets.len() as u32).max(1)),
+    };
+    let bytes = directory.file.bytes;
+    let mut left = height;
+    let mut strips = Vec::new();
+    for (number, &offset) in offsets.iter().enumerate() {
+        let rows = if number + 1 == offsets.len() && offsets.len() == 1 { left } else { rows_per_strip.min(left) };
+        if rows == 0 {
+            break;
+        }
+        left -= rows;
+        let start = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
+        let end = match counts.get(number) {
+            Some(&count) if count > 0 => start.saturating_add(usize::try_from(count).unwrap_or(usize::MAX)),
+            _ => bytes.len(),
+        };
+        strips.push((bytes.get(start..end.min(bytes.len())).unwrap_or(&[]), rows));
+    }
+    if left > 0 {
+        strips.push((&[], left));
+    }
+    strips
+}
+
+fn reversed(bytes: &[u8]) -> Vec<u8> {
+    bytes.iter().map(|byte| byte.reverse_bits()).collect()
+}
+
+/// A page in a fax coding: grey pixels and the number of damaged rows.
+fn fax_page(directory: &Directory, (width, height): (u32, u32), compression: u64) -> (Vec<u8>, u32) {
+    let strips = strips(directory, height);
+    let least_first = directory.number(tag::FILL_ORDER) == Some(2);
+    let two_dimensional = directory.number(tag::T4_OPTIONS).is_some_and(|options| options & 1 == 1);
+    let coding = match compression {
+        2 => Coding::AlignedRows,
+        3 if two_dimensional => Coding::Group3TwoDimensional,
+        3 => Coding::Group3,
+        _ => Coding::Group4,
+    };
+    let decoder = ccitt::Decoder::default();
+    let decode = |coding: Coding, least_first: bool| {
+        let mut pixels = Vec::with_capacity(width as usize * height as usize);
+        let mut damaged = 0;
+        for &(data, rows) in &strips {
+            let settings = ccitt::Settings { coding, columns: width, rows, byte_aligned: false };
+            let strip = if least_first {
+                decoder.decode(&reversed(data), &settings)
+            } else {
+                decoder.decode(data, &settings)
+            };
+            damaged += strip.damaged;
+            pixels.extend(strip.pixels);
+        }
+        (pixels, damaged)
+    };
+    let mut best = decode(coding, least_first);
+    // A page nearly all of which is damaged was more likely labelled wrongly: senders do confuse the bit order and
+    // the two kinds of Group 3.
+    if best.1 > height / 2 {
+        let codings = match coding {
+            Coding::Group3 => [coding, Coding::Group3TwoDimensional],
+            Coding::Group3TwoDimensional => [coding, Coding::Group3],
+            Coding::Group4 | Coding::AlignedRows => [coding, coding],
+        };
+        for (coding, least_first) in [(codings[0], !least_first), (codings[1], least_first), (codings[1], !least_first)]
+        {
+            let other = decode(coding, least_first);
+            if other.1 < best.1 / 2 {
+                best = other;
+            }
+        }
+    }
+    if directory.number(tag::PHOTOMETRIC) == Some(1) {
+        invert(&mut best.0);
+    }
+    best
+}
+
+fn invert(pixels: &mut [u8]) {
+    for pixel in pixels {
+        *pixel = !*pixel;
+    }
+}
+
+/// A bilevel page, eight pixels a byte, plain or PackBits: grey pixels and the number of missing rows.
+fn packed_page(directory: &Directory, (width, height): (u32, u32), compression: u64) -> (Vec<u8>, u32) {
+    let stride = width.div_ceil(8) as usize;
+    let least_first = directory.number(tag::FILL_ORDER) == Some(2);
+    let black_is_one = directory.number(tag::PHOTOMETRIC).unwrap_or(0) == 0;
+    let mut pixels = Vec::with_capacity(width as usize * height as usize);
+    let mut missing = 0;
+    for (data, rows) in strips(directory, height) {
+        let unpacked;
+        let data = if compression == 1 {
+            data
+        } else {
+            unpacked = unpack_bits(data, stride * rows as usize);
+            &unpacked
+        };
+        for row in 0..rows as usize {
+            let Some(packed) = data.get(row * stride..(row + 1) * stride) else {
+                missing += 1;
+                pixels.resize(pixels.len() + width as usize, 255);
+                continue;
+            };
+            pixels.extend((0..width as usize).zip(packed.iter().flat_map(|byte| {
+                let byte = if least_first { byte.reverse_bits() } else { *byte };
+                (0..8).map(move |bit| byte & (0x80 >> bit) != 0)
+            }))
+            .map(|(_, one)| if one == black_is_one { 0 } else { 255 }));
+        }
+    }
+    (pixels, missing)
+}
+
+/// PackBits (TIFF 6.0, section 9), at most `most` bytes.
+fn unpack_bits(mut data: &[u8], most: usize) -> Vec<u8> {
+    let mut unpacked = Vec::new();
+    while let [head, rest @ ..] = data {
+        if unpacked.len() >= most {
+            break;
+        }
+        let head = *head as i8;
+        if head >= 0 {
+            let (literal, after) = rest.split_at((head as usize + 1).min(rest.len()));
+            unpacked.extend_from_slice(literal);
+            data = after;
+        } else if let ([byte, after @ ..], true) = (rest, head != -128) {
+            let run = usize::from(head.unsigned_abs()) + 1;
+            unpacked.resize(unpacked.len() + run, *byte);
+            data = after;
+        } else {
+            data = rest;
+        }
+    }
+    unpacked.truncate(most);
+    unpacked
+}
+
+/// Any other page, by the `tiff` crate: grey pixels and the number of missing rows.
+fn other_page(
+    directory: &Directory,
+    page: u32,
+    (width, height): (u32, u32),
+    limits: &RenderLimits,
+) -> Result<(Vec<u8>, u32), RenderError> {
+    const DAMAGED: &str = "its picture can't be decoded";
+    let damaged = |_| RenderError::DamagedPage { page, reason: DAMAGED };
+    let mut bounds = Limits::default();
+    bounds.decoding_buffer_size = usize::try_from(limits.max_pixels.saturating_mul(8)).unwrap_or(usize::MAX);
+    bounds.intermediate_buffer_size = bounds.decoding_buffer_size;
+    let mut decoder = Decoder::new(Cursor::new(directory.file.bytes)).map_err(damaged)?.with_limits(bounds);
+    decoder.seek_to_image(directory.index).map_err(damaged)?;
+    let color = decoder.colortype().map_err(damaged)?;
+    let samples = match color {
+        ColorType::Gray(_) | ColorType::Palette(_) => 1,
+        ColorType::GrayA(_) => 2,
+        ColorType::RGB(_) | ColorType::YCbCr(_) => 3,
+        ColorType::RGBA(_) | ColorType::CMYK(_) => 4,
+        _ => return Err(RenderError::Unsupported { page, what: "its kind of colour" }),
+    };
+    let palette = directory.numbers(tag::COLOR_MAP);
+    let mut picture = Picture::white(width, height, 1);
+    let (chunk_width, chunk_height) = decoder.chunk_dimensions();
+    if chunk_width == 0 || chunk_height == 0 {
+        return Err(RenderError::DamagedPage { page, reason: DAMAGED });
+    }
+    let across = width.div_ceil(chunk_width);
+    let mut missing = 0;
+    for chunk in 0..across.saturating_mul(height.div_ceil(chunk_height)) {
+        let (left, top) = (chunk % across * chunk_width, chunk / across * chunk_height);
+        let (wide, high) = decoder.chunk_data_dimensions(chunk);
+        let Ok(decoded) = decoder.read_chunk(chunk) else {
+            // What came before is kept; one lost tile costs the rows beside it too.
+            missing += high;
+            continue;
+        };
+        let values = match (decoded, color.bit_depth()) {
+            (DecodingResult::U8(values), 8) => values,
+            (DecodingResult::U8(values), bits @ (1 | 2 | 4)) => {
+                unpacked_samples(&values, bits, wide as usize * samples, color)
+            }
+            (DecodingResult::U16(values), _) => values.into_iter().map(|value| (value >> 8) as u8).collect(),
+            _ => return Err(RenderError::Unsupported { page, what: "its number of bits a sample" }),
+        };
+        for (y, row) in values.chunks_exact(wide as usize * samples).take(high as usize).enumerate() {
+            let start = (top as usize + y) * width as usize + left as usize;
+            let Some(target) = picture.pixels.get_mut(start..start + wide as usize) else { break };
+            for (pixel, sample) in target.iter_mut().zip(row.chunks_exact(samples)) {
+                *pixel = grey(sample, color, &palette);
+            }
+        }
+    }
+    Ok((picture.pixels, missing.min(height)))
+}
+
+/// Samples of fewer than eight bits, each to a byte: palette indices as they are, grey spread to 0 to 255.
+fn unpacked_samples(packed: &[u8], bits: u8, row: usize, color: ColorType) -> Vec<u8> {
+    let most = (1_u16 << bits) - 1;
+    let spread = if matches!(color, ColorType::Palette(_)) { 1 } else { 255 / most };
+    let stride = (row * usize::from(bits)).div_ceil(8);
+    packed
+        .chunks_exact(stride.max(1))
+        .flat_map(|line| {
+            line.iter()
+                .flat_map(move |byte| {
+                    (1..=8 / bits).map(move |index| (u16::from(*byte) >> (8 - index * bits) & most) * spread)
+                })
+                .take(row)
+        })
+        .map(|value| value as u8)
+        .collect()
+}
+
+/// One pixel's brightness (ITU-R BT.601 for colours).
+fn grey(sample: &[u8], color: ColorType, palette: &[u64]) -> u8 {
+    let luma = |red: u32, green: u32, blue: u32| ((red * 299 + green * 587 + blue * 114) / 1000) as u8;
+    match (color, sample) {
+        (ColorType::Palette(_), &[index]) => {
+            let colors = palette.len() / 3;
+            let part = |plane: usize| {
+                palette.get(plane * colors + usize::from(index)).map_or(255, |value| (value >> 8) as u32)
+            };
+            luma(part(0), part(1), part(2))
+        }
+        (ColorType::GrayA(_), &[value, alpha]) => {
+            ((u32::from(value) * u32::from(alpha) + 255 * (255 - u32::from(alpha))) / 255) as u8
+        }
+        (ColorType::YCbCr(_), &[value, ..]) | (_, &[value]) => value,
+        (ColorType::CMYK(_), &[cyan, magenta, yellow, key]) => {
+            let part = |ink: u8| u32::from(255 - ink) * u32::from(255 - key) / 255;
+            luma(part(cyan), part(magenta), part(yellow))
+        }
+        (_, &[red, green, blue, ..]) => luma(red.into(), green.into(), blue.into()),
+        _ => 255,
+    }
+}
+
+#[cfg(test)]
+#[path = "tiff_tests.rs"]
+mod tests;

@@ -1,0 +1,370 @@
+//! A worker process (`nicufaxd worker`): parses and recognises foreign bytes for the pool, one page at a time.
+//!
+//! It may crash, hang or run out of memory; the pool bounds it from outside. It bounds itself too, before it touches
+//! a document: address space, no core files (they would hold patient data), no file or socket opened or written
+//! once the engine is loaded. Speaks only [`protocol`](crate::reader::protocol) on stdin and stdout, ends when stdin ends, even amid a page,
+//! so that it never outlives a killed daemon. Never prints anything that stands on a page.
+
+use std::io;
+use std::panic::{self, AssertUnwindSafe};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::thread;
+
+use rustix::process::{Resource, Rlimit, Signal, getpid, getrlimit, kill_process, setrlimit};
+
+use crate::document::{DocumentId, Page, PageFlag, PageSource, Word};
+use crate::reader::picture::Picture;
+use crate::reader::protocol::{
+    Answer, LONGEST_MESSAGE, Refusal, RefusalKind, Request, WorkerSettings, message, read_frame, write_message,
+};
+use crate::reader::render::{self, RenderLimits};
+use crate::reader::straighten;
+use crate::reader::tesseract::{Engine, RecognitionError};
+
+/// Below this share of well-read characters, a page whose orientation is uncertain is tried the other way up.
+const POOR: f32 = 0.5;
+
+/// Below this share of well-read characters, a page counts as illegible.
+const ILLEGIBLE: f32 = 0.25;
+
+/// A word read with at least this confidence is taken as well read.
+const WELL_READ: f32 = 0.6;
+
+/// What is said of a panic: a fault of this program's, which the page brought out.
+const PANICKED: &str = "it could not be decoded (the decoder panicked): look at it by hand";
+
+/// Serves the pool until stdin ends.
+pub fn main() -> ExitCode {
+    // A panic's message may quote the page; where it happened is enough.
+    panic::set_hook(Box::new(|panic| match panic.location() {
+        Some(place) => eprintln!("worker: panic at {}:{}", place.file(), place.line()),
+        None => eprintln!("worker: panic"),
+    }));
+    match serve() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("worker: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// A frame from the pool: JSON, or the bytes that follow a `Hold`.
+enum Incoming {
+    Request(Request),
+    Bytes(Vec<u8>),
+}
+
+fn serve() -> io::Result<()> {
+    let (sender, incoming) = mpsc::channel();
+    let unanswered = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&unanswered);
+    thread::Builder::new().name("requests".to_owned()).stack_size(256 << 10).spawn(move || {
+        if let Err(error) = take_requests(&sender, &counted) {
+            eprintln!("worker: {error}");
+        }
+        if counted.load(Ordering::SeqCst) > 0 {
+            // Nobody waits for the page in hand, and it may never end.
+            _ = kill_process(getpid(), Signal::KILL);
+        }
+    })?;
+    let mut stdout = io::stdout().lock();
+    let mut answer = |answer: &Answer| {
+        let written = write_message(&mut stdout, answer);
+        unanswered.fetch_sub(1, Ordering::SeqCst);
+        written
+    };
+
+    let settings = match incoming.recv() {
+        Ok(Incoming::Request(Request::Start(settings))) => settings,
+        Ok(_) => return Err(out_of_turn()),
+        Err(mpsc::RecvError) => return Ok(()),
+    };
+    let mut reader = match Reader::start(&settings) {
+        Ok(reader) => reader,
+        Err(reason) => return answer(&Answer::CannotStart { reason }),
+    };
+    answer(&Answer::Ready)?;
+
+    while let Ok(next) = incoming.recv() {
+        let Incoming::Request(request) = next else { return Err(out_of_turn()) };
+        match request {
+            Request::Start(_) => return Err(out_of_turn()),
+            Request::Hold { document } => {
+                let Ok(Incoming::Bytes(bytes)) = incoming.recv() else { return Err(out_of_turn()) };
+                reader.held = Some((document, bytes));
+            }
+            Request::Inspect { document } => answer(&reader.inspect(document)?)?,
+            Request::ReadPage { document, page } => answer(&reader.read_page(document, page)?)?,
+        }
+    }
+    Ok(())
+}
+
+fn out_of_turn() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "a request came out of turn")
+}
+
+/// Passes requests on until stdin ends; counts those that are owed an answer.
+fn take_requests(to: &mpsc::Sender<Incoming>, unanswered: &AtomicUsize) -> io::Result<()> {
+    let mut stdin = io::stdin().lock();
+    while let Some(body) = read_frame(&mut stdin, LONGEST_MESSAGE)? {
+        let request = message(&body)?;
+        let holds = matches!(request, Request::Hold { .. });
+        if !holds {
+            unanswered.fetch_add(1, Ordering::SeqCst);
+        }
+        if to.send(Incoming::Request(request)).is_err() {
+            return Ok(());
+        }
+        if holds {
+            let bytes = read_frame(&mut stdin, u32::MAX)?.ok_or(io::ErrorKind::UnexpectedEof)?;
+            if to.send(Incoming::Bytes(bytes)).is_err() {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The engine, and the document in hand.
+struct Reader {
+    engine: Engine,
+    limits: RenderLimits,
+    held: Option<(DocumentId, Vec<u8>)>,
+}
+
+impl Reader {
+    fn start(settings: &WorkerSettings) -> Result<Self, String> {
+        let bound = |what: &str, resource, value| {
+            bound(resource, value).map_err(|error| format!("the worker's {what} could not be bounded: {error}"))
+        };
+        bound("core files", Resource::Core, 0)?;
+        bound("memory", Resource::As, settings.memory)?;
+        let engine = Engine::start(&settings.languages, settings.tessdata.as_deref())
+            .map_err(|error: RecognitionError| error.to_string())?;
+        bound("file sizes", Resource::Fsize, 0)?;
+        // The descriptors that are open stay; nothing more is opened, no socket either.
+        bound("open files", Resource::Nofile, 0)?;
+        Ok(Self { engine, limits: settings.limits(), held: None })
+    }
+
+    fn held(&self, document: &DocumentId) -> io::Result<&[u8]> {
+        match &self.held {
+            Some((held, bytes)) if held == document => Ok(bytes),
+            Some(_) | None => Err(out_of_turn()),
+        }
+    }
+
+    fn inspect(&self, document: DocumentId) -> io::Result<Answer> {
+        let bytes = self.held(&document)?;
+        let inspected = caught(|| {
+            faults::inject(bytes);
+            render::inspect(bytes, &self.limits)
+        });
+        let refusal = match inspected {
+            Some(Ok(render::Inspection { format, pages })) => return Ok(Answer::Inspected { document, format, pages }),
+            Some(Err(error)) => {
+                // A page in the way of counting the pages is in the way of the document.
+                let damaged = |message| Refusal { kind: RefusalKind::Damaged, message };
+                Refusal::of(&error).unwrap_or_else(damaged)
+            }
+            None => Refusal { kind: RefusalKind::Damaged, message: PANICKED.to_owned() },
+        };
+        Ok(Answer::Refused { document, refusal })
+    }
+
+    fn read_page(&mut self, document: DocumentId, number: u32) -> io::Result<Answer> {
+        let bytes = self.held(&document)?;
+        let rendered = caught(|| {
+            faults::inject(bytes);
+            render::render_page(bytes, number, &self.limits)
+        });
+        let reason = match rendered {
+            Some(Ok(rendered)) => {
+                let engine = &mut self.engine;
+                let read = caught(|| {
+                    let blank = rendered.picture.is_blank();
+                    if blank { Ok(blank_page(number, rendered)) } else { recognised_page(number, rendered, engine) }
+                });
+                match read {
+                    Some(Ok(page)) => return Ok(Answer::PageRead { document, page, reason: None }),
+                    Some(Err(error)) => error.to_string(),
+                    None => PANICKED.to_owned(),
+                }
+            }
+            Some(Err(error)) => match Refusal::of(&error) {
+                Ok(refusal) => return Ok(Answer::Refused { document, refusal }),
+                Err(reason) => reason,
+            },
+            None => PANICKED.to_owned(),
+        };
+        Ok(Answer::PageRead { document, page: unreadable(number), reason: Some(reason) })
+    }
+}
+
+/// Lowers both the soft and the hard bound to `value`, or leaves a hard bound that is lower still.
+fn bound(resource: Resource, value: u64) -> io::Result<()> {
+    let hard = getrlimit(resource).maximum.map_or(value, |maximum| maximum.min(value));
+    setrlimit(resource, Rlimit { current: Some(hard), maximum: Some(hard) })?;
+    Ok(())
+}
+
+/// Runs `step`; `None` if it panicked. What it worked on is thrown away then: the engine holds nothing between pages.
+fn caught<T>(step: impl FnOnce() -> T) -> Option<T> {
+    panic::catch_unwind(AssertUnwindSafe(step)).ok()
+}
+
+/// A page whose picture could not be made: told apart from a blank one.
+fn unreadable(number: u32) -> Page {
+    Page {
+        number,
+        width: 0,
+        height: 0,
+        resolution: 0,
+        source: PageSource::Unreadable,
+        turned: 0,
+        flags: vec![PageFlag::Undecodable],
+        words: Vec::new(),
+    }
+}
+
+fn blank_page(number: u32, rendered: render::RenderedPage) -> Page {
+    let render::RenderedPage { picture, mut flags, holds_picture } = rendered;
+    if holds_picture && !flags.contains(&PageFlag::BlankPicture) {
+        flags.push(PageFlag::BlankPicture);
+    }
+    Page {
+        number,
+        width: picture.width,
+        height: picture.height,
+        resolution: picture.resolution,
+        source: PageSource::Blank,
+        turned: 0,
+        flags,
+        words: Vec::new(),
+    }
+}
+
+/// One way up of a page, read.
+struct Attempt {
+    picture: Picture,
+    turned: u16,
+    words: Vec<Word>,
+}
+
+fn recognised_page(number: u32, rendered: render::RenderedPage, engine: &mut Engine) -> Result<Page, RecognitionError> {
+    let mut flags = rendered.flags;
+    let (picture, turned, certain) = straighten::prepare(rendered.picture);
+    let words = engine.recognise(&picture)?;
+    let mut best = Attempt { picture, turned, words };
+    if !certain {
+        try_other_ways_up(&mut best, engine);
+    }
+    if best.turned != 0 {
+        flags.push(PageFlag::Turned);
+    }
+    if legibility(&best.words) < ILLEGIBLE {
+        flags.push(PageFlag::Illegible);
+    }
+    flags.sort_unstable();
+    flags.dedup();
+    Ok(Page {
+        number,
+        width: best.picture.width,
+        height: best.picture.height,
+        resolution: best.picture.resolution,
+        source: PageSource::Recognised,
+        turned: best.turned,
+        flags,
+        words: best.words,
+    })
+}
+
+/// Upside down first: that is how a sheet goes wrong into a fax, and what layout alone can't tell. Lying on a side
+/// shows in the layout, so those two come only when neither way up could be read.
+fn try_other_ways_up(best: &mut Attempt, engine: &mut Engine) {
+    let first = best.turned;
+    for turn in [180, 90, 270] {
+        if legibility(&best.words) >= POOR {
+            return;
+        }
+        let turned = (first + turn) % 360;
+        let quarters = (turned + 360 - best.turned) % 360 / 90;
+        let picture = best.picture.clone().turned(quarters.into());
+        let Ok(words) = engine.recognise(&picture) else { continue };
+        if well_read_characters(&words) > well_read_characters(&best.words) {
+            *best = Attempt { picture, turned, words };
+        }
+    }
+}
+
+/// Letters and digits in words of at least two of them; single ones are what specks are read as.
+fn characters(word: &Word) -> usize {
+    let count = word.text.chars().filter(|character| character.is_alphanumeric()).count();
+    if count < 2 { 0 } else { count }
+}
+
+fn well_read_characters(words: &[Word]) -> usize {
+    words.iter().filter(|word| word.confidence >= WELL_READ).map(characters).sum()
+}
+
+/// Share of the characters that stand in well-read words, 0 to 1; 0 for a page without any.
+fn legibility(words: &[Word]) -> f32 {
+    let all: usize = words.iter().map(characters).sum();
+    if all == 0 { 0.0 } else { well_read_characters(words) as f32 / all as f32 }
+}
+
+/// Faults that tests put into a document to see the pool hold; only in builds with debug assertions.
+#[cfg(debug_assertions)]
+mod faults {
+    /// Acts on documents that begin with `%fault hang`, `%fault abort`, `%fault memory` or `%fault panic`.
+    pub(super) fn inject(bytes: &[u8]) {
+        if bytes.starts_with(b"%fault hang") {
+            loop {
+                std::thread::park();
+            }
+        } else if bytes.starts_with(b"%fault abort") {
+            std::process::abort();
+        } else if bytes.starts_with(b"%fault memory") {
+            let mut taken: Vec<Vec<u8>> = Vec::new();
+            loop {
+                taken.push(vec![1; 16 << 20]);
+            }
+        } else if bytes.starts_with(b"%fault panic") {
+            panic!("a fault put in by a test");
+        }
+    }
+}
+
+#[cfg(not(debug_assertions))]
+mod faults {
+    pub(super) fn inject(_bytes: &[u8]) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::Bounds;
+
+    fn word(text: &str, confidence: f32) -> Word {
+        Word { text: text.to_owned(), bounds: Bounds { left: 0, top: 0, width: 1, height: 1 }, confidence, line: 0 }
+    }
+
+    #[test]
+    fn specks_do_not_make_a_page_legible() {
+        let specks = [word("|", 0.95), word(".", 0.9), word("a", 0.9), word("--", 0.95)];
+        assert!(legibility(&specks).abs() < f32::EPSILON);
+        assert!(legibility(&[word("weight", 0.9), word("1,450", 0.8), word("~iq", 0.2)]) > POOR);
+    }
+
+    #[test]
+    fn a_page_that_holds_a_picture_yet_is_blank_is_flagged() {
+        let picture = Picture { width: 1, height: 1, resolution: 200, pixels: vec![255] };
+        let page = blank_page(4, render::RenderedPage { picture, flags: Vec::new(), holds_picture: true });
+        assert_eq!((page.source, page.flags.as_slice()), (PageSource::Blank, [PageFlag::BlankPicture].as_slice()));
+    }
+}

@@ -1,0 +1,199 @@
+//! The pool against real worker processes: what one document does to its worker must never cost another document.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::io::{BufReader, Cursor, Write};
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use nicufaxd::document::{DocumentFormat, DocumentId, PageSource};
+use nicufaxd::reader::pool::{PoolSettings, ReadError, ReaderPool, Urgency};
+use nicufaxd::reader::protocol::{self, Answer, LONGEST_MESSAGE, Refusal, RefusalKind, Request, WorkerSettings};
+use nicufaxd::reader::render::RenderLimits;
+
+fn settings(workers: usize) -> PoolSettings {
+    PoolSettings {
+        program: PathBuf::from(env!("CARGO_BIN_EXE_nicufaxd")),
+        workers,
+        page_timeout: Duration::from_secs(60),
+        worker_memory: 1 << 30,
+        languages: "eng".to_owned(),
+        tessdata: None,
+        limits: RenderLimits::default(),
+    }
+}
+
+fn document(bytes: Vec<u8>) -> (DocumentId, Arc<[u8]>) {
+    (DocumentId::of(&bytes), Arc::from(bytes))
+}
+
+fn white_page() -> (DocumentId, Arc<[u8]>) {
+    let mut png = Vec::new();
+    let page = image::GrayImage::from_pixel(850, 1100, image::Luma([255]));
+    page.write_to(&mut Cursor::new(&mut png), image::ImageFormat::Png).unwrap();
+    document(png)
+}
+
+async fn reads_on(pool: &ReaderPool) {
+    let (id, bytes) = white_page();
+    let page = pool.read_page(&id, bytes, 1, Urgency::Rest).await.unwrap();
+    assert_eq!((page.number, page.source), (1, PageSource::Blank));
+}
+
+/// Whether the process is still there (a zombie is not).
+fn lives(pid: u32) -> bool {
+    let state = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    !(state.is_empty() || state.contains(") Z "))
+}
+
+#[tokio::test]
+async fn a_document_is_inspected_and_read() {
+    let pool = ReaderPool::start(settings(1)).await.unwrap();
+    let (id, bytes) = white_page();
+    let inspection = pool.inspect(&id, Arc::clone(&bytes)).await.unwrap();
+    assert_eq!((inspection.format, inspection.pages), (DocumentFormat::Png, 1));
+    reads_on(&pool).await;
+    assert_eq!(pool.status().pages_read, 1);
+    pool.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_document_of_no_known_format_is_refused_for_good_and_costs_no_worker() {
+    let pool = ReaderPool::start(settings(1)).await.unwrap();
+    let (id, bytes) = document(b"Dear nurse, this is no fax.".to_vec());
+    let error = pool.inspect(&id, bytes).await.unwrap_err();
+    assert!(error.is_permanent(), "{error}");
+    assert!(matches!(error, ReadError::Refused(Refusal { kind: RefusalKind::UnknownFormat, .. })), "{error:?}");
+    reads_on(&pool).await;
+    assert_eq!(pool.status().lost, 0);
+}
+
+#[tokio::test]
+async fn a_worker_that_hangs_is_killed_and_replaced_while_others_go_on() {
+    let pool = ReaderPool::start(PoolSettings { page_timeout: Duration::from_secs(4), ..settings(2) }).await.unwrap();
+    let (id, bytes) = document(b"%fault hang".to_vec());
+    let hangs = async {
+        let error = pool.read_page(&id, bytes, 1, Urgency::Triage).await.unwrap_err();
+        (error, Instant::now())
+    };
+    let goes_on = async {
+        for _ in 0..3 {
+            reads_on(&pool).await;
+        }
+        Instant::now()
+    };
+    let ((error, killed), done) = tokio::join!(hangs, goes_on);
+    assert_eq!(error, ReadError::TimedOut { seconds: 4 });
+    assert!(!error.is_permanent() && error.counts_as_attempt());
+    assert!(done < killed, "the other worker had to wait");
+    assert_eq!(pool.status().lost, 1);
+    reads_on(&pool).await;
+}
+
+#[tokio::test]
+async fn a_worker_that_aborts_costs_only_its_own_page() {
+    let pool = ReaderPool::start(settings(1)).await.unwrap();
+    let (id, bytes) = document(b"%fault abort".to_vec());
+    let (poison, ()) = tokio::join!(pool.read_page(&id, bytes, 1, Urgency::Triage), reads_on(&pool));
+    assert_eq!(poison.unwrap_err(), ReadError::WorkerDied { signal: Some(6) });
+    reads_on(&pool).await;
+}
+
+#[tokio::test]
+async fn a_worker_that_eats_memory_ends_at_its_bound() {
+    let pool = ReaderPool::start(PoolSettings { worker_memory: 512 << 20, ..settings(1) }).await.unwrap();
+    let (id, bytes) = document(b"%fault memory".to_vec());
+    assert_eq!(pool.read_page(&id, bytes, 1, Urgency::Triage).await.unwrap_err(), ReadError::OutOfMemory);
+    reads_on(&pool).await;
+}
+
+#[tokio::test]
+async fn a_page_that_makes_the_decoder_panic_is_unreadable_and_not_blank() {
+    let pool = ReaderPool::start(settings(1)).await.unwrap();
+    let (id, bytes) = document(b"%fault panic".to_vec());
+    let page = pool.read_page(&id, bytes, 2, Urgency::Rest).await.unwrap();
+    assert_eq!((page.number, page.source), (2, PageSource::Unreadable));
+    assert_eq!(pool.status().lost, 0);
+}
+
+#[tokio::test]
+async fn missing_language_data_is_told_at_the_start() {
+    let empty = tempfile::tempdir().unwrap();
+    let settings = PoolSettings { tessdata: Some(empty.path().to_owned()), ..settings(1) };
+    let error = ReaderPool::start(settings).await.err().unwrap().to_string();
+    assert!(error.contains("tesseract-ocr-eng"), "{error}");
+
+    let settings = PoolSettings { languages: "xyz".to_owned(), ..self::settings(1) };
+    let error = ReaderPool::start(settings).await.err().unwrap().to_string();
+    assert!(error.contains("'xyz'"), "{error}");
+}
+
+#[tokio::test]
+async fn too_little_memory_for_a_worker_is_told_at_the_start() {
+    let error = ReaderPool::start(PoolSettings { worker_memory: 24 << 20, ..settings(1) }).await.err().unwrap();
+    assert!(matches!(error, ReadError::CannotStart { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn stopping_gives_back_what_waits_and_leaves_no_process() {
+    let pool = Arc::new(ReaderPool::start(settings(1)).await.unwrap());
+    let worker = pool.status().alive[0];
+    let read = |bytes: &[u8]| {
+        let (pool, (id, bytes)) = (Arc::clone(&pool), document(bytes.to_vec()));
+        tokio::spawn(async move { pool.read_page(&id, bytes, 1, Urgency::Triage).await })
+    };
+    let in_hand = read(b"%fault hang");
+    while pool.status().busy == 0 {
+        tokio::task::yield_now().await;
+    }
+    let waits = read(b"%fault hang too");
+    while pool.status().waiting == 0 {
+        tokio::task::yield_now().await;
+    }
+    let start = Instant::now();
+    pool.shutdown().await;
+    assert!(start.elapsed() < Duration::from_secs(9));
+    assert_eq!(waits.await.unwrap().unwrap_err(), ReadError::Stopping);
+    assert_eq!(in_hand.await.unwrap().unwrap_err(), ReadError::Stopping);
+    assert_eq!(read(b"late").await.unwrap().unwrap_err(), ReadError::Stopping);
+    let gone = Instant::now() + Duration::from_secs(10);
+    while lives(worker) && Instant::now() < gone {
+        tokio::task::yield_now().await;
+    }
+    assert!(!lives(worker));
+}
+
+#[test]
+fn a_worker_amid_a_page_ends_when_its_daemon_is_killed() {
+    // Nothing but the pipe ties it to a daemon that could not end it.
+    let mut worker = Command::new(env!("CARGO_BIN_EXE_nicufaxd"))
+        .arg("worker")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut stdin = worker.stdin.take().unwrap();
+    let mut stdout = BufReader::new(worker.stdout.take().unwrap());
+    let (id, bytes) = document(b"%fault hang".to_vec());
+    let start = WorkerSettings {
+        memory: 1 << 30,
+        languages: "eng".to_owned(),
+        tessdata: None,
+        max_pages: 100,
+        max_pixels: 1 << 24,
+    };
+    protocol::write_message(&mut stdin, &Request::Start(start)).unwrap();
+    let body = protocol::read_frame(&mut stdout, LONGEST_MESSAGE).unwrap().unwrap();
+    assert_eq!(protocol::message::<Answer>(&body).unwrap(), Answer::Ready);
+    protocol::write_message(&mut stdin, &Request::Hold { document: id.clone() }).unwrap();
+    stdin.write_all(&protocol::header(bytes.len()).unwrap()).unwrap();
+    stdin.write_all(&bytes).unwrap();
+    protocol::write_message(&mut stdin, &Request::ReadPage { document: id, page: 1 }).unwrap();
+    drop(stdin);
+    // Waits for ever if it does not end.
+    assert_eq!(worker.wait().unwrap().signal(), Some(9));
+}
