@@ -400,7 +400,18 @@ impl Harvest<'_> {
                 self.add(page, "gestational_age", FieldValue::Text(found.value), 0.4, place);
             }
         }
-        for after in behind(text, &["birth weight ", "birth weight of ", "birth weight: ", "birthweight "]) {
+        for after in behind(
+            text,
+            &[
+                "birth weight ",
+                "birth weight newborn, ",
+                "birth weight newborn ",
+                "birth weight infant, ",
+                "birth weight of ",
+                "birth weight: ",
+                "birthweight ",
+            ],
+        ) {
             self.weight_in_sentence(page, "birth_weight_g", after, 0.4);
         }
         for after in behind(

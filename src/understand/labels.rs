@@ -868,6 +868,10 @@ const PHRASES: &[(Label, &[&str])] = &[
             "date of review",
             "date of request",
             "request date",
+            "hospital course",
+            "hospital course by system",
+            "hospital day",
+            "hospital stay",
             "page",
             "pages",
             "date",
@@ -1095,7 +1099,7 @@ impl LabelIndex {
             && sheet
                 .pieces
                 .get(at - 1)
-                .is_some_and(|before| before.text.ends_with([';', '.', ',', ')', ']', '|', '-', '/']));
+                .is_some_and(|before| before.text.ends_with([';', ':', '.', ',', ')', ']', '|', '-', '/']));
         let exact = self.by_first.get(piece.fold.as_str()).into_iter().flatten();
         let misread = (piece.fold.len() >= FUZZY_FROM)
             .then(|| (piece.fold.len() - 1..=piece.fold.len() + 1).filter_map(|length| self.by_length.get(&length)))
@@ -1107,7 +1111,10 @@ impl LabelIndex {
             let Some(phrase) = self.phrases.get(*number) else { continue };
             let Some(end) = match_words(sheet, at, row_end, &phrase.words) else { continue };
             let (end, marked) = with_mark(sheet, end, row_end);
-            if (phrase.needs_mark && !marked) || !(opens || marked || after_clause) {
+            // A misread "DOB" that stands alone in its cell heads a column; its value must be a date anyway.
+            let alone = opens && (end == row_end || sheet.pieces.get(end).is_some_and(|next| next.opens_cell));
+            let needs_mark = phrase.needs_mark && !(alone && phrase.label == Label::BirthDate);
+            if (needs_mark && !marked) || !(opens || marked || after_clause) {
                 continue;
             }
             // The same length in words: the phrase that is spelt as on the page was put first.
@@ -1132,7 +1139,14 @@ pub(super) fn near(read: &str, meant: &str) -> bool {
         5..9 => 1,
         _ => 2,
     };
-    allowed > 0 && read.len().abs_diff(meant.len()) <= allowed && strsim::levenshtein(read, meant) <= allowed
+    if allowed == 0 || read.len().abs_diff(meant.len()) > allowed {
+        return false;
+    }
+    // Two errors must leave the first letter: "readmission" is no misread "admission".
+    let distance = strsim::levenshtein(read, meant);
+    let same_start = read.chars().next() == meant.chars().next();
+    // And of short words one: "needs" are no "feeds".
+    distance <= allowed && (same_start || (distance == 1 && meant.len() >= 7))
 }
 
 /// Only stains and rules before it in its cell.

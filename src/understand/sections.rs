@@ -40,7 +40,7 @@ impl Headings {
         let kinds = [
             (
                 Section::Past,
-                r"^(weight trend|weight history|daily weights|growth (trend|chart|history)|maternal|birth history|delivery (room|history|summary)|prenatal|perinatal|pregnancy|past medical|history|hospital course|course (to date|in)|nicu course|brief history|previous|prior (review|days|notes?)|readmission information|resuscitation)",
+                r"^(weight trend|date weight|weight history|daily weights|growth (trend|chart|history)|maternal|birth history|delivery (room|history|summary)|prenatal|perinatal|pregnancy|past medical|history|hospital course|course (to date|in)|nicu course|brief history|previous|prior (review|days|notes?)|readmission information|resuscitation)",
             ),
             (
                 Section::Systems,
@@ -52,17 +52,17 @@ impl Headings {
             ),
             (
                 Section::Aside,
-                r"^(lab(oratory|s)?\b|vital signs|vitals|diagnos[ei]s|icd|criteria|medication administration|mar\b|apnea bradycardia|a b d log|event log|radiology|imaging|cultures?|screening|discharge screening|section \d+ (member|facility))",
+                r"^(lab(oratory|s)?\b|vital signs|vitals|diagnos[ei]s|icd|criteria|medication administration|mar\b|apnea bradycardia|a b d log|event log|radiology|imaging|cultures?|screening|discharge screening|date time type|time temp|test value|medication dose)",
             ),
             (
                 Section::Current,
-                r"^(current|status|clinical (status|update|information|summary|data)|present(ing)? status|interval (summary|history|events)|admission (assessment|status|exam)|objective|subjective|update|review notes?|reviewer notes|assessment|today|section \d+ (clinical|current)|nicu (status|update)|condition|medications|meds\b|fen\b|nutrition\b|feeds|respiratory (support|status)|discharge (planning|needs|plan)|social)",
+                r"^(current|status|clinical (status|update|information|summary|data)|present(ing)? status|interval (summary|history|events)|admission (assessment|status|exam)|objective|subjective|update|review notes?|reviewer notes|assessment|today|section \d+|discharge (information|status)|transfer information|nicu (status|update)|condition|medications|meds\b|fen\b|nutrition\b|feeds|respiratory (support|status)|discharge (planning|needs|plan)|social)",
             ),
         ];
         Self {
             kinds: kinds.into_iter().map(|(section, pattern)| (section, fixed(pattern))).collect(),
             dated_note: fixed(
-                r"(?i)\b(progress|daily|nursing|physician|np|interim|neonatology|attending|event|resident)?\s*notes?\b|^\W*(date|day)\b|\bdol\b",
+                r"(?i)\b(progress|daily|nursing|physician|np|interim|neonatology|attending|event|resident)?\s*notes?\b",
             ),
         }
     }

@@ -37,7 +37,7 @@ impl Values {
             identifier: fixed(r"#?([A-Za-z]{0,4}-?[0-9OQ][0-9A-Za-z\-]{3,})"),
             // 29w4d, 29 4/7, 29+4, 29 weeks 4 days, 29-4/7, 29.4 wks; a misread w or d between digits is forgiven.
             gestation: fixed(
-                r"(?i)\b(2[0-9]|3[0-9]|4[0-4])\s*(?:(?:weeks?|wks?|w|a)\s*(?:and|&|,|\+)?\s*([0-6il])\s*(?:/\s*7|days?|d|q\b|4\b)|[ +&-]?\s*([0-6])\s*/\s*7|\s?\+\s?([0-6])\b|\s*(?:weeks?|wks?|w)\s*\+?\s*([0-6])\b|\.([0-6])\s*(?:weeks?|wks?))",
+                r"(?i)\b(2[0-9oil|]|3[0-9oil|]|4[0-4])\s*(?:(?:weeks?|wks?|w|a)\s*(?:and|&|,|\+)?\s*([0-6ils])\s*(?:/\s*7|days?|d|q\b|4\b)|[ +&-]?\s*([0-6])\s*/\s*7|\s?\+\s?([0-6])\b|\s*(?:weeks?|wks?|w)\s*\+?\s*([0-6])\b|\.([0-6])\s*(?:weeks?|wks?))",
             ),
             gestation_whole: fixed(r"(?i)\b(2[0-9]|3[0-9]|4[0-4])(?:\s*(?:weeks?|wks?|w)\b|\s*$)"),
             po_before: fixed(
@@ -80,7 +80,10 @@ impl Values {
                         r"(?i)\b(h+e?[hf]*fnc|hhfnc|hhhfnc|hfnc|h[ -]?flow|high[ -]?flow|vapotherm|hhfnc|heated (?:humidified )?(?:high|nasal)|optiflow|hf nc)\b",
                     ),
                 ),
-                ("nc", fixed(r"(?i)\b(nasal\s*cann?ul?\w*|low[ -]?flow|lfnc|cannula|nc|n/c|bnc)\b")),
+                (
+                    "nc",
+                    fixed(r"(?i)\b(nasal\s*cann?ul?\w*|low[ -]?flow|lfnc|cannula|bnc)\b|\b(?:nc|n/c)(?:[\s.,;:)]|$)"),
+                ),
                 ("room_air", fixed(r"(?i)\b(room\s*a[il1]r|r/a|ra|no (?:respiratory )?support|none|unassisted)\b")),
             ],
             level: fixed(
@@ -149,8 +152,17 @@ impl Values {
         let exact = self.gestation.captures(text).and_then(|captures| {
             let weeks = captures.get(1)?;
             let days = captures.iter().skip(2).flatten().next()?;
-            let day = if days.as_str().chars().all(|c| c.is_ascii_digit()) { days.as_str() } else { "1" };
-            Some(Found { value: format!("{}w{day}d", weeks.as_str()), range: weeks.start()..captures.get(0)?.end() })
+            let digit = |c| match c {
+                'o' | 'O' => '0',
+                'i' | 'l' | 'I' | 'L' | '|' => '1',
+                's' | 'S' => '5',
+                other => other,
+            };
+            let number = |text: &str| text.chars().map(digit).collect::<String>();
+            Some(Found {
+                value: format!("{}w{}d", number(weeks.as_str()), number(days.as_str())),
+                range: weeks.start()..captures.get(0)?.end(),
+            })
         });
         let whole = || {
             let captures = self.gestation_whole.captures(text)?;
@@ -368,7 +380,8 @@ pub(super) fn person_name(pieces: &[Piece]) -> Option<(String, Range<usize>)> {
         let capital = bare.chars().next().is_some_and(char::is_uppercase);
         let particle = PARTICLES.contains(&folded.as_str()) && !words.is_empty();
         let generic = matches!(folded.as_str(), "baby" | "boy" | "girl" | "infant" | "twin" | "male" | "female");
-        if !shaped || piece.text.starts_with('(') || !(capital || (particle && folded != "of")) {
+        let allowed = capital || (particle && folded != "of") || (generic && !words.is_empty());
+        if !shaped || piece.text.starts_with('(') || !allowed {
             break;
         }
         if NO_NAME.contains(&folded.as_str()) && !(generic && !words.is_empty()) {
@@ -463,6 +476,7 @@ mod tests {
             assert_eq!(gestation(text).as_deref(), Some("29w4d"), "{text}");
         }
         assert_eq!(gestation("34wid").as_deref(), Some("34w1d"));
+        assert_eq!(gestation("3lwSd").as_deref(), Some("31w5d"));
         assert_eq!(gestation("32 weeks").as_deref(), Some("32w0d"));
         assert_eq!(gestation("980 g"), None);
         assert_eq!(gestation("12 weeks"), None);

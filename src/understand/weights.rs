@@ -46,6 +46,7 @@ impl Weights {
 
     /// The first weight in `text`: by grams, then kilograms, then pounds, then a bare number.
     pub(super) fn first(&self, text: &str) -> Option<FoundWeight> {
+        let text = &strokes_to_ones(text);
         let metric = [(&self.grams, false), (&self.kilograms, true)]
             .into_iter()
             .filter_map(|(pattern, kilograms)| {
@@ -76,6 +77,20 @@ impl Weights {
         let early_bare = bare().filter(|found| imperial().is_none_or(|pounds| found.range.start < pounds.range.start));
         metric.or(early_bare.filter(|_| imperial().is_some())).or_else(imperial).or_else(bare)
     }
+}
+
+/// A thin stroke before a digit is a one; the text keeps its length.
+fn strokes_to_ones(text: &str) -> String {
+    let mut characters = text.chars().peekable();
+    let mut mended = String::with_capacity(text.len());
+    let mut before = ' ';
+    while let Some(character) = characters.next() {
+        let digit_after = characters.peek().is_some_and(char::is_ascii_digit);
+        let stroke = matches!(character, 'l' | 'L' | 'I' | '|' | '\\') && digit_after && !before.is_alphanumeric();
+        mended.push(if stroke { '1' } else { character });
+        before = character;
+    }
+    mended
 }
 
 fn from_grams(text: &str) -> Option<i64> {
@@ -123,6 +138,8 @@ mod tests {
         assert_eq!(grams("16108"), Some(1610));
         assert_eq!(grams("27758"), Some(2775));
         assert_eq!(grams("9209"), Some(920));
+        assert_eq!(grams("\\690 g"), Some(1690));
+        assert_eq!(grams("L520 kg"), Some(1520));
     }
 
     #[test]
