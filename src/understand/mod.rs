@@ -1,1 +1,62 @@
-//! (being written)
+//! What a paper is and what stands on it: a pure function of its reading, the rules and the day of receipt.
+//!
+//! - [`layout`] puts words into rows and cells by where they stand;
+//! - [`classify`] tells the document type by the weighted rules of `config/document-types.toml`;
+//! - [`sections`], [`labels`] and [`regions`] tell where facts can stand, [`dates`], [`weights`] and [`values`] what
+//!   they look like, and [`extract`] takes them;
+//! - [`completeness`] tells what a concurrent review fails to give.
+//!
+//! Never fails and never panics, whatever was read. Reads no clock, touches no disk and logs nothing: all that it
+//! sees is patient data.
+
+mod classify;
+mod completeness;
+mod dates;
+mod extract;
+mod labels;
+mod layout;
+mod lexicon;
+mod regions;
+mod rules;
+mod sections;
+mod values;
+mod weights;
+
+pub use rules::{RulesError, TypeRules};
+
+use jiff::civil::Date;
+
+use crate::document::{DocumentType, Reading, Understanding};
+use layout::Sheet;
+
+/// Understands one document (of one patient) that was received on a day.
+///
+/// `received` only bounds which dates are believed: a birth date lies before it, a next review near it.
+pub fn understand(reading: &Reading, rules: &TypeRules, received: Date) -> Understanding {
+    let sheets: Vec<Sheet> = reading.pages.iter().map(Sheet::new).collect();
+    let verdict = classify::classify(&sheets, rules);
+    let pages = extract::label_pages(&sheets, &rules.lexicon, received);
+    let fields = extract::extract(&pages, &rules.lexicon, received, verdict.document_type);
+    let missing = match verdict.document_type {
+        DocumentType::ConcurrentReview => completeness::missing(&pages, &fields),
+        DocumentType::AdmissionNotification
+        | DocumentType::Transfer
+        | DocumentType::Discharge
+        | DocumentType::Readmission
+        | DocumentType::P2pRequest
+        | DocumentType::Appeal
+        | DocumentType::PriorAuthorization
+        | DocumentType::OutOfNetworkException
+        | DocumentType::Other => Vec::new(),
+    };
+    let transfer_direction =
+        if verdict.document_type == DocumentType::Transfer { classify::direction(&sheets, rules) } else { None };
+    Understanding {
+        document_type: verdict.document_type,
+        type_confidence: verdict.confidence,
+        transfer_direction,
+        fired_rules: verdict.fired,
+        fields,
+        missing,
+    }
+}

@@ -1,0 +1,325 @@
+//! What a document is, by weighted rules; every decision is explained by the rules that fired.
+//!
+//! As a nurse sorts the pile: the title and the sentence that says why it was sent decide, not words that stand in
+//! every paper of an infant. Rows of printed choices say nothing but by their crossed box.
+
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
+
+use super::labels::near;
+use super::layout::Sheet;
+use super::rules::{Place, Rule, TypeRules};
+use super::values::{Mark, check_box, roman_level};
+use crate::document::{DocumentType, FiredRule, TransferDirection};
+
+/// Titles stand in this upper share of a page.
+const TITLE_ZONE: f32 = 0.45;
+/// A title on a later page may belong to an enclosure.
+const LATER_PAGE: f32 = 0.5;
+/// Titles in larger letters count for more.
+const LARGE: f32 = 1.25;
+/// Longer rows are sentences.
+const TITLE_WORDS: usize = 11;
+/// The pages that tell the purpose: a cover sheet, and what lies behind it.
+const LEAD_PAGES: usize = 3;
+/// Bytes around a match in running text in which `unless` is looked for.
+const AROUND: usize = 60;
+
+/// A type with the rules that led to it.
+pub(super) struct Verdict {
+    pub document_type: DocumentType,
+    pub confidence: f32,
+    /// Strongest first.
+    pub fired: Vec<FiredRule>,
+}
+
+/// One stretch of text that rules are applied to.
+struct Passage {
+    place: Place,
+    text: String,
+    page: u32,
+    /// What a find here counts, as a share of the rule's points.
+    share: f32,
+    /// In running text `unless` looks only around the find.
+    running: bool,
+}
+
+/// Tells the type.
+pub(super) fn classify(sheets: &[Sheet], rules: &TypeRules) -> Verdict {
+    let passages = passages(sheets);
+    let mut fired: Vec<FiredRule> = rules.rules.iter().filter_map(|rule| fire(rule, &passages)).collect();
+    fired.sort_by(|a, b| b.points.total_cmp(&a.points));
+    let total = |document_type: DocumentType| -> f32 {
+        let base = if document_type == DocumentType::Other { rules.floor } else { 0.0 };
+        base + fired.iter().filter(|rule| rule.document_type == document_type).map(|rule| rule.points).sum::<f32>()
+    };
+    let mut best = (DocumentType::Other, total(DocumentType::Other));
+    for document_type in DocumentType::ALL {
+        let points = total(document_type);
+        if points > best.1 {
+            best = (document_type, points);
+        }
+    }
+    let weights: f32 = DocumentType::ALL.iter().map(|other| ((total(*other) - best.1) / rules.softness).exp()).sum();
+    Verdict { document_type: best.0, confidence: (1.0 / weights).clamp(0.0, 0.99), fired }
+}
+
+/// Lower case, without accents, typographic quotes and dashes plain, every blank a single one.
+fn plain(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for c in text.nfkd().filter(|c| !is_combining_mark(*c)).flat_map(char::to_lowercase) {
+        match c {
+            '’' | '‘' | '`' | '´' => plain.push('\''),
+            '–' | '—' | '‐' => plain.push('-'),
+            c if c.is_whitespace() => {
+                if !plain.ends_with(' ') {
+                    plain.push(' ');
+                }
+            }
+            c => plain.push(c),
+        }
+    }
+    plain
+}
+
+/// In words of letters, digits are misread letters: `PR10R AUTH0RIZATION`.
+fn mended(text: &str) -> String {
+    text.split(' ')
+        .map(|word| {
+            let letters = word.chars().filter(char::is_ascii_alphabetic).count();
+            let digits = word.chars().filter(char::is_ascii_digit).count();
+            if digits == 0 || letters < 2 * digits || letters < 4 {
+                return word.to_owned();
+            }
+            let mend = |c| match c {
+                '0' => 'o',
+                '1' | '|' => 'i',
+                '5' => 's',
+                '8' => 'b',
+                other => other,
+            };
+            word.chars().map(mend).collect()
+        })
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// A row of printed choices: at least two boxes, or one that is crossed.
+fn is_choice_row(sheet: &Sheet, row: usize) -> bool {
+    let marks: Vec<Mark> = sheet.row_pieces(row).iter().filter_map(|piece| check_box(&piece.text)).collect();
+    marks.len() >= 2 || marks.contains(&Mark::Checked)
+}
+
+/// The line that the sending fax machine prints: page counts and two numbers, no title.
+fn is_sending_line(text: &str) -> bool {
+    let digits = text.chars().filter(char::is_ascii_digit).count();
+    digits >= 12 && digits * 3 >= text.chars().filter(|c| !c.is_whitespace()).count()
+        || (digits >= 12 && text.contains("from:"))
+}
+
+fn passages(sheets: &[Sheet]) -> Vec<Passage> {
+    let mut passages = Vec::new();
+    for (index, sheet) in sheets.iter().enumerate() {
+        let mut running = String::new();
+        for (number, row) in sheet.rows.iter().enumerate() {
+            let text = plain(sheet.row_text(number));
+            if is_choice_row(sheet, number) {
+                passages.extend(checked(sheet, number));
+                continue;
+            }
+            if !is_sending_line(&text) {
+                running.push_str(&text);
+                // A word parted at the end of a line is one word.
+                if running.ends_with('-') && running.chars().rev().nth(1).is_some_and(char::is_alphabetic) {
+                    running.pop();
+                } else {
+                    running.push(' ');
+                }
+                passages.extend(title(sheet, number, &text, index, row.bounds.top));
+            }
+        }
+        let body = |place, share, text: &str| Passage {
+            place,
+            text: text.to_owned(),
+            page: sheet.number,
+            share,
+            running: true,
+        };
+        if index < LEAD_PAGES {
+            passages.push(body(Place::Lead, 1.0, &running));
+        }
+        passages.push(body(Place::Body, 1.0, &running));
+    }
+    passages
+}
+
+fn title(sheet: &Sheet, number: usize, text: &str, page_index: usize, top: u32) -> Option<Passage> {
+    let subject = ["re:", "re;", "subject", "regarding:"].iter().any(|lead| text.starts_with(lead));
+    let words = text.split(' ').filter(|word| word.chars().any(char::is_alphabetic)).count();
+    let high = (top as f32) < TITLE_ZONE * sheet.height as f32;
+    if !(high || subject) || words == 0 || words > TITLE_WORDS {
+        return None;
+    }
+    let large = sheet.rows.get(number).is_some_and(|row| row.height as f32 >= 1.25 * sheet.usual_height as f32);
+    // Behind a cover sheet the second page is the first.
+    let share = if page_index < 2 { 1.0 } else { LATER_PAGE } * if large { LARGE } else { 1.0 };
+    Some(Passage { place: Place::Title, text: mended(text), page: sheet.number, share, running: false })
+}
+
+/// What stands behind each crossed box of a row, up to the next box.
+fn checked(sheet: &Sheet, row: usize) -> Vec<Passage> {
+    let pieces = sheet.row_pieces(row);
+    let mut found = Vec::new();
+    for (at, piece) in pieces.iter().enumerate() {
+        if check_box(&piece.text) != Some(Mark::Checked) {
+            continue;
+        }
+        let rest = pieces.get(at + 1..).unwrap_or_default();
+        let end = rest.iter().position(|piece| check_box(&piece.text).is_some()).unwrap_or(rest.len());
+        let words: Vec<&str> = rest.iter().take(end).map(|piece| piece.text.as_str()).collect();
+        found.push(Passage {
+            place: Place::Checked,
+            text: plain(&words.join(" ")),
+            page: sheet.number,
+            share: 1.0,
+            running: false,
+        });
+    }
+    found
+}
+
+fn fire(rule: &Rule, passages: &[Passage]) -> Option<FiredRule> {
+    let mut best: Option<(f32, u32)> = None;
+    let mut times = 0;
+    for passage in passages.iter().filter(|passage| passage.place == rule.place) {
+        let finds = finds_in(rule, passage);
+        if finds == 0 {
+            continue;
+        }
+        times += finds;
+        if best.is_none_or(|(share, _)| passage.share > share) {
+            best = Some((passage.share, passage.page));
+        }
+    }
+    let (share, page) = match (rule.absent, best) {
+        (false, Some(best)) => best,
+        // Nothing at all to read is no absence of something.
+        (true, None) if passages.iter().any(|passage| passage.text.len() > 40) => (1.0, 1),
+        _ => return None,
+    };
+    let counted = times.clamp(1, rule.times) as f32;
+    Some(FiredRule {
+        rule: rule.name.clone(),
+        document_type: rule.document_type,
+        points: rule.points * share * counted,
+        page,
+    })
+}
+
+fn finds_in(rule: &Rule, passage: &Passage) -> u32 {
+    let text = passage.text.as_str();
+    let excepted = |start: usize, end: usize| {
+        let around = if passage.running { around(text, start, end) } else { text };
+        rule.unless.iter().any(|unless| unless.is_match(around))
+    };
+    let by_pattern = rule
+        .patterns
+        .iter()
+        .flat_map(|pattern| pattern.find_iter(text))
+        .filter(|found| !excepted(found.start(), found.end()))
+        .count();
+    if by_pattern > 0 || rule.phrases.is_empty() {
+        return by_pattern as u32;
+    }
+    let words: Vec<String> =
+        text.split([' ', '-', '/', ',', ':']).map(super::layout::fold).filter(|word| !word.is_empty()).collect();
+    let by_phrase = rule
+        .phrases
+        .iter()
+        .filter(|phrase| {
+            words.windows(phrase.len()).any(|window| window.iter().zip(*phrase).all(|(read, meant)| near(read, meant)))
+        })
+        .count();
+    if by_phrase > 0 && excepted(0, text.len()) { 0 } else { by_phrase as u32 }
+}
+
+fn around(text: &str, start: usize, end: usize) -> &str {
+    let mut from = start.saturating_sub(AROUND);
+    while !text.is_char_boundary(from) {
+        from -= 1;
+    }
+    let mut to = (end + AROUND).min(text.len());
+    while !text.is_char_boundary(to) {
+        to += 1;
+    }
+    text.get(from..to).unwrap_or(text)
+}
+
+/// Where a transfer goes: by the words of its reason, and by the levels of both units where they are printed.
+pub(super) fn direction(sheets: &[Sheet], rules: &TypeRules) -> Option<TransferDirection> {
+    use TransferDirection::{Higher, Lateral, Lower};
+    let mut points = [(Higher, 0.0_f32), (Lateral, 0.0), (Lower, 0.0)];
+    let mut give = |direction: TransferDirection, more: f32| {
+        if let Some(entry) = points.iter_mut().find(|entry| entry.0 == direction) {
+            entry.1 += more;
+        }
+    };
+    let text: String = sheets.iter().take(LEAD_PAGES).map(|sheet| plain(&sheet.text) + " ").collect();
+    for rule in &rules.directions {
+        if rule.patterns.iter().any(|pattern| pattern.is_match(&text)) {
+            give(rule.direction, rule.points);
+        }
+    }
+    if let Some((from, to)) = levels(sheets) {
+        give(
+            if to > from {
+                Higher
+            } else if to < from {
+                Lower
+            } else {
+                Lateral
+            },
+            LEVEL_POINTS,
+        );
+    }
+    points
+        .into_iter()
+        .filter(|(_, points)| *points > 0.0)
+        .max_by(|a, b| a.1.total_cmp(&b.1))
+        .map(|(direction, _)| direction)
+}
+
+/// What the printed levels of both units count against the words of the reason.
+const LEVEL_POINTS: f32 = 2.5;
+
+/// The levels of the sending and the receiving unit.
+fn levels(sheets: &[Sheet]) -> Option<(i64, i64)> {
+    let mut from = None;
+    let mut to = None;
+    for sheet in sheets.iter().take(LEAD_PAGES) {
+        for row in 0..sheet.rows.len() {
+            let text = plain(sheet.row_text(row));
+            let level = sheet.row_pieces(row).windows(2).find_map(|pair| match pair {
+                [word, numeral] if near(&word.fold, "level") => roman_level(numeral.text.trim_start_matches('(')),
+                _ => None,
+            });
+            let sending = [
+                "transferring from",
+                "transferring facility",
+                "transferring hospital",
+                "sending",
+                "referring",
+                "current facility",
+                "from:",
+            ];
+            let receiving =
+                ["receiving", "accepting", "transferring to", "transfer to", "transferred to", "destination", "to:"];
+            if receiving.iter().any(|word| text.contains(word)) {
+                to = to.or(level);
+            } else if sending.iter().any(|word| text.contains(word)) {
+                from = from.or(level);
+            }
+        }
+    }
+    from.zip(to)
+}

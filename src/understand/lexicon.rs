@@ -1,0 +1,37 @@
+//! Everything compiled once that understanding looks with: labels and the shapes of values.
+
+use regex::Regex;
+
+use super::dates::Dates;
+use super::labels::LabelIndex;
+use super::sections::Headings;
+use super::values::Values;
+use super::weights::Weights;
+
+/// Compiled patterns; made once and shared by all documents.
+#[derive(Clone, Debug)]
+pub(super) struct Lexicon {
+    pub labels: LabelIndex,
+    pub dates: Dates,
+    pub weights: Weights,
+    pub values: Values,
+    pub headings: Headings,
+}
+
+impl Lexicon {
+    pub(super) fn new() -> Self {
+        Self {
+            labels: LabelIndex::new(),
+            dates: Dates::new(),
+            weights: Weights::new(),
+            values: Values::new(),
+            headings: Headings::new(),
+        }
+    }
+}
+
+/// Compiles a pattern that stands in this program's own source.
+#[expect(clippy::expect_used, reason = "the pattern is a literal; every test of this module compiles all of them")]
+pub(super) fn fixed(pattern: &str) -> Regex {
+    Regex::new(pattern).expect("a pattern of the program itself is well-formed")
+}
