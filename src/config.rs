@@ -335,13 +335,7 @@ impl Problems<'_> {
             rescan: self.ranged(key("rescan"), folder.rescan, 60 * second, second, 3600 * second),
             after,
             max_bytes: self
-                .ranged(
-                    key("max_bytes"),
-                    folder.max_bytes,
-                    ByteSize::mb(100),
-                    ByteSize::kb(1),
-                    ByteSize::gb(2),
-                )
+                .ranged(key("max_bytes"), folder.max_bytes, ByteSize::mb(100), ByteSize::kb(1), ByteSize::gb(2))
                 .as_u64(),
             name: folder.name,
             path,
@@ -384,7 +378,8 @@ impl Problems<'_> {
     fn reader(&mut self, reader: Reader, base: &Path) -> ReaderSettings {
         let second = Duration::from_secs(1);
         let languages = reader.languages.unwrap_or_else(|| "eng".to_owned());
-        if languages.is_empty() || !languages.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_+-/".contains(&byte))
+        if languages.is_empty()
+            || !languages.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_+-/".contains(&byte))
         {
             self.add("reader.languages", "is no list of language data", "give names such as \"eng\" or \"eng+spa\"");
         }
@@ -463,7 +458,8 @@ mod tests {
 
     #[test]
     fn an_unknown_key_is_named_with_its_line() {
-        let problems = parse(&LEAST.replace("path = \"inbox/fax\"", "path = \"inbox/fax\"\nsetle = \"5s\"")).unwrap_err();
+        let problems =
+            parse(&LEAST.replace("path = \"inbox/fax\"", "path = \"inbox/fax\"\nsetle = \"5s\"")).unwrap_err();
         assert_eq!(problems[0].key, "line 5, column 1");
         assert!(problems[0].problem.contains("setle"), "{}", problems[0]);
     }

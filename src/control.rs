@@ -5,7 +5,7 @@
 //! that both ways give the same answer: [`answer`]. Only the daemon's own user reaches the socket (0600 in a 0700
 //! directory), so no further check is made.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream as BlockingStream;
 use std::path::{Path, PathBuf};
@@ -26,6 +26,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::document::{DocumentId, Receipt};
 use crate::intake::status::SourceStatuses;
+use crate::intake::submit::Submission;
 use crate::queue::item::{ItemId, ItemState};
 use crate::reader::pool::ReaderPool;
 
@@ -108,19 +109,23 @@ pub fn ask(config: &Config, request: &Request) -> Result<Value, Failure> {
 }
 
 /// Hands a document to the running daemon, or stores it when none runs; the next start reads it then.
-pub fn submit(config: &Config, bytes: Vec<u8>, receipt: Receipt, source_key: String) -> Result<DocumentId, Failure> {
+pub fn submit(config: &Config, submission: Submission) -> Result<DocumentId, Failure> {
+    let Submission { bytes, receipt, source_key } = submission;
     let request =
         Request::Submit { receipt: receipt.clone(), source_key: source_key.clone(), bytes: bytes.len() as u64 };
     match ask_daemon(config, &request, &bytes)? {
         Some(value) => serde_json::from_value(value["document"].clone()).map_err(|error| Failure::software(&error)),
-        None => Ok(Archive::open(&config.state_dir, &OpenOptions::default())?.accept(Arrival { content: Content::Bytes(bytes), receipt, source_key })?.document),
+        None => Ok(Archive::open(&config.state_dir, &OpenOptions::default())?
+            .accept(Arrival { content: Content::Bytes(bytes), receipt, source_key })?
+            .document),
     }
 }
 
 /// `None` when no daemon listens.
 pub fn ask_daemon(config: &Config, request: &Request, bytes: &[u8]) -> Result<Option<Value>, Failure> {
     let Ok(mut stream) = BlockingStream::connect(socket_path(&config.state_dir)) else { return Ok(None) };
-    let lost = |error: std::io::Error| Failure::new(EX_TEMPFAIL, format!("the daemon did not answer: {error}; try again"));
+    let lost =
+        |error: std::io::Error| Failure::new(EX_TEMPFAIL, format!("the daemon did not answer: {error}; try again"));
     let mut line = serde_json::to_vec(request).map_err(|error| Failure::software(&error))?;
     line.push(b'\n');
     stream.write_all(&line).and_then(|()| stream.write_all(bytes)).map_err(lost)?;
@@ -184,7 +189,9 @@ pub fn answer(archive: &Archive, request: &Request) -> Result<Value, Failure> {
                     archive.record(Event::Retried { document: held.document.clone(), by: "operator".to_owned() })?;
                     Ok(json!({ "document": held.document }))
                 }
-                (Some(_), _) => Err(Failure::new(EX_DATAERR, format!("{id} names several held documents; give more digits"))),
+                (Some(_), _) => {
+                    Err(Failure::new(EX_DATAERR, format!("{id} names several held documents; give more digits")))
+                }
                 (None, _) if archive.refused()?.iter().any(|refusal| refusal.id() == *id) => Err(Failure::new(
                     EX_DATAERR,
                     format!("{id} is a refused file: put it right in its folder, and it is taken from there"),

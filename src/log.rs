@@ -25,12 +25,13 @@ pub fn start(settings: &LogSettings) {
         LogFormat::Json => builder.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init(),
         LogFormat::Human if std::env::var_os("JOURNAL_STREAM").is_some() => builder
             .with_ansi(false)
-            .event_format(Journald(tracing_subscriber::fmt::format().without_time().with_target(false).with_level(false)))
+            .event_format(Journald(
+                tracing_subscriber::fmt::format().without_time().with_target(false).with_level(false),
+            ))
             .try_init(),
-        LogFormat::Human => builder
-            .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
-            .with_target(false)
-            .try_init(),
+        LogFormat::Human => {
+            builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).with_target(false).try_init()
+        }
     };
     if started.is_err() {
         warn!("logging was started twice");
@@ -45,7 +46,12 @@ where
     S: tracing::Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
 {
-    fn format_event(&self, context: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &tracing::Event<'_>) -> std::fmt::Result {
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &tracing::Event<'_>,
+    ) -> std::fmt::Result {
         let priority = match *event.metadata().level() {
             tracing::Level::ERROR => 3,
             tracing::Level::WARN => 4,
@@ -77,7 +83,13 @@ pub fn document_read(id: &DocumentId, pages: usize, blank: usize, unreadable: us
     info!(stage = "read", document = %id, pages, blank, unreadable, ms = milliseconds(took), "read");
 }
 
-pub fn document_understood(id: &DocumentId, document_type: DocumentType, confidence: f32, fields: usize, took: Duration) {
+pub fn document_understood(
+    id: &DocumentId,
+    document_type: DocumentType,
+    confidence: f32,
+    fields: usize,
+    took: Duration,
+) {
     let confidence = f64::from((confidence * 100.0).round()) / 100.0;
     info!(stage = "understand", document = %id, r#type = document_type.name(), confidence, fields, ms = milliseconds(took), "understood");
 }
@@ -104,7 +116,12 @@ pub fn attempt_failed(id: &DocumentId, attempt: u32, of: u32, reason: &str) {
 }
 
 pub fn reader_unavailable(reason: &str, again_in: Duration) {
-    error!(stage = "read", reason, again_in_s = again_in.as_secs(), "no page can be read; documents wait, none is given up");
+    error!(
+        stage = "read",
+        reason,
+        again_in_s = again_in.as_secs(),
+        "no page can be read; documents wait, none is given up"
+    );
 }
 
 pub fn cases_loaded(cases: usize, took: Duration) {
@@ -117,7 +134,13 @@ pub fn cases_refused(reason: &str, kept: usize) {
 }
 
 pub fn decided_again(documents: usize, changed: usize, took: Duration) {
-    info!(stage = "link", documents, changed, ms = milliseconds(took), "open items decided again under the new cases or rules");
+    info!(
+        stage = "link",
+        documents,
+        changed,
+        ms = milliseconds(took),
+        "open items decided again under the new cases or rules"
+    );
 }
 
 pub fn rules_reloaded(rules: usize) {

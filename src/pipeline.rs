@@ -9,8 +9,7 @@ use std::time::{Duration, Instant};
 use jiff::tz::TimeZone;
 
 use crate::document::{DocumentId, Match, PageFlag, PageSource, Reading, Receipt, Understanding};
-use crate::link::registry::Registry;
-use crate::link::{self, LinkPolicy};
+use crate::link::{self, LinkPolicy, Registry};
 use crate::queue::item::{ItemId, ItemState, QueueItem};
 use crate::reader::pool::{ReadError, ReaderPool, Urgency};
 use crate::route::{self, Routing};
@@ -124,7 +123,8 @@ fn reading_flags(reading: &Reading, receipt: &Receipt) -> Vec<String> {
         flags.push("page_count_differs".to_owned());
     }
     let mut on_pages = |name: &str, on: &dyn Fn(&crate::document::Page) -> bool| {
-        let pages: Vec<String> = reading.pages.iter().filter(|page| on(page)).map(|page| page.number.to_string()).collect();
+        let pages: Vec<String> =
+            reading.pages.iter().filter(|page| on(page)).map(|page| page.number.to_string()).collect();
         if !pages.is_empty() {
             flags.push(format!("{name}: p{}", pages.join(",")));
         }

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp, ToSpan};
 use serde::{Deserialize, Serialize};
 
 use crate::document::{DocumentType, Match, MatchStatus, Receipt, Understanding};
-use crate::link::registry::Case;
+use crate::link::Case;
 
 /// Births before this day are not in the program (the plan's start with the vendor).
 const PROGRAM_START: Date = date(2023, 11, 1);
@@ -84,7 +84,13 @@ pub struct Routing {
 }
 
 /// Routes one document. `case` is the case it was linked to, if it was.
-pub fn route(understanding: &Understanding, linked: &Match, case: Option<&Case>, receipt: &Receipt, zone: &TimeZone) -> Routing {
+pub fn route(
+    understanding: &Understanding,
+    linked: &Match,
+    case: Option<&Case>,
+    receipt: &Receipt,
+    zone: &TimeZone,
+) -> Routing {
     let case = case.filter(|_| linked.status == MatchStatus::Matched);
     let mut flags = Vec::new();
     let (mut lane, priority) = match understanding.document_type {
@@ -114,7 +120,8 @@ pub fn route(understanding: &Understanding, linked: &Match, case: Option<&Case>,
         lane = Lane::Plan;
         flags.push(reason.to_owned());
     }
-    let (due_rule, due_at) = due(understanding.document_type, case.map(|case| case.plan.as_str()), receipt.received_at, zone);
+    let (due_rule, due_at) =
+        due(understanding.document_type, case.map(|case| case.plan.as_str()), receipt.received_at, zone);
     let assigned_to = case.map(|case| case.assigned_nurse.clone()).filter(|nurse| !nurse.is_empty());
     Routing { lane, priority, due_at, due_rule, assigned_to, flags }
 }
@@ -136,7 +143,12 @@ fn out_of_program(case: &Case, receipt: &Receipt, zone: &TimeZone) -> Option<&'s
 }
 
 /// The rule's name and the time until which it must be done.
-fn due(document_type: DocumentType, plan: Option<&str>, received: Timestamp, zone: &TimeZone) -> (&'static str, Timestamp) {
+fn due(
+    document_type: DocumentType,
+    plan: Option<&str>,
+    received: Timestamp,
+    zone: &TimeZone,
+) -> (&'static str, Timestamp) {
     let hours = |count: i64| received.checked_add(SignedDuration::from_hours(count)).unwrap_or(Timestamp::MAX);
     // Calendar days are counted on the wall clock: seven days over a change to summer time are not 168 hours.
     let days = |count: i64| {
@@ -201,7 +213,7 @@ mod tests {
              sex,dob,mother_first,mother_last,mother_dob,admit_date,discharge_date,plan,level_of_care,assigned_nurse,\
              next_review_date,race_ethnicity,preferred_language"
         );
-        crate::link::registry::Registry::parse(csv.as_bytes()).unwrap().get("C1").unwrap().clone()
+        crate::link::Registry::parse(csv.as_bytes()).unwrap().get("C1").unwrap().clone()
     }
 
     fn routed(document_type: DocumentType, status: MatchStatus, plan: &str, dob: Date) -> Routing {

@@ -296,6 +296,14 @@ impl<'a> Staging<'a> {
                 entry.attempts = *attempt;
                 self.put_document(document, &entry)?;
             }
+            Event::HandedBack { document } => {
+                let mut entry = self.known(document)?;
+                if entry.attempts == 0 {
+                    return Err(Objection::NothingNew);
+                }
+                entry.attempts -= 1;
+                self.put_document(document, &entry)?;
+            }
             Event::Queued { document, items } => {
                 let mut entry = self.known(document)?;
                 self.remove_untouched_items(&mut entry)?;

@@ -71,6 +71,9 @@ pub enum Event {
         /// Counted from 1.
         attempt: u32,
     },
+    /// An attempt ended without telling anything of the document (the daemon stopped, no worker could be started): it
+    /// does not count.
+    HandedBack { document: DocumentId },
     /// The document's items, whole. They replace its earlier items, but for those that a person has acted on.
     Queued { document: DocumentId, items: Vec<QueueItem> },
     /// No stage could finish it: it waits for a person. `reason` is bounded and without patient data.
@@ -114,4 +117,17 @@ pub struct Refusal {
     pub reason: String,
     pub key: String,
     pub at: jiff::Timestamp,
+}
+
+impl Refusal {
+    /// What people and log lines call it, as there is no document to name; it tells nothing of the file's name.
+    pub fn id(&self) -> String {
+        refusal_id(&self.key)
+    }
+}
+
+/// The id of the refusal under this key: `refused-` and 12 hexadecimal digits of the key's SHA-256.
+pub fn refusal_id(key: &str) -> String {
+    let digest = DocumentId::of(key.as_bytes());
+    format!("refused-{}", digest.as_str().get(..12).unwrap_or_default())
 }

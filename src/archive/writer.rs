@@ -78,7 +78,10 @@ impl Changed {
             | Event::Refused { .. }
             | Event::RefusalCleared { .. }
             | Event::ArrivedAgain { .. } => self.items = true,
-            Event::SourceReleased { .. } | Event::AttemptStarted { .. } | Event::CasesLoaded { .. } => {}
+            Event::SourceReleased { .. }
+            | Event::AttemptStarted { .. }
+            | Event::HandedBack { .. }
+            | Event::CasesLoaded { .. } => {}
         }
     }
 }

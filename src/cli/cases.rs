@@ -10,7 +10,7 @@ use super::{EX_DATAERR, EX_TEMPFAIL, print_json, print_text, table};
 use crate::config::Config;
 use crate::control::Failure;
 use crate::daemon::knowledge::load_cases;
-use crate::link::registry::Registry;
+use crate::link::Registry;
 
 /// Validates `file` and puts it, whole and atomically, in the place of the snapshot in force; a running daemon takes
 /// it up within seconds.
@@ -29,7 +29,8 @@ fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let temporary = folder.join(format!(".cases-{}.tmp", std::process::id()));
     let written = (|| {
-        let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o640).open(&temporary)?;
+        let mut file =
+            std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o640).open(&temporary)?;
         file.write_all(bytes)?;
         file.sync_all()?;
         std::fs::rename(&temporary, path)?;

@@ -109,7 +109,11 @@ impl Found<'_> {
         if let Err(problem) = started {
             let packages: Vec<String> =
                 self.config.reader.languages.split('+').map(|language| format!("tesseract-ocr-{language}")).collect();
-            self.add("reader.languages", problem, format!("install Debian's {}, or set reader.tessdata", packages.join(", ")));
+            self.add(
+                "reader.languages",
+                problem,
+                format!("install Debian's {}, or set reader.tessdata", packages.join(", ")),
+            );
         }
     }
 }

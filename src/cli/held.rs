@@ -23,7 +23,14 @@ pub fn list(config: &Config, json: bool) -> Result<(), Failure> {
             } else {
                 (&receipt["source"], &receipt["source_file"])
             };
-            vec![text(&entry["id"]), text(&entry["kind"]), text(source), text(file), text(&entry["since"]), text(&entry["reason"])]
+            vec![
+                text(&entry["id"]),
+                text(&entry["kind"]),
+                text(source),
+                text(file),
+                text(&entry["since"]),
+                text(&entry["reason"]),
+            ]
         })
         .collect();
     print_text(&table(&["id", "kind", "source", "file", "since", "reason"], &rows))

@@ -20,6 +20,7 @@ use jiff::Timestamp;
 
 use crate::config::{self, Config};
 use crate::control::{self, Failure, Request};
+use crate::intake::submit::SubmitOptions;
 
 /// sysexits.h: the input data was wrong.
 pub const EX_DATAERR: u8 = 65;
@@ -31,6 +32,9 @@ pub const EX_SOFTWARE: u8 = 70;
 pub const EX_TEMPFAIL: u8 = 75;
 /// sysexits.h: the configuration is wrong.
 pub const EX_CONFIG: u8 = 78;
+
+/// Largest file that `submit` takes: as a folder's `max_bytes` at its default.
+const SUBMIT_LIMIT: u64 = 100_000_000;
 
 /// Reads NICU faxes, tells what each is, links it to its open case, and queues it for a nurse.
 #[derive(Parser)]
@@ -167,9 +171,12 @@ pub fn main() -> ExitCode {
         Command::Check => check::check(config),
         Command::Run { drain } => load(config).and_then(|config| run::run(&config, drain)),
         Command::Submit { files, source, sender, received_at, note } => load(config).and_then(|config| {
-            submit::submit(&config, &files, &submit::Options { source, sender, received_at, note })
+            let max_bytes = SUBMIT_LIMIT;
+            submit::submit(&config, &files, &SubmitOptions { source, sender, received_at, note, max_bytes })
         }),
-        Command::Read { file, json, explain } => load(config).and_then(|config| read::read(&config, &file, json, explain)),
+        Command::Read { file, json, explain } => {
+            load(config).and_then(|config| read::read(&config, &file, json, explain))
+        }
         Command::Cases(CasesCommand::Import { file }) => load(config).and_then(|config| cases::import(&config, &file)),
         Command::Cases(CasesCommand::List { json }) => load(config).and_then(|config| cases::list(&config, json)),
         Command::Cases(CasesCommand::Show { id }) => load(config).and_then(|config| cases::show(&config, &id)),

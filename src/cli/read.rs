@@ -10,9 +10,9 @@ use crate::clock;
 use crate::config::Config;
 use crate::control::Failure;
 use crate::daemon::knowledge::{load_cases, load_rules};
+use crate::daemon::pool_settings;
 use crate::document::{DocumentId, Reading, Receipt};
 use crate::pipeline::{self, Knowledge};
-use crate::daemon::pool_settings;
 use crate::reader::pool::{ReadError, ReaderPool};
 
 pub fn read(config: &Config, file: &Path, json: bool, explain: bool) -> Result<(), Failure> {

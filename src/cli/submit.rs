@@ -2,12 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::{EX_DATAERR, EX_TEMPFAIL, print_text};
+use super::{EX_DATAERR, print_text};
 use crate::config::Config;
 use crate::control::{self, Failure};
-use crate::intake::submit::{self, SubmitError, SubmitOptions};
-
-pub use crate::intake::submit::SubmitOptions as Options;
+use crate::intake::submit::{self, SubmitOptions};
 
 /// Submits every file; the first failure is reported after all were tried, and a temporary one outranks a refusal,
 /// so that a script that tries again loses nothing: what is stored already is not stored twice.
@@ -31,12 +29,6 @@ pub fn submit(config: &Config, files: &[PathBuf], options: &SubmitOptions) -> Re
 }
 
 fn one(config: &Config, file: &std::path::Path, options: &SubmitOptions) -> Result<String, Failure> {
-    let arrival = submit::take(file, options).map_err(|error| {
-        let exit = match error {
-            SubmitError::Refused { .. } => EX_DATAERR,
-            SubmitError::TryAgain { .. } => EX_TEMPFAIL,
-        };
-        Failure::new(exit, error.to_string())
-    })?;
-    Ok(control::submit(config, arrival)?.as_str().to_owned())
+    let submission = submit::take(file, options).map_err(|error| Failure::new(error.exit_code(), error.to_string()))?;
+    Ok(control::submit(config, submission)?.as_str().to_owned())
 }

@@ -14,7 +14,7 @@ use super::work::{blocking, decide};
 use crate::archive::event::Event;
 use crate::archive::{Archive, ArchiveError};
 use crate::config::Config;
-use crate::link::registry::{Registry, RegistryError};
+use crate::link::{Registry, RegistryError};
 use crate::log;
 use crate::pipeline::Knowledge;
 use crate::queue::item::{ItemId, ItemState};
@@ -41,7 +41,8 @@ pub enum KnowledgeError {
 /// The rules that the configuration names, or the built-in ones.
 pub fn load_rules(config: &Config) -> Result<TypeRules, KnowledgeError> {
     let Some(file) = &config.document_types else { return Ok(TypeRules::builtin()) };
-    let text = std::fs::read_to_string(file).map_err(|error| KnowledgeError::Unreadable { file: file.clone(), error })?;
+    let text =
+        std::fs::read_to_string(file).map_err(|error| KnowledgeError::Unreadable { file: file.clone(), error })?;
     TypeRules::parse(&text).map_err(|error| KnowledgeError::Rules { file: file.clone(), error })
 }
 
@@ -71,7 +72,9 @@ impl KnowledgeInForce {
         let seen = file_state(&config);
         let (knowledge, taken) = {
             let (config, archive) = (config.clone(), archive.clone());
-            tokio::task::spawn_blocking(move || first_knowledge(&config, &archive)).await.map_err(|_| KnowledgeError::Task)??
+            tokio::task::spawn_blocking(move || first_knowledge(&config, &archive))
+                .await
+                .map_err(|_| KnowledgeError::Task)??
         };
         let in_force = Self { config, archive, current: watch::Sender::new(knowledge), seen };
         if taken {
@@ -110,7 +113,7 @@ impl KnowledgeInForce {
         let rules = tokio::task::spawn_blocking(move || load_rules(&config)).await.map_err(|_| KnowledgeError::Task)?;
         match rules {
             Ok(rules) => {
-                log::rules_reloaded(rules.len());
+                log::rules_reloaded(rules.count());
                 self.current.send_modify(|knowledge| knowledge.rules = Arc::new(rules));
                 self.reload_cases().await?;
                 self.decide_again();
@@ -128,7 +131,8 @@ impl KnowledgeInForce {
         let start = Instant::now();
         self.seen = file_state(&self.config);
         let config = self.config.clone();
-        let loaded = tokio::task::spawn_blocking(move || load_cases(&config)).await.map_err(|_| KnowledgeError::Task)?;
+        let loaded =
+            tokio::task::spawn_blocking(move || load_cases(&config)).await.map_err(|_| KnowledgeError::Task)?;
         let (registry, bytes) = match loaded {
             Ok(loaded) => loaded,
             Err(error) => {
@@ -190,7 +194,7 @@ fn first_knowledge(config: &Config, archive: &Archive) -> Result<(Knowledge, boo
             (registry, taken)
         }
         Err(error) => {
-            let kept = kept.and_then(|bytes| Registry::parse(&bytes).ok()).unwrap_or_default();
+            let kept = kept.and_then(|bytes| Registry::parse(&bytes).ok()).unwrap_or_else(Registry::empty);
             log::cases_refused(&error.to_string(), kept.cases().len());
             (kept, false)
         }

@@ -52,8 +52,8 @@ pub enum DaemonError {
     Signals(std::io::Error),
     #[error("source could not be read: {0}")]
     Source(FolderError),
-    #[error("exports could not be written: {0}; correct the export directory, then start again")]
-    Export(String),
+    #[error(transparent)]
+    Export(export::ExportError),
     #[error("a task ended unexpectedly; this is a fault in the program")]
     Task,
 }
@@ -74,7 +74,9 @@ pub async fn run(config: Arc<Config>, mode: Mode, progress: watch::Sender<Progre
 
     let archive = {
         let state_dir = config.state_dir.clone();
-        tokio::task::spawn_blocking(move || Archive::open(&state_dir, &OpenOptions::default())).await.map_err(|_| DaemonError::Task)??
+        tokio::task::spawn_blocking(move || Archive::open(&state_dir, &OpenOptions::default()))
+            .await
+            .map_err(|_| DaemonError::Task)??
     };
     let mut knowledge = KnowledgeInForce::load(config.clone(), archive.clone()).await?;
     // Missing language data is found here, not at the first fax.
@@ -85,7 +87,9 @@ pub async fn run(config: Arc<Config>, mode: Mode, progress: watch::Sender<Progre
     let statuses = SourceStatuses::default();
 
     let export_dir = config.export_dir.clone();
-    let exporter = tokio::spawn(export::run_exporter(export_dir, archive.clone(), stopping.clone()));
+    // The exporter ends last: what the work loop finishes while stopping is exported too.
+    let (finish, finished) = watch::channel(false);
+    let exporter = tokio::spawn(export::run_exporter(export_dir, archive.clone(), archive.watch_items(), finished));
     let control = control::serve(control::Serving {
         state_dir: config.state_dir.clone(),
         archive: archive.clone(),
@@ -114,10 +118,7 @@ pub async fn run(config: Arc<Config>, mode: Mode, progress: watch::Sender<Progre
         let (settings, archive, accepted) = (folder.clone(), archive.clone(), accepted.clone());
         let (statuses, stopping) = (statuses.clone(), stopping.clone());
         match mode {
-            Mode::Serve => drop(sources.spawn(async move {
-                folder::watch_folder(settings, archive, accepted, statuses, stopping).await;
-                Ok(())
-            })),
+            Mode::Serve => drop(sources.spawn(folder::watch_folder(settings, archive, accepted, statuses, stopping))),
             Mode::Drain => drop(sources.spawn(folder::drain_folder(settings, archive, accepted, statuses))),
         }
     }
@@ -134,6 +135,10 @@ pub async fn run(config: Arc<Config>, mode: Mode, progress: watch::Sender<Progre
             Some(ended) = sources.join_next() => {
                 if let Err(error) = ended.map_err(|_| DaemonError::Task)? {
                     source_error.get_or_insert(error);
+                    // A watched source ends with an error only when the archive can't go on.
+                    if mode == Mode::Serve {
+                        stop.send_replace(true);
+                    }
                 }
             }
             // The work loop sees `stop`, finishes or hands back within GRACE, and ends; so does this loop then.
@@ -149,10 +154,18 @@ pub async fn run(config: Arc<Config>, mode: Mode, progress: watch::Sender<Progre
     while sources.join_next().await.is_some() {}
     pool.shutdown().await;
     control.end().await;
-    exporter.await.map_err(|_| DaemonError::Task)?.map_err(|error| DaemonError::Export(error.to_string()))?;
+    finish.send_replace(true);
+    exporter.await.map_err(|_| DaemonError::Task)?;
+    if mode == Mode::Drain {
+        // The exporter logs failures and tries again; who waits for a drain wants to be told.
+        let (dir, archive) = (config.export_dir.clone(), archive.clone());
+        let written = tokio::task::spawn_blocking(move || export::write_queue(&dir, &archive));
+        written.await.map_err(|_| DaemonError::Task)?.map_err(DaemonError::Export)?;
+    }
     log::daemon_stopped(worked.handed_back);
     match source_error {
-        Some(error) => Err(DaemonError::Source(error)),
+        Some(FolderError::Archive { error, .. }) => Err(DaemonError::Archive(error)),
+        Some(error @ FolderError::Unreadable { .. }) => Err(DaemonError::Source(error)),
         None => Ok(Summary { queued: worked.queued, held: worked.held, handed_back: worked.handed_back }),
     }
 }

@@ -51,7 +51,9 @@ pub struct WorkLoop {
 
 /// What became of one attempt.
 enum Verdict {
-    Queued { pages: usize },
+    Queued {
+        pages: usize,
+    },
     Held,
     /// Try again after this time.
     Again(Duration),
@@ -257,7 +259,13 @@ pub(super) async fn decide(
         let decision = pipeline::decide(&reading, &receipt, &knowledge);
         if logged {
             let understanding = &decision.understanding;
-            log::document_understood(&id, understanding.document_type, understanding.type_confidence, understanding.fields.len(), decision.understood_in);
+            log::document_understood(
+                &id,
+                understanding.document_type,
+                understanding.type_confidence,
+                understanding.fields.len(),
+                decision.understood_in,
+            );
             log::document_linked(&id, decision.linked.status, decision.linked.candidates.len(), decision.linked_in);
         }
         pipeline::item(&id, &reading, &receipt, decision, arrivals)

@@ -1,4 +1,4 @@
-//! `nicufaxd submit`: one file from a script, such as a fax server's hook, stored while the script waits.
+//! `nicufaxd submit`: one file from a script, such as a fax server's hook, taken while the script waits.
 //!
 //! The same refusals as in a watched folder, told to the script at once instead of held. The file stays where it is:
 //! it is the script's own. Given again (a hook that did not see our answer), it is the same arrival.
@@ -11,9 +11,8 @@ use jiff::Timestamp;
 
 use super::source_file::{ReadError, SourceFile, source_key};
 use super::{Refusal, received_by};
-use crate::archive::{Archive, ArchiveError, Arrival, Content};
 use crate::clock;
-use crate::document::{DocumentId, Receipt};
+use crate::document::Receipt;
 
 /// What the script tells about the file.
 #[derive(Clone, Debug)]
@@ -37,8 +36,6 @@ pub enum SubmitError {
     Refused(#[from] Refusal),
     #[error("the file changed while it was read; submit it once it is complete")]
     Changed,
-    #[error("not stored: {0}; submit it again later")]
-    Archive(#[from] ArchiveError),
 }
 
 impl SubmitError {
@@ -48,13 +45,22 @@ impl SubmitError {
             // A disk or a network that fails may come back; a missing permission does not by itself.
             Self::Refused(Refusal::Unreadable(kind)) if *kind != io::ErrorKind::PermissionDenied => 75,
             Self::NoSuchFile | Self::Refused(_) => 65,
-            Self::Changed | Self::Archive(_) => 75,
+            Self::Changed => 75,
         }
     }
 }
 
-/// Stores a file; durable when it returns. Blocks.
-pub fn submit(archive: &Archive, file: &Path, options: SubmitOptions) -> Result<DocumentId, SubmitError> {
+/// A file as it goes to the archive, or over the control socket to the daemon that has the archive open.
+#[derive(Debug)]
+pub struct Submission {
+    pub bytes: Vec<u8>,
+    pub receipt: Receipt,
+    /// See [`Arrival`](crate::archive::Arrival).
+    pub source_key: String,
+}
+
+/// Reads a file as far as it may be accepted. Blocks. Nothing is stored yet.
+pub fn take(file: &Path, options: &SubmitOptions) -> Result<Submission, SubmitError> {
     let mut opened = SourceFile::open(file)?;
     let fingerprint = opened.fingerprint;
     let bytes = opened.read_whole(options.max_bytes)?;
@@ -63,16 +69,16 @@ pub fn submit(archive: &Archive, file: &Path, options: SubmitOptions) -> Result<
     let path = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
     let source_key = source_key(&options.source, &path.to_string_lossy(), &fingerprint);
     let receipt = Receipt {
-        source: options.source,
+        source: options.source.clone(),
         source_file: name,
-        sender: options.sender,
+        sender: options.sender.clone(),
         received_at: options.received_at.unwrap_or_else(|| received_by(fingerprint.modified_ns, clock::now())),
         receiver: None,
         reported_pages: None,
         received_with_errors: false,
-        note: options.note,
+        note: options.note.clone(),
     };
-    Ok(archive.accept(Arrival { content: Content::Bytes(bytes), receipt, source_key })?.document)
+    Ok(Submission { bytes, receipt, source_key })
 }
 
 impl From<ReadError> for SubmitError {
@@ -91,6 +97,8 @@ mod tests {
     use std::io::Write;
 
     use super::*;
+    use crate::archive::{Arrival, Content};
+    use crate::document::DocumentId;
 
     fn options() -> SubmitOptions {
         SubmitOptions {
@@ -108,9 +116,11 @@ mod tests {
         let archive = crate::intake::testing::archive(folder.path());
         let path = folder.path().join("0042.tif");
         File::create(&path).unwrap().write_all(b"II*\0").unwrap();
-        let id = submit(&archive, &path, options()).unwrap();
-        assert_eq!(id, DocumentId::of(b"II*\0"));
-        assert_eq!(submit(&archive, &path, options()).unwrap(), id);
+        for _ in 0..2 {
+            let Submission { bytes, receipt, source_key } = take(&path, &options()).unwrap();
+            let accepted = archive.accept(Arrival { content: Content::Bytes(bytes), receipt, source_key }).unwrap();
+            assert_eq!(accepted.document, DocumentId::of(b"II*\0"));
+        }
         assert!(path.exists());
         let receipts = crate::intake::testing::receipts(&archive);
         assert_eq!(receipts.len(), 1);
@@ -121,9 +131,8 @@ mod tests {
     #[test]
     fn a_script_is_told_whether_trying_again_is_of_use() {
         let folder = tempfile::tempdir().unwrap();
-        let archive = crate::intake::testing::archive(folder.path());
         let path = folder.path().join("0042.tif");
-        let code = |path: &Path| submit(&archive, path, options()).unwrap_err().exit_code();
+        let code = |path: &Path| take(path, &options()).unwrap_err().exit_code();
         assert_eq!(code(&path), 65);
         File::create(&path).unwrap();
         assert_eq!(code(&path), 65);

@@ -118,7 +118,7 @@ pub enum Urgency {
 }
 
 /// What the pool is doing.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct PoolStatus {
     /// Workers configured.
     pub workers: usize,

@@ -160,6 +160,11 @@ impl TypeRules {
         })
     }
 
+    /// How many rules there are.
+    pub fn count(&self) -> usize {
+        self.rules.len()
+    }
+
     /// The rules delivered with the program.
     #[expect(clippy::expect_used, reason = "the file is part of the program; a test parses it")]
     pub fn builtin() -> Self {

@@ -44,6 +44,8 @@ pub enum ExportError {
     Folder { folder: PathBuf, error: io::Error },
     #[error("{file} cannot be written ({error}); make room, or correct the export folder's permissions")]
     File { file: &'static str, error: io::Error },
+    #[error("{file} cannot be read ({error}); correct the export folder's permissions")]
+    Unreadable { file: &'static str, error: io::Error },
     #[error("item {item} cannot be put into the export ({error}); it is still in the archive")]
     Item { item: ItemId, error: io::Error },
     #[error("the items cannot be read: {0}")]
@@ -67,6 +69,30 @@ pub fn write_queue(folder: &Path, archive: &Archive) -> Result<usize, ExportErro
     }
     sheets.write(folder, clock::now())?;
     Ok(sheets.0.len())
+}
+
+/// Names the files under `folder` that do not say what the archive says; `index.html` also tells when it was written,
+/// so it is not compared. Blocks.
+pub fn disagreements(folder: &Path, archive: &Archive) -> Result<Vec<&'static str>, ExportError> {
+    let mut sheets = Sheets::default();
+    for item in archive.items() {
+        sheets.add(&item?)?;
+    }
+    sheets.sort();
+    let mut differing = Vec::new();
+    for (file, head) in [("queue.jsonl", String::new()), ("queue.csv", csv::head())] {
+        let there = match std::fs::read(folder.join(file)) {
+            Ok(bytes) => bytes,
+            // A state directory that no daemon has run on yet has no exports, and nothing to say in them.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && sheets.0.is_empty() => continue,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(ExportError::Unreadable { file, error }),
+        };
+        if there != sheets.parts(file, &head, "").collect::<Vec<_>>().concat() {
+            differing.push(file);
+        }
+    }
+    Ok(differing)
 }
 
 /// Writes the files at the start, then within 2 s of every change, and a last time for what is still new when `stop`
@@ -170,8 +196,22 @@ impl Sheets {
         Ok(())
     }
 
-    fn write(&mut self, folder: &Path, written_at: Timestamp) -> Result<(), ExportError> {
+    fn sort(&mut self) {
         self.0.sort_by(|a, b| (a.no_due, a.due_at, &a.id).cmp(&(b.no_due, b.due_at, &b.id)));
+    }
+
+    /// One file's content, in parts.
+    fn parts<'a>(&'a self, file: &'static str, head: &'a str, foot: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        let lines = self.0.iter().map(move |lines| match file {
+            "queue.jsonl" => lines.json.as_bytes(),
+            "queue.csv" => &lines.csv,
+            _ => lines.html.as_bytes(),
+        });
+        std::iter::once(head.as_bytes()).chain(lines).chain([foot.as_bytes()])
+    }
+
+    fn write(&mut self, folder: &Path, written_at: Timestamp) -> Result<(), ExportError> {
+        self.sort();
         DirBuilder::new()
             .recursive(true)
             .mode(0o750)
@@ -184,12 +224,7 @@ impl Sheets {
             ("queue.csv", csv::head(), String::new()),
             ("index.html", page.head(), page.foot()),
         ] {
-            let lines = self.0.iter().map(|lines| match file {
-                "queue.jsonl" => lines.json.as_bytes(),
-                "queue.csv" => &lines.csv,
-                _ => lines.html.as_bytes(),
-            });
-            let parts = std::iter::once(head.as_bytes()).chain(lines).chain([foot.as_bytes()]);
+            let parts = self.parts(file, &head, &foot);
             replacements
                 .push(Replacement::write(folder, file, parts).map_err(|error| ExportError::File { file, error })?);
         }
