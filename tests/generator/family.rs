@@ -1,13 +1,13 @@
-//! The family of sample documents: who, which layout, how it was sent, and the truth about it.
+//! The planned documents made: drawn, sent, and each with the truth about it.
 
 use std::io;
 
-use nicufaxd::document::{DocumentType, ReviewElement, TransferDirection};
+use nicufaxd::document::{DocumentType, TransferDirection};
 use serde_json::{Value, json};
 
 use super::ccitt::{Bitmap, Encoding, FillOrder};
 use super::facts::{Facts, Marks};
-use super::layouts::{Layout, admission, forms, junk, narrative, review};
+use super::plans::{Plan, Who, plans, strangers};
 use super::random::Random;
 use super::registry::{CLOSED, Case, FACILITIES, Facility, TODAY, after, cases};
 use super::scan::{Scan, Turn, scan};
@@ -39,165 +39,6 @@ pub struct Sample {
     pub received_with_errors: bool,
     /// One line of `truth.jsonl`.
     pub truth: Value,
-}
-
-/// Whose document it is.
-#[derive(Clone, Copy, Debug)]
-enum Who {
-    /// By place in [`cases`].
-    Case(usize),
-    /// By place in [`strangers`]: a NICU baby without a case.
-    Stranger(usize),
-    /// No NICU baby at all; the word is the truth's `other_kind`.
-    Nobody(&'static str),
-}
-
-#[derive(Clone)]
-struct Plan {
-    family: &'static str,
-    layout: Layout,
-    kind: DocumentType,
-    who: Who,
-    marks: Marks,
-    omitted: &'static [ReviewElement],
-    /// Where a transfer goes, by place in [`FACILITIES`].
-    receiving: usize,
-    delivery: Option<Delivery>,
-    scan: Option<Scan>,
-    damaged: bool,
-    special: Option<&'static str>,
-    /// Pages (1-based) that are a cover sheet.
-    covers: &'static [usize],
-}
-
-fn plan(family: &'static str, layout: Layout, kind: DocumentType, who: Who) -> Plan {
-    Plan {
-        family,
-        layout,
-        kind,
-        who,
-        marks: Marks::All,
-        omitted: &[],
-        receiving: 0,
-        delivery: None,
-        scan: None,
-        damaged: false,
-        special: None,
-        covers: if family == "cover_and_note" { &[1] } else { &[] },
-    }
-}
-
-const G3: Delivery = Delivery::Tiff(Storage::Fax(Encoding::Group3OneDimensional, FillOrder::LeastSignificantFirst));
-
-/// The documents, the most telling dozen first.
-fn plans() -> Vec<Plan> {
-    use DocumentType::{
-        AdmissionNotification as Admission, Appeal, ConcurrentReview as Review, Discharge, Other,
-        OutOfNetworkException as Network, P2pRequest as PeerToPeer, PriorAuthorization as Equipment, Readmission,
-        Transfer,
-    };
-    use ReviewElement::{BedType, DischargeNeeds, Fen, Meds, Resp, Weight};
-    use Who::{Case, Nobody, Stranger};
-    let unmarked = |plan: Plan| Plan { marks: Marks::None, special: Some("ambiguous_twins"), ..plan };
-    let twin = |plan: Plan| Plan { special: Some("twin"), ..plan };
-    let record_only = |plan: Plan| Plan { marks: Marks::RecordNumberOnly, ..plan };
-    let lacking = |plan: Plan, omitted: &'static [ReviewElement]| Plan { omitted, ..plan };
-    let unknown = |plan: Plan| Plan { special: Some("unmatched"), ..plan };
-    let turned = |plan: Plan, turn: Turn| Plan { scan: Some(Scan { turn, ..Scan::default() }), ..plan };
-    let to = |plan: Plan, receiving: usize| Plan { receiving, ..plan };
-    vec![
-        // The dozen of the demonstration.
-        plan("progress_note", review::progress_note, Review, Case(0)),
-        plan("face_sheet", admission::face_sheet, Admission, Case(12)),
-        twin(plan("criteria_sheet", review::criteria_sheet, Review, Case(22))),
-        unmarked(plan("flowsheet", review::flowsheet, Review, Case(30))),
-        to(plan("transfer_form", forms::transfer_form, Transfer, Case(4)), 2),
-        plan("discharge_summary", narrative::discharge_summary, Discharge, Case(10)),
-        plan("letter", narrative::letter, PeerToPeer, Case(6)),
-        plan("equipment_request", forms::equipment_request, Equipment, Case(19)),
-        unknown(plan("ticked_form", forms::ticked_form, Review, Stranger(0))),
-        lacking(plan("cover_and_note", review::cover_and_note, Review, Case(8)), &[BedType, DischargeNeeds]),
-        plan("readmission_memo", narrative::readmission_memo, Readmission, Case(3)),
-        plan("junk_marketing", junk::marketing, Other, Nobody("marketing")),
-        // More of each kind.
-        plan("letter", narrative::letter, Appeal, Case(13)),
-        plan("letter", narrative::letter, Network, Case(16)),
-        to(plan("transfer_form", forms::transfer_form, Transfer, Case(15)), 4),
-        to(plan("transfer_form", forms::transfer_form, Transfer, Case(17)), 1),
-        to(plan("transfer_form", forms::transfer_form, Transfer, Case(9)), 3),
-        record_only(lacking(plan("handwritten_form", admission::handwritten_form, Review, Case(11)), &[Meds])),
-        plan("handwritten_form", admission::handwritten_form, Admission, Case(20)),
-        Plan { special: Some("collision"), ..plan("face_sheet", admission::face_sheet, Admission, Case(5)) },
-        Plan {
-            special: Some("collision"),
-            ..record_only(plan("cover_and_note", review::cover_and_note, Review, Case(38)))
-        },
-        turned(plan("ticked_form", forms::ticked_form, Review, Case(1)), Turn::UpsideDown),
-        turned(plan("criteria_sheet", review::criteria_sheet, Review, Case(2)), Turn::Quarter),
-        Plan { damaged: true, delivery: Some(G3), ..plan("ticked_form", forms::ticked_form, Review, Case(7)) },
-        lacking(plan("progress_note", review::progress_note, Review, Case(14)), &[Weight]),
-        lacking(record_only(plan("flowsheet", review::flowsheet, Review, Case(18))), &[Resp, Fen]),
-        lacking(plan("letter", narrative::letter, Review, Case(21)), &[]),
-        plan("ticked_form", forms::ticked_form, Discharge, Case(3)),
-        plan("ticked_form", forms::ticked_form, Admission, Case(2)),
-        // Twins and triplets with a mark that tells them apart.
-        twin(record_only(plan("progress_note", review::progress_note, Review, Case(23)))),
-        twin(plan("ticked_form", forms::ticked_form, Discharge, Case(24))),
-        twin(record_only(plan("flowsheet", review::flowsheet, Review, Case(25)))),
-        twin(record_only(plan("handwritten_form", admission::handwritten_form, Admission, Case(26)))),
-        twin(plan("equipment_request", forms::equipment_request, Equipment, Case(28))),
-        twin(record_only(plan("cover_and_note", review::cover_and_note, Review, Case(29)))),
-        twin(plan("discharge_summary", narrative::discharge_summary, Discharge, Case(35))),
-        twin(to(plan("transfer_form", forms::transfer_form, Transfer, Case(36)), 1)),
-        // Twins and triplets without any.
-        unmarked(plan("cover_and_note", review::cover_and_note, Review, Case(32))),
-        unmarked(plan("handwritten_form", admission::handwritten_form, Review, Case(31))),
-        unmarked(plan("progress_note", review::progress_note, Review, Case(33))),
-        unmarked(plan("readmission_memo", narrative::readmission_memo, Readmission, Case(34))),
-        // No case: strangers who look like somebody.
-        unknown(plan("face_sheet", admission::face_sheet, Admission, Stranger(1))),
-        unknown(record_only(plan("progress_note", review::progress_note, Review, Stranger(2)))),
-        unknown(plan("letter", narrative::letter, Appeal, Stranger(0))),
-        // The rest.
-        Plan {
-            special: Some("closed"),
-            ..plan("readmission_memo", narrative::readmission_memo, Readmission, Case(CLOSED))
-        },
-        Plan { delivery: Some(Delivery::Jpeg), ..plan("progress_note", review::progress_note, Review, Case(37)) },
-        Plan { delivery: Some(Delivery::Png), ..plan("criteria_sheet", review::criteria_sheet, Review, Case(39)) },
-        plan("junk_adult", junk::adult_record, Other, Nobody("adult")),
-        plan("junk_blank", junk::blank, Other, Nobody("blank")),
-    ]
-}
-
-/// Babies without a case, each like somebody who has one.
-fn strangers(cases: &[Case]) -> Vec<Case> {
-    let like = |place: usize, serial: u32, days: i64| {
-        let model = &cases[place];
-        Case {
-            case_id: String::new(),
-            mrn: format!("{}{}", model.facility.records.0, model.facility.records.1 + 5_000 + serial),
-            member_id: format!("ZKQ8{:08}", 31_560_000 + serial),
-            auth_number: format!("25{:08}", 71_240_000 + serial),
-            dob: after(model.dob, days),
-            admit_date: after(model.dob, days),
-            ..model.clone()
-        }
-    };
-    vec![
-        // Another family's girl, born a week later in the same nursery.
-        Case { first_name: "Baby Girl", mother_first: "Deirdre", ..like(0, 11, 7) },
-        // The same surname and birthday in another town.
-        Case {
-            first_name: "Babyboy",
-            mother_first: "Greta",
-            facility: &FACILITIES[3],
-            mrn: "L3399120".to_owned(),
-            ..like(2, 23, 0)
-        },
-        // A brother of nobody: a surname that the registry has only for a girl.
-        Case { first_name: "Callum", sex: "M", mother_first: "Ruth", mother_last: "Applegate", ..like(19, 37, -9) },
-    ]
 }
 
 /// Whether the receiving hospital's unit is of a higher, the same or a lower level.
@@ -236,18 +77,26 @@ fn sample(
     strangers: &[Case],
 ) -> io::Result<Sample> {
     let document_seed = seed.wrapping_mul(1_000_003).wrapping_add(number as u64);
-    let case = match plan.who {
-        Who::Case(place) => &cases[place],
-        Who::Stranger(place) => &strangers[place],
-        Who::Nobody(_) => &cases[0],
-    };
-    let mut facts = Facts::new(case, document_seed);
-    facts.marks = plan.marks;
-    facts.omitted = plan.omitted.to_vec();
-    facts.receiving = (plan.kind == DocumentType::Transfer).then(|| &FACILITIES[plan.receiving]);
-    facts.written = after(TODAY, -((number % 3) as i64));
-    let sheets = (plan.layout)(fonts, &facts, plan.kind);
-    let sender: String = case.facility.fax.chars().filter(char::is_ascii_digit).collect();
+    let mut sheets = Vec::new();
+    let mut segments = Vec::new();
+    let mut sender = String::new();
+    for who in [Some(plan.who), plan.second].into_iter().flatten() {
+        let case = match who {
+            Who::Case(place) => &cases[place],
+            Who::Stranger(place) => &strangers[place],
+            Who::Nobody(_) => &cases[0],
+        };
+        sender = case.facility.fax.chars().filter(char::is_ascii_digit).collect();
+        let mut facts = Facts::new(case, document_seed.wrapping_add(segments.len() as u64));
+        facts.marks = plan.marks;
+        facts.omitted = plan.omitted.to_vec();
+        facts.receiving = (plan.kind == DocumentType::Transfer).then(|| &FACILITIES[plan.receiving]);
+        facts.written = after(TODAY, -((number % 3) as i64));
+        let drawn = (plan.layout)(fonts, &facts, plan.kind);
+        let pages = [sheets.len() + 1, sheets.len() + drawn.len()];
+        sheets.extend(drawn);
+        segments.push(segment(plan, who, &facts, pages, cases));
+    }
 
     let (delivery, how) = sent(plan, number, document_seed);
     let damaged = if plan.damaged { vec![410, 411, 412, 413, 1250, 1251] } else { Vec::new() };
@@ -259,34 +108,16 @@ fn sample(
         Delivery::Png => "png",
     };
     let file = format!("{:04}-{}.{extension}", number + 1, plan.family.replace('_', "-"));
-
-    let mut segment = json!({
-        "pages": [1, sheets.len()],
-        "document_type": plan.kind.name(),
-        "family": plan.family,
-        "match": matched(plan, case, cases),
-        "fields": facts.printed(),
-        "missing": if plan.kind == DocumentType::ConcurrentReview { facts.missing() } else { Vec::new() },
-    });
-    if let Some(receiving) = facts.receiving {
-        segment["transfer_direction"] = json!(direction(case.facility, receiving));
-    }
-    if matches!(plan.who, Who::Case(CLOSED)) {
-        segment["case_status"] = json!("closed");
-    }
-    if let Who::Nobody(kind) = plan.who {
-        segment["other_kind"] = json!(kind);
-    }
     let blank = plan.family == "junk_blank";
     let truth = json!({
         "file": file,
         "source": "fax",
         "mailbox": null,
         "sender_fax": sender,
-        "received_at": format!("2026-03-16T{:02}:{:02}:00", 7 + number / 60, number % 60),
+        "received_at": format!("2026-03-16T{:02}:{:02}:00", (7 + number / 60) % 24, number % 60),
         "format": format_name(delivery),
         "pages": sheets.len(),
-        "segments": [segment],
+        "segments": segments,
         "cover_pages": plan.covers,
         "blank_pages": if blank { vec![1] } else { Vec::new() },
         "special": plan.special,
@@ -297,9 +128,31 @@ fn sample(
     Ok(Sample { file, bytes, sender, pages, received_with_errors: plan.damaged, truth })
 }
 
+/// The truth about one baby's pages (first and last, 1-based), after they were drawn.
+fn segment(plan: &Plan, who: Who, facts: &Facts<'_>, pages: [usize; 2], cases: &[Case]) -> Value {
+    let mut segment = json!({
+        "pages": pages,
+        "document_type": plan.kind.name(),
+        "family": plan.family,
+        "match": matched(who, plan.marks, facts.case, cases),
+        "fields": facts.printed(),
+        "missing": if plan.kind == DocumentType::ConcurrentReview { facts.missing() } else { Vec::new() },
+    });
+    if let Some(receiving) = facts.receiving {
+        segment["transfer_direction"] = json!(direction(facts.case.facility, receiving));
+    }
+    if matches!(who, Who::Case(CLOSED)) {
+        segment["case_status"] = json!("closed");
+    }
+    if let Who::Nobody(kind) = who {
+        segment["other_kind"] = json!(kind);
+    }
+    segment
+}
+
 /// The truth's match: by the marks that the paper carries, one case, several or none.
-fn matched(plan: &Plan, case: &Case, cases: &[Case]) -> Value {
-    let ids: Vec<&str> = match (plan.who, plan.marks) {
+fn matched(who: Who, marks: Marks, case: &Case, cases: &[Case]) -> Value {
+    let ids: Vec<&str> = match (who, marks) {
         (Who::Nobody(_) | Who::Stranger(_), _) => Vec::new(),
         (Who::Case(_), Marks::All | Marks::RecordNumberOnly) => vec![&case.case_id],
         // Nothing printed but the sex tells brothers and sisters apart.

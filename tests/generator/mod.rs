@@ -15,6 +15,7 @@ pub mod hostile;
 pub mod layouts;
 pub mod pdf;
 pub mod picture;
+pub mod plans;
 pub mod random;
 pub mod registry;
 mod run_codes;
