@@ -9,10 +9,11 @@
 //! * what is printed and disagrees is an objection, whatever the score.
 
 use super::LinkPolicy;
-use super::compare::{Comparison, DobState, IdState, misprinted};
+use super::compare::{Comparison, DobState, misprinted};
+use super::identifiers::IdState;
 use super::index::{IdKind, Index, Rivalry, Traits};
+use super::labels::Label;
 use super::names;
-use super::printed::Label;
 use super::registry::{Case, CaseStatus};
 use super::spot::Printed;
 use crate::document::{Candidate, Match, MatchStatus};
@@ -112,9 +113,8 @@ impl Decision<'_> {
                 objections.push("no identifier and no birth date agree".to_owned());
             }
             let named = best.full_name && (best.member() || best.mother_full || best.facility);
-            let family =
-                best.mother_full && (best.newborn_name && best.facility || best.surname && best.agrees(IdKind::Member));
-            if !(named || family && !self.printed.tells_of_multiples()) {
+            // Without a legal first name an unregistered twin could be meant, and nothing would tell.
+            if !named {
                 objections.push("no identifier agrees, and the name is not enough".to_owned());
             }
             if matches!(best.id(IdKind::Member).state, IdState::Other) {
@@ -264,7 +264,7 @@ impl Decision<'_> {
             !traits.legal_first.iter().any(|&name| similar(self.index.spelling(name), first))
         });
         let expected = traits.legal_first.is_empty();
-        let excused = if expected && best.own_ids() >= 1 { 1 } else { 0 };
+        let excused = usize::from(expected && best.own_ids() >= 1);
         let renamed = !expected && !best.full_name && best.own_ids() >= 2 && self.index.rivals(best.case).is_empty();
         if firsts.len() > excused && !(renamed && firsts.len() == 1) {
             let pages: Vec<String> = firsts.iter().map(|(_, page)| page.to_string()).collect();

@@ -6,8 +6,9 @@ use std::collections::{HashMap, HashSet};
 use jiff::civil::Date;
 
 use super::index::{Index, NameId, bare_digits, merge};
+use super::labels::Label;
 use super::names::{self, GivenToken};
-use super::printed::{Label, PrintedDate, PrintedId, PrintedPage};
+use super::printed::{PrintedDate, PrintedId, PrintedPage};
 use crate::document::{Field, FieldValue, Reading, Understanding};
 
 /// Everything printed, from the words and from the understood fields.
@@ -124,11 +125,8 @@ impl Printed {
         let births: HashMap<Date, f64> = self
             .dates
             .iter()
-            .filter_map(|date| match date.label {
-                Label::BirthDate => Some((date.date, 6.0)),
-                Label::None => Some((date.date, 4.0)),
-                _ => None,
-            })
+            .filter(|date| matches!(date.label, Label::BirthDate | Label::None))
+            .map(|date| (date.date, if date.label == Label::BirthDate { 6.0 } else { 4.0 }))
             .collect();
         for (birth, weight) in births {
             for &case in index.born_on(birth) {
