@@ -160,7 +160,7 @@ impl Decision<'_> {
         printed
             .filter(|date| case.dob.is_some_and(|dob| misprinted(date.date, dob)))
             .flat_map(|date| self.index.born_on(date.date))
-            .any(|&other| other != best.case && surname(other) == surname(best.case))
+            .any(|other| other.case != best.case && surname(other.case) == surname(best.case))
     }
 
     /// The sibling rule: a mark for this case against each that it could be taken for, and none the other way.

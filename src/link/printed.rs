@@ -63,8 +63,6 @@ pub(super) struct PrintedPage {
     pub ids: Vec<PrintedId>,
     pub dates: Vec<PrintedDate>,
     pub sexes: Vec<Sex>,
-    /// A word for a multiple birth stands there (`twin`, `multiple gestation`).
-    pub multiples: bool,
 }
 
 impl PrintedPage {
@@ -73,11 +71,6 @@ impl PrintedPage {
         let mut printed = Self { number: page.number, ..Self::default() };
         for at in 0..tokens.len() {
             let Some(token) = tokens.get(at) else { continue };
-            printed.multiples |= matches!(
-                token.folded.as_str(),
-                "TWIN" | "TWINS" | "TRIPLET" | "TRIPLETS" | "MULTIPLES" | "TWINA" | "TWINB" | "DIDI" | "MODI" | "MOMO"
-            ) || (token.folded == "MULTIPLE"
-                && matches!(tokens.get(at + 1), Some(next) if matches!(next.folded.as_str(), "GESTATION" | "BIRTH")));
             let dates = dates_at(&tokens, at);
             if !dates.is_empty() {
                 let label = date_label(&tokens, at);
