@@ -91,7 +91,7 @@ impl Decision<'_> {
         if best.score < prior + self.policy.accept {
             objections.push("too little agrees".to_owned());
         }
-        self.identity(best, case, &mut objections);
+        self.identity(best, case, traits, &mut objections);
         self.marks(best, traits, &mut objections);
         self.others(best, considered, &mut objections);
         self.strange_pages(best, traits, &mut objections);
@@ -99,7 +99,7 @@ impl Decision<'_> {
     }
 
     /// Whether the facts themselves are enough to say who the baby is, siblings apart.
-    fn identity(&self, best: &Comparison, case: &Case, objections: &mut Vec<String>) {
+    fn identity(&self, best: &Comparison, case: &Case, traits: &Traits, objections: &mut Vec<String>) {
         let own = best.own_ids();
         let strong_name = best.full_name || best.mother_full || best.mothers_child;
         if best.adult {
@@ -113,8 +113,10 @@ impl Decision<'_> {
                 objections.push("no identifier and no birth date agree".to_owned());
             }
             let named = best.full_name && (best.member() || best.mother_full || best.facility);
-            // Without a legal first name an unregistered twin could be meant, and nothing would tell.
-            if !named {
+            // Without a legal first name an unregistered twin could be meant; only the birth order tells.
+            let ordered = traits.order.is_some_and(|order| best.orders == [order]);
+            let family = ordered && best.newborn_name && best.mother_full && best.agrees(IdKind::Member);
+            if !(named || family) {
                 objections.push("no identifier agrees, and the name is not enough".to_owned());
             }
             if matches!(best.id(IdKind::Member).state, IdState::Other) {
