@@ -9,10 +9,11 @@
 //! * what is printed and disagrees is an objection, whatever the score.
 
 use super::LinkPolicy;
-use super::compare::{Comparison, DobState, IdState, misprinted};
+use super::compare::{Comparison, DobState, misprinted};
+use super::identifiers::IdState;
 use super::index::{IdKind, Index, Rivalry, Traits};
+use super::labels::Label;
 use super::names;
-use super::printed::Label;
 use super::registry::{Case, CaseStatus};
 use super::spot::Printed;
 use crate::document::{Candidate, Match, MatchStatus};
@@ -90,7 +91,7 @@ impl Decision<'_> {
         if best.score < prior + self.policy.accept {
             objections.push("too little agrees".to_owned());
         }
-        self.identity(best, case, &mut objections);
+        self.identity(best, case, traits, &mut objections);
         self.marks(best, traits, &mut objections);
         self.others(best, considered, &mut objections);
         self.strange_pages(best, traits, &mut objections);
@@ -98,7 +99,7 @@ impl Decision<'_> {
     }
 
     /// Whether the facts themselves are enough to say who the baby is, siblings apart.
-    fn identity(&self, best: &Comparison, case: &Case, objections: &mut Vec<String>) {
+    fn identity(&self, best: &Comparison, case: &Case, traits: &Traits, objections: &mut Vec<String>) {
         let own = best.own_ids();
         let strong_name = best.full_name || best.mother_full || best.mothers_child;
         if best.adult {
@@ -112,9 +113,10 @@ impl Decision<'_> {
                 objections.push("no identifier and no birth date agree".to_owned());
             }
             let named = best.full_name && (best.member() || best.mother_full || best.facility);
-            let family =
-                best.mother_full && (best.newborn_name && best.facility || best.surname && best.agrees(IdKind::Member));
-            if !(named || family && !self.printed.tells_of_multiples()) {
+            // Without a legal first name an unregistered twin could be meant; only the birth order tells.
+            let ordered = traits.order.is_some_and(|order| best.orders == [order]);
+            let family = ordered && best.newborn_name && best.mother_full && best.agrees(IdKind::Member);
+            if !(named || family) {
                 objections.push("no identifier agrees, and the name is not enough".to_owned());
             }
             if matches!(best.id(IdKind::Member).state, IdState::Other) {
@@ -160,7 +162,7 @@ impl Decision<'_> {
         printed
             .filter(|date| case.dob.is_some_and(|dob| misprinted(date.date, dob)))
             .flat_map(|date| self.index.born_on(date.date))
-            .any(|&other| other != best.case && surname(other) == surname(best.case))
+            .any(|other| other.case != best.case && surname(other.case) == surname(best.case))
     }
 
     /// The sibling rule: a mark for this case against each that it could be taken for, and none the other way.
@@ -264,7 +266,7 @@ impl Decision<'_> {
             !traits.legal_first.iter().any(|&name| similar(self.index.spelling(name), first))
         });
         let expected = traits.legal_first.is_empty();
-        let excused = if expected && best.own_ids() >= 1 { 1 } else { 0 };
+        let excused = usize::from(expected && best.own_ids() >= 1);
         let renamed = !expected && !best.full_name && best.own_ids() >= 2 && self.index.rivals(best.case).is_empty();
         if firsts.len() > excused && !(renamed && firsts.len() == 1) {
             let pages: Vec<String> = firsts.iter().map(|(_, page)| page.to_string()).collect();

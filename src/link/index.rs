@@ -64,6 +64,14 @@ impl Traits {
     }
 }
 
+/// A case among those of one birthday, with what tells it from the others; side by side, since many are looked at.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Birth {
+    pub case: u32,
+    /// First tokens of the baby's surname, the mother's surname, and the first name.
+    pub names: [Option<NameId>; 3],
+}
+
 /// Why two cases could be taken for one another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Rivalry {
@@ -88,7 +96,7 @@ pub(super) struct Index {
     spelling: Vec<String>,
     /// Cases that have the name token in any role.
     bearers: Vec<Vec<u32>>,
-    births: HashMap<Date, Vec<u32>>,
+    births: HashMap<Date, Vec<Birth>>,
     rivals: HashMap<u32, Vec<(u32, Rivalry)>>,
     facility_cases: HashMap<String, u32>,
     shortest_id: usize,
@@ -158,7 +166,9 @@ impl Index {
             }
         }
         if let Some(dob) = case.dob {
-            self.births.entry(dob).or_default().push(at);
+            let first = traits.legal_first.first().copied().or(traits.mothers_child);
+            let names = [traits.surname.first().copied(), traits.mother_last.first().copied(), first];
+            self.births.entry(dob).or_default().push(Birth { case: at, names });
         }
         *self.facility_cases.entry(traits.facility.clone()).or_default() += 1;
         self.traits.push(traits);
@@ -206,8 +216,12 @@ impl Index {
         self.shortest_id.max(4)
     }
 
-    pub fn born_on(&self, dob: Date) -> &[u32] {
+    pub fn born_on(&self, dob: Date) -> &[Birth] {
         self.births.get(&dob).map_or(&[], Vec::as_slice)
+    }
+
+    pub fn vocabulary_size(&self) -> usize {
+        self.spelling.len()
     }
 
     pub fn bearers(&self, name: NameId) -> &[u32] {

@@ -8,12 +8,16 @@
 //! Pure: no clock, disk, network or thread. Never writes a value of the page or of a case into its reasons; a case
 //! is named by its id. Never links a case that a sibling could be taken for without a mark that tells them apart.
 //!
-//! In the order of the flow: `registry` and `index` are the loaded snapshot, `printed` what stands on a page, `spot`
-//! what of the registry stands there, `compare` the weights, `decide` the rules; `names` knows newborns' names.
+//! In the order of the flow: `registry` and `index` are the loaded snapshot, `printed` what stands on a page (with
+//! `labels` and `dates`), `spot` what of the registry stands there, `compare` the weights (with `identifiers`),
+//! `decide` the rules; `names` knows newborns' names.
 
 mod compare;
+mod dates;
 mod decide;
+mod identifiers;
 mod index;
+mod labels;
 mod names;
 mod printed;
 mod registry;

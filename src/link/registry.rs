@@ -132,7 +132,7 @@ impl Registry {
     pub fn parse(csv: &[u8]) -> Result<Self, RegistryError> {
         let text = std::str::from_utf8(csv).map_err(|error| {
             let before = csv.get(..error.valid_up_to()).unwrap_or_default();
-            RegistryError::NotUtf8 { line: 1 + before.iter().filter(|&&byte| byte == b'\n').count() as u64 }
+            RegistryError::NotUtf8 { line: before.split(|&byte| byte == b'\n').count() as u64 }
         })?;
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         if text.trim().is_empty() {

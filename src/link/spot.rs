@@ -6,8 +6,9 @@ use std::collections::{HashMap, HashSet};
 use jiff::civil::Date;
 
 use super::index::{Index, NameId, bare_digits, merge};
+use super::labels::Label;
 use super::names::{self, GivenToken};
-use super::printed::{Label, PrintedDate, PrintedId, PrintedPage};
+use super::printed::{PrintedDate, PrintedId, PrintedPage};
 use crate::document::{Field, FieldValue, Reading, Understanding};
 
 /// Everything printed, from the words and from the understood fields.
@@ -34,7 +35,7 @@ pub(super) struct Place {
 const NAME_REACH: usize = 3;
 
 /// A name with more bearers than this proposes nobody by itself, even beside a second name.
-const RARE_BEARERS: usize = 400;
+const RARE_BEARERS: usize = 200;
 
 /// Cases compared in full, rivals apart: a person is shown ten.
 const COMPARED: usize = 32;
@@ -72,10 +73,6 @@ impl Printed {
         self.run_together.iter().find(|(_, text)| stands(text, folded) || stands(text, fax)).map(|&(page, _)| page)
     }
 
-    pub fn tells_of_multiples(&self) -> bool {
-        self.pages.iter().any(|page| page.multiples)
-    }
-
     /// Places where all these name tokens stand together; the first token's places, for the longest is not rarer.
     pub fn mentions(&self, name: &[NameId]) -> Vec<Place> {
         let Some((first, rest)) = name.split_first() else { return Vec::new() };
@@ -106,10 +103,6 @@ impl Printed {
         self.pages.get(place.page).map_or(0, |page| page.number)
     }
 
-    pub fn has_name(&self, name: NameId) -> bool {
-        self.names.contains_key(&name)
-    }
-
     /// The cases that most on the pages speaks for, and those that could be taken for one of them; each once, in the
     /// registry's order.
     pub fn candidates(&self, index: &Index) -> Vec<u32> {
@@ -124,33 +117,39 @@ impl Printed {
         let births: HashMap<Date, f64> = self
             .dates
             .iter()
-            .filter_map(|date| match date.label {
-                Label::BirthDate => Some((date.date, 6.0)),
-                Label::None => Some((date.date, 4.0)),
-                _ => None,
-            })
+            .filter(|date| matches!(date.label, Label::BirthDate | Label::None))
+            .map(|date| (date.date, if date.label == Label::BirthDate { 6.0 } else { 4.0 }))
             .collect();
+        let mut printed = vec![false; index.vocabulary_size()];
+        for &name in self.names.keys() {
+            if let Some(stands) = printed.get_mut(name as usize) {
+                *stands = true;
+            }
+        }
+        let stands = |name: Option<NameId>| name.is_some_and(|name| printed.get(name as usize) == Some(&true));
         for (birth, weight) in births {
-            for &case in index.born_on(birth) {
-                let names = self.roles_named(index, case);
+            for born in index.born_on(birth) {
+                let [surname, mothers, first] = born.names.map(stands);
+                // The mother's surname is mostly the baby's, and counts once.
+                let names = u8::from(surname || mothers) + u8::from(first);
                 if names > 0 {
-                    *promise.entry(case).or_default() += weight + 3.0 * f64::from(names);
+                    *promise.entry(born.case).or_default() += weight + 3.0 * f64::from(names);
                 }
             }
         }
-        let mut named: HashMap<u32, (u8, f64)> = HashMap::new();
+        let mut named: Vec<(u32, f64)> = Vec::new();
         for &name in self.names.keys() {
             let bearers = index.bearers(name);
             if bearers.len() <= RARE_BEARERS {
-                for &case in bearers {
-                    let (count, rarity) = named.entry(case).or_default();
-                    *count = count.saturating_add(1);
-                    *rarity += index.rarity(bearers.len());
-                }
+                let rarity = index.rarity(bearers.len());
+                named.extend(bearers.iter().map(|&case| (case, rarity)));
             }
         }
-        for (case, (_, rarity)) in named.into_iter().filter(|&(_, (names, _))| names >= 2) {
-            *promise.entry(case).or_default() += rarity / 3.0;
+        named.sort_unstable_by_key(|&(case, _)| case);
+        for names in named.chunk_by(|(one, _), (other, _)| one == other).filter(|names| names.len() >= 2) {
+            if let Some(&(case, _)) = names.first() {
+                *promise.entry(case).or_default() += names.iter().map(|(_, rarity)| rarity).sum::<f64>() / 3.0;
+            }
         }
         let mut promising: Vec<(u32, f64)> = promise.into_iter().collect();
         promising.sort_unstable_by(|left, right| right.1.total_cmp(&left.1).then(left.0.cmp(&right.0)));
@@ -162,17 +161,6 @@ impl Printed {
         found.sort_unstable();
         found.dedup();
         found
-    }
-
-    /// How many of a case's names stand on the pages.
-    fn roles_named(&self, index: &Index, case: u32) -> u8 {
-        index.traits.get(case as usize).map_or(0, |traits| {
-            let stands = |role: &[NameId]| u8::from(role.iter().any(|&name| self.has_name(name)));
-            // The mother's surname is mostly the baby's, and counts once.
-            stands(&traits.surname).max(stands(&traits.mother_last))
-                + stands(&traits.legal_first)
-                + traits.mothers_child.map_or(0, |name| stands(&[name]))
-        })
     }
 }
 

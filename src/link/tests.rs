@@ -1,5 +1,7 @@
 //! Invented families, one trap each. Every expectation is what a careful nurse would do with the same page.
 
+#![allow(clippy::format_push_string, reason = "tests may allocate")]
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
