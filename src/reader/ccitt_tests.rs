@@ -142,14 +142,11 @@ fn decode(data: &[u8], coding: Coding, columns: u32, rows: u32) -> Strip {
     Decoder::default().decode(data, &Settings { coding, columns, rows, byte_aligned: false })
 }
 
-const CODINGS: [Coding; 4] =
-    [Coding::Group3, Coding::Group3TwoDimensional, Coding::Group4, Coding::AlignedRows];
+const CODINGS: [Coding; 4] = [Coding::Group3, Coding::Group3TwoDimensional, Coding::Group4, Coding::AlignedRows];
 
 /// A page of slanted strokes: every row differs a little from the one above.
 fn strokes(columns: usize, rows: usize) -> Vec<Vec<u8>> {
-    (0..rows)
-        .map(|y| (0..columns).map(|x| if (x + y) % 23 < 4 && x % 97 > 11 { 0 } else { 255 }).collect())
-        .collect()
+    (0..rows).map(|y| (0..columns).map(|x| if (x + y) % 23 < 4 && x % 97 > 11 { 0 } else { 255 }).collect()).collect()
 }
 
 fn picture(columns: usize, rows: usize) -> impl Strategy<Value = Vec<Vec<u8>>> {

@@ -228,13 +228,8 @@ fn scale_columns(pixels: &[u8], from: u32, to: u32) -> Vec<u8> {
     let mut scaled = Vec::with_capacity(pixels.len() / from as usize * to as usize);
     for row in pixels.chunks_exact(from as usize) {
         scaled.extend(table.iter().map(|(first, parts)| {
-            let sum: u32 = row
-                .get(*first..)
-                .unwrap_or(&[])
-                .iter()
-                .zip(parts)
-                .map(|(&pixel, &part)| part * u32::from(pixel))
-                .sum();
+            let sum: u32 =
+                row.get(*first..).unwrap_or(&[]).iter().zip(parts).map(|(&pixel, &part)| part * u32::from(pixel)).sum();
             ((sum + 128) >> 8) as u8
         }));
     }

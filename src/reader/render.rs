@@ -43,7 +43,9 @@ pub enum RenderError {
     TooManyPages { pages: u32, most: u32 },
     #[error("there is no page {page}: the document has {pages}")]
     NoSuchPage { page: u32, pages: u32 },
-    #[error("page {page} claims {width} x {height} pixels, {most} in all are allowed: raise the limit if it is genuine")]
+    #[error(
+        "page {page} claims {width} x {height} pixels, {most} in all are allowed: raise the limit if it is genuine"
+    )]
     PageTooLarge { page: u32, width: u64, height: u64, most: u64 },
     #[error("page {page} is damaged ({reason}): ask the sender to send it again")]
     DamagedPage { page: u32, reason: &'static str },
@@ -157,9 +159,7 @@ mod tests {
 
     fn png(width: u32, height: u32) -> Vec<u8> {
         let mut bytes = Vec::new();
-        DynamicImage::new_luma8(width, height)
-            .write_to(&mut Cursor::new(&mut bytes), image::ImageFormat::Png)
-            .unwrap();
+        DynamicImage::new_luma8(width, height).write_to(&mut Cursor::new(&mut bytes), image::ImageFormat::Png).unwrap();
         bytes
     }
 

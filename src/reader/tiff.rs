@@ -318,11 +318,8 @@ fn fax_page(directory: &Directory, (width, height): (u32, u32), compression: u64
         let mut damaged = 0;
         for &(data, rows) in &strips {
             let settings = ccitt::Settings { coding, columns: width, rows, byte_aligned: false };
-            let strip = if least_first {
-                decoder.decode(&reversed(data), &settings)
-            } else {
-                decoder.decode(data, &settings)
-            };
+            let strip =
+                if least_first { decoder.decode(&reversed(data), &settings) } else { decoder.decode(data, &settings) };
             damaged += strip.damaged;
             pixels.extend(strip.pixels);
         }
@@ -378,11 +375,14 @@ fn packed_page(directory: &Directory, (width, height): (u32, u32), compression: 
                 pixels.resize(pixels.len() + width as usize, 255);
                 continue;
             };
-            pixels.extend((0..width as usize).zip(packed.iter().flat_map(|byte| {
-                let byte = if least_first { byte.reverse_bits() } else { *byte };
-                (0..8).map(move |bit| byte & (0x80 >> bit) != 0)
-            }))
-            .map(|(_, one)| if one == black_is_one { 0 } else { 255 }));
+            pixels.extend(
+                (0..width as usize)
+                    .zip(packed.iter().flat_map(|byte| {
+                        let byte = if least_first { byte.reverse_bits() } else { *byte };
+                        (0..8).map(move |bit| byte & (0x80 >> bit) != 0)
+                    }))
+                    .map(|(_, one)| if one == black_is_one { 0 } else { 255 }),
+            );
         }
     }
     (pixels, missing)
