@@ -8,3 +8,4 @@ pub mod picture;
 pub mod render;
 pub mod straighten;
 pub mod tiff;
+mod tiff_colour;

@@ -113,7 +113,7 @@ pub fn render_page(bytes: &[u8], page: u32, limits: &RenderLimits) -> Result<Ren
 /// Whether the page's own instructions draw an object (`Do`) or a picture of their own (`BI`).
 fn draws_objects(sheet: &Page) -> bool {
     sheet.page_stream().is_some_and(|stream| {
-        stream.split(|byte| byte.is_ascii_whitespace()).any(|word| word == b"Do" || word == b"BI" || word == b"ID")
+        stream.split(u8::is_ascii_whitespace).any(|word| word == b"Do" || word == b"BI" || word == b"ID")
     })
 }
 
@@ -139,7 +139,7 @@ fn draw(sheet: &Page, page: u32, walk: &Walk, limits: &RenderLimits) -> Result<(
                 sink.store(true, Ordering::Relaxed);
             }
             // Unticked boxes of forms, nearly always; the ticked ones have an appearance.
-            _ => {}
+            InterpreterWarning::UnresolvedAnnotationAppearance | _ => {}
         }),
         ..InterpreterSettings::default()
     };

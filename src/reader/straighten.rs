@@ -246,7 +246,7 @@ fn unevenness(
 
 /// Turned clockwise by a small angle about its middle, white where nothing comes from; the size stays.
 fn rotated(picture: &Picture, degrees: f32) -> Picture {
-    let (width, height) = (picture.width as i64, picture.height as i64);
+    let (width, height) = (i64::from(picture.width), i64::from(picture.height));
     let (sine, cosine) = f64::from(degrees).to_radians().sin_cos();
     // Positions in 1/65536 of a pixel.
     let fixed = |value: f64| (value * 65536.0).round() as i64;

@@ -3,8 +3,11 @@
 use super::*;
 use crate::reader::render::inspect;
 
+/// A page's tags and its strip.
+type Content = (Vec<(u16, u32)>, Vec<u8>);
+
 /// A little-endian TIFF of one-strip pages: tags beside the data's, and the data.
-fn file(pages: &[(Vec<(u16, u32)>, Vec<u8>)]) -> Vec<u8> {
+fn file(pages: &[Content]) -> Vec<u8> {
     let mut bytes = b"II*\0\x08\0\0\0".to_vec();
     for (number, (tags, data)) in pages.iter().enumerate() {
         let mut tags = tags.clone();
@@ -27,9 +30,8 @@ fn file(pages: &[(Vec<(u16, u32)>, Vec<u8>)]) -> Vec<u8> {
 }
 
 /// A page 16 pixels wide: rows of 0x0f 0xff, plain.
-fn plain(rows: u32, extra: &[(u16, u32)]) -> (Vec<(u16, u32)>, Vec<u8>) {
+fn plain(rows: u32, extra: &[(u16, u32)]) -> Content {
     let mut tags = vec![(tag::WIDTH, 16), (tag::HEIGHT, rows), (tag::COMPRESSION, 1), (tag::PHOTOMETRIC, 1)];
-    // Four inches wide at 4 dots an inch would be no fax; 16 pixels are judged as 50 dots an inch and enlarged to 100.
     tags.extend(extra);
     (tags, [0x0f, 0xff].repeat(rows as usize))
 }
@@ -46,7 +48,7 @@ fn white_group_4(rows: usize) -> Vec<u8> {
         .collect()
 }
 
-fn fax(width: u32, height: u32, extra: &[(u16, u32)]) -> (Vec<(u16, u32)>, Vec<u8>) {
+fn fax(width: u32, height: u32, extra: &[(u16, u32)]) -> Content {
     let mut tags = vec![(tag::WIDTH, width), (tag::HEIGHT, height), (tag::COMPRESSION, 4), (tag::PHOTOMETRIC, 0)];
     tags.extend(extra);
     (tags, white_group_4(height as usize))
@@ -184,17 +186,20 @@ fn more_pages_than_allowed_are_refused() {
 
 #[test]
 fn pages_written_by_another_library_come_out_as_they_went_in() {
-    use ::tiff::encoder::{Compression, TiffEncoder, colortype};
+    use std::io::Cursor;
+
+    use ::tiff::encoder::{Compression, DeflateLevel, TiffEncoder, colortype};
     let grey: Vec<u8> = (0..200_u32 * 100).map(|index| (index % 251) as u8).collect();
-    for compression in
-        [Compression::Uncompressed, Compression::Lzw, Compression::Deflate(Default::default()), Compression::Packbits]
-    {
+    for compression in [
+        Compression::Uncompressed,
+        Compression::Lzw,
+        Compression::Deflate(DeflateLevel::default()),
+        Compression::Packbits,
+    ] {
         let mut bytes = Vec::new();
         let mut encoder = TiffEncoder::new(Cursor::new(&mut bytes)).unwrap().with_compression(compression);
         encoder.write_image::<colortype::Gray8>(200, 100, &grey).unwrap();
-        let directory = pages(&bytes, &RenderLimits::default()).unwrap();
-        let Some(Link::Page(directory)) = directory.first() else { panic!("no page") };
-        let (pixels, missing) = other_page(directory, 1, (200, 100), &RenderLimits::default()).unwrap();
+        let (pixels, missing) = tiff_colour::pixels(&bytes, 0, 1, (200, 100), &[], &RenderLimits::default()).unwrap();
         assert_eq!(missing, 0);
         assert!(pixels == grey);
     }
