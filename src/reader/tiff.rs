@@ -5,6 +5,8 @@
 //! two-dimensional flag not set) and never silent: what is missing is a flag on the page or an error for it. A broken
 //! link to a further page counts as a page that can't be read, since a page was there.
 
+use std::borrow::Cow;
+
 use super::ccitt::{self, Coding};
 use super::picture::judged_resolution;
 use super::render::{RenderError, RenderLimits, RenderedPage, check_size, squared};
@@ -247,7 +249,13 @@ pub fn render_page(bytes: &[u8], page: u32, limits: &RenderLimits) -> Result<Ren
         1 | 32773 if bilevel => packed_page(directory, size, compression),
         _ => {
             let palette = directory.numbers(tag::COLOR_MAP);
-            tiff_colour::pixels(bytes, directory.index, page, size, &palette, limits)?
+            // The `tiff` crate knows nothing of bit orders; the data of all but JPEG are reversed before they are coded.
+            if directory.number(tag::FILL_ORDER) == Some(2) && !matches!(compression, 6 | 7) {
+                let bytes = with_reversed_strips(directory);
+                tiff_colour::pixels(&bytes, directory.index, page, size, &palette, limits)?
+            } else {
+                tiff_colour::pixels(bytes, directory.index, page, size, &palette, limits)?
+            }
         }
     };
     if damaged >= size.1 {
@@ -298,6 +306,22 @@ fn strips<'a>(directory: &Directory<'a>, height: u32) -> Vec<(&'a [u8], u32)> {
 
 fn reversed(bytes: &[u8]) -> Vec<u8> {
     bytes.iter().map(|byte| byte.reverse_bits()).collect()
+}
+
+/// The file with the bits of this page's strips in the usual order.
+fn with_reversed_strips(directory: &Directory) -> Vec<u8> {
+    let mut bytes = directory.file.bytes.to_vec();
+    let offsets = directory.numbers(tag::STRIP_OFFSETS);
+    for (offset, count) in offsets.into_iter().zip(directory.numbers(tag::STRIP_BYTE_COUNTS)) {
+        let start = usize::try_from(offset).unwrap_or(usize::MAX);
+        let end = start.saturating_add(usize::try_from(count).unwrap_or(usize::MAX)).min(bytes.len());
+        if let Some(strip) = bytes.get_mut(start..end) {
+            for byte in strip {
+                *byte = byte.reverse_bits();
+            }
+        }
+    }
+    bytes
 }
 
 /// A page in a fax coding: grey pixels and the number of damaged rows.
@@ -361,13 +385,9 @@ fn packed_page(directory: &Directory, (width, height): (u32, u32), compression: 
     let mut pixels = Vec::with_capacity(width as usize * height as usize);
     let mut missing = 0;
     for (data, rows) in strips(directory, height) {
-        let unpacked;
-        let data = if compression == 1 {
-            data
-        } else {
-            unpacked = unpack_bits(data, stride * rows as usize);
-            &unpacked
-        };
+        // The bit order holds for the data as they lie in the file, packed or not.
+        let ordered = if least_first { Cow::Owned(reversed(data)) } else { Cow::Borrowed(data) };
+        let data = if compression == 1 { ordered } else { unpack_bits(&ordered, stride * rows as usize).into() };
         for row in 0..rows as usize {
             let Some(packed) = data.get(row * stride..(row + 1) * stride) else {
                 missing += 1;
@@ -376,10 +396,7 @@ fn packed_page(directory: &Directory, (width, height): (u32, u32), compression: 
             };
             pixels.extend(
                 (0..width as usize)
-                    .zip(packed.iter().flat_map(|byte| {
-                        let byte = if least_first { byte.reverse_bits() } else { *byte };
-                        (0..8).map(move |bit| byte & (0x80 >> bit) != 0)
-                    }))
+                    .zip(packed.iter().flat_map(|byte| (0..8).map(move |bit| byte & (0x80 >> bit) != 0)))
                     .map(|(_, one)| if one == black_is_one { 0 } else { 255 }),
             );
         }

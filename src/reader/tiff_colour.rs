@@ -5,8 +5,8 @@
 
 use std::io::Cursor;
 
-use tiff::ColorType;
 use tiff::decoder::{Decoder, DecodingResult, Limits};
+use tiff::{ColorType, TiffError};
 
 use super::picture::Picture;
 use super::render::{RenderError, RenderLimits};
@@ -22,7 +22,14 @@ pub fn pixels(
     limits: &RenderLimits,
 ) -> Result<(Vec<u8>, u32), RenderError> {
     const DAMAGED: &str = "its picture can't be decoded";
-    let damaged = |_| RenderError::DamagedPage { page, reason: DAMAGED };
+    let damaged = |error: TiffError| match error {
+        TiffError::UnsupportedError(_) => RenderError::Unsupported { page, what: "its kind of TIFF" },
+        TiffError::FormatError(_)
+        | TiffError::IoError(_)
+        | TiffError::LimitsExceeded
+        | TiffError::IntSizeError
+        | TiffError::UsageError(_) => RenderError::DamagedPage { page, reason: DAMAGED },
+    };
     let mut bounds = Limits::default();
     bounds.decoding_buffer_size = usize::try_from(limits.max_pixels.saturating_mul(8)).unwrap_or(usize::MAX);
     bounds.intermediate_buffer_size = bounds.decoding_buffer_size;
@@ -48,10 +55,14 @@ pub fn pixels(
     for chunk in 0..across.saturating_mul(height.div_ceil(chunk_height)) {
         let (left, top) = (chunk % across * chunk_width, chunk / across * chunk_height);
         let (wide, high) = decoder.chunk_data_dimensions(chunk);
-        let Ok(result) = decoder.read_chunk(chunk) else {
-            // What came before is kept; one lost tile costs the rows beside it too.
-            missing += high;
-            continue;
+        let result = match decoder.read_chunk(chunk) {
+            Ok(result) => result,
+            Err(error @ TiffError::UnsupportedError(_)) => return Err(damaged(error)),
+            Err(_) => {
+                // What came before is kept; one lost tile costs the rows beside it too.
+                missing += high;
+                continue;
+            }
         };
         let values = match (result, color.bit_depth()) {
             (DecodingResult::U8(values), 8) => values,

@@ -93,7 +93,7 @@ fn both_polarities_and_both_bit_orders_of_plain_pages_are_understood() {
     };
     assert_eq!(black_left(render(&file(&[plain(20, &[])]), 1).unwrap()), (0, 255));
     let mut tags = plain(20, &[]);
-    tags.0.retain(|tag| tag.0 != tag::PHOTOMETRIC);
+    tags.0.retain(|entry| entry.0 != tag::PHOTOMETRIC);
     assert_eq!(black_left(render(&file(&[tags]), 1).unwrap()), (255, 0));
     let mut tags = plain(20, &[(tag::FILL_ORDER, 2)]);
     tags.1 = [0xf0, 0xff].repeat(20);
@@ -203,6 +203,21 @@ fn pages_written_by_another_library_come_out_as_they_went_in() {
         assert_eq!(missing, 0);
         assert!(pixels == grey);
     }
+}
+
+#[test]
+fn deflated_strips_in_the_other_bit_order_are_understood() {
+    use std::io::Write;
+    let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(&[0x0f, 0xff].repeat(20)).unwrap();
+    let data: Vec<u8> = encoder.finish().unwrap().into_iter().map(u8::reverse_bits).collect();
+    let (mut tags, _) = plain(20, &[(tag::FILL_ORDER, 2), (tag::ROWS_PER_STRIP, 20)]);
+    tags.retain(|entry| entry.0 != tag::COMPRESSION);
+    tags.push((tag::COMPRESSION, 8));
+    let page = render(&file(&[(tags, data)]), 1).unwrap();
+    let row = page.picture.row(5);
+    assert!(page.flags.is_empty());
+    assert_eq!((row[0], row[row.len() - 1]), (0, 255));
 }
 
 proptest::proptest! {
