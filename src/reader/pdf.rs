@@ -397,9 +397,7 @@ fn fax_pixels(stream: &Stream, width: u32, height: u32) -> Option<(Vec<u8>, u32)
         .and_then(|decode| decode.iter::<f32>().next())
         .is_some_and(|first| first > 0.5);
     if settings.get::<bool>("BlackIs1").unwrap_or(false) != reversed {
-        for pixel in &mut strip.pixels {
-            *pixel = !*pixel;
-        }
+        strip.invert(width);
     }
     Some((strip.pixels, strip.damaged))
 }

@@ -329,6 +329,7 @@ fn fax_page(directory: &Directory, (width, height): (u32, u32), compression: u64
     let strips = strips(directory, height);
     let least_first = directory.number(tag::FILL_ORDER) == Some(2);
     let two_dimensional = directory.number(tag::T4_OPTIONS).is_some_and(|options| options & 1 == 1);
+    let black_is_zero = directory.number(tag::PHOTOMETRIC) == Some(1);
     let coding = match compression {
         2 => Coding::AlignedRows,
         3 if two_dimensional => Coding::Group3TwoDimensional,
@@ -341,8 +342,11 @@ fn fax_page(directory: &Directory, (width, height): (u32, u32), compression: u64
         let mut damaged = 0;
         for &(data, rows) in &strips {
             let settings = ccitt::Settings { coding, columns: width, rows, byte_aligned: false };
-            let strip =
+            let mut strip =
                 if least_first { decoder.decode(&reversed(data), &settings) } else { decoder.decode(data, &settings) };
+            if black_is_zero {
+                strip.invert(width);
+            }
             damaged += strip.damaged;
             pixels.extend(strip.pixels);
         }
@@ -365,16 +369,7 @@ fn fax_page(directory: &Directory, (width, height): (u32, u32), compression: u64
             }
         }
     }
-    if directory.number(tag::PHOTOMETRIC) == Some(1) {
-        invert(&mut best.0);
-    }
     best
-}
-
-fn invert(pixels: &mut [u8]) {
-    for pixel in pixels {
-        *pixel = !*pixel;
-    }
 }
 
 /// A bilevel page, eight pixels a byte, plain or `PackBits`: grey pixels and the number of missing rows.
