@@ -42,6 +42,15 @@ pub struct Strip {
     pub damaged: u32,
 }
 
+impl Strip {
+    /// Swaps ink and paper in the decoded rows; the missing ones below stay paper.
+    pub fn invert(&mut self, columns: u32) {
+        for pixel in self.pixels.iter_mut().take(self.rows as usize * columns as usize) {
+            *pixel = !*pixel;
+        }
+    }
+}
+
 /// The code stops making sense here.
 struct Damage;
 
@@ -99,11 +108,7 @@ impl Bits<'_> {
         let byte = self.position >> 3;
         let word = match self.data.get(byte..).unwrap_or(&[]) {
             [a, b, c, d, ..] => u32::from_be_bytes([*a, *b, *c, *d]),
-            rest => rest
-                .iter()
-                .chain(std::iter::repeat(&0))
-                .take(4)
-                .fold(0, |word, &byte| word << 8 | u32::from(byte)),
+            rest => rest.iter().chain(std::iter::repeat(&0)).take(4).fold(0, |word, &byte| word << 8 | u32::from(byte)),
         };
         word << (self.position & 7)
     }
@@ -211,13 +216,7 @@ impl RunCodes {
     }
 
     /// A row coded against `above` (T.4 4.2, T.6 2.2); on damage `changes` holds what came before.
-    fn row_against(
-        &self,
-        bits: &mut Bits,
-        columns: u32,
-        above: &[u32],
-        changes: &mut Changes,
-    ) -> Result<(), Damage> {
+    fn row_against(&self, bits: &mut Bits, columns: u32, above: &[u32], changes: &mut Changes) -> Result<(), Damage> {
         // The names are those of T.4: a0 is where the row stands, b1 the next change above to the other colour.
         let mut a0: i64 = -1;
         let mut black = false;

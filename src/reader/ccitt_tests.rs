@@ -142,14 +142,11 @@ fn decode(data: &[u8], coding: Coding, columns: u32, rows: u32) -> Strip {
     Decoder::default().decode(data, &Settings { coding, columns, rows, byte_aligned: false })
 }
 
-const CODINGS: [Coding; 4] =
-    [Coding::Group3, Coding::Group3TwoDimensional, Coding::Group4, Coding::AlignedRows];
+const CODINGS: [Coding; 4] = [Coding::Group3, Coding::Group3TwoDimensional, Coding::Group4, Coding::AlignedRows];
 
 /// A page of slanted strokes: every row differs a little from the one above.
 fn strokes(columns: usize, rows: usize) -> Vec<Vec<u8>> {
-    (0..rows)
-        .map(|y| (0..columns).map(|x| if (x + y) % 23 < 4 && x % 97 > 11 { 0 } else { 255 }).collect())
-        .collect()
+    (0..rows).map(|y| (0..columns).map(|x| if (x + y) % 23 < 4 && x % 97 > 11 { 0 } else { 255 }).collect()).collect()
 }
 
 fn picture(columns: usize, rows: usize) -> impl Strategy<Value = Vec<Vec<u8>>> {
@@ -306,4 +303,13 @@ fn a_page_shorter_than_announced_that_ends_properly_is_not_damaged() {
         assert_eq!((strip.rows, strip.damaged), (12, 0), "{coding:?}");
         assert!(strip.pixels[12 * 300..].iter().all(|&pixel| pixel == 255));
     }
+}
+
+#[test]
+fn rows_that_are_missing_stay_paper_when_ink_and_paper_are_swapped() {
+    let page = strokes(300, 12);
+    let mut strip = decode(&encode(&page, Coding::Group4), Coding::Group4, 300, 20);
+    strip.invert(300);
+    assert_eq!(strip.pixels[..12 * 300], page.concat().iter().map(|pixel| !pixel).collect::<Vec<_>>());
+    assert!(strip.pixels[12 * 300..].iter().all(|&pixel| pixel == 255));
 }

@@ -14,7 +14,9 @@ pub mod pdf;
 pub mod picture;
 pub mod render;
 pub mod tiff;
+mod tiff_colour;
 
+mod leptonica;
 pub mod straighten;
 
 pub mod tesseract;
