@@ -5,6 +5,7 @@
 //! nothing that came from outside.
 
 pub mod pool;
+mod process;
 pub mod protocol;
 pub mod worker;
 
