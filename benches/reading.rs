@@ -4,7 +4,8 @@
 //! pages of them. The baseline is as many processes as the pool has workers, each a bare engine that recognises the same
 //! pages, already rendered and straightened and lying uncompressed in files, one thread each; its processes take the
 //! next page as soon as they are free, so that it is as fast as it can be. Both sides' times hold starting and ending
-//! the processes. Prints the memory of the workers too (peak resident).
+//! the processes. Prints the processor time of either side too, which other work on the machine disturbs less, and the
+//! memory of the workers (peak resident). Only a release build tells the truth about rendering and straightening.
 
 #![expect(clippy::expect_used, reason = "a measurement that fails should say so and end")]
 
@@ -24,6 +25,13 @@ use nicufaxd::reader::straighten;
 use nicufaxd::reader::tesseract::Engine;
 
 const BASELINE: &str = "--as-baseline-process";
+
+/// Seconds that one side took.
+struct Cost {
+    wall: f64,
+    /// Of all its processes together.
+    processors: f64,
+}
 
 struct Fax {
     id: DocumentId,
@@ -57,14 +65,18 @@ fn main() -> ExitCode {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let mut ratios = Vec::new();
     for round in 1..=rounds {
-        let bare = baseline(&pictures, workers).as_secs_f64();
+        let bare = baseline(&pictures, workers);
         let (pool, words, memory) = runtime.block_on(read_with_pool(&faxes, workers));
-        let pool = pool.as_secs_f64();
-        ratios.push(pool / bare);
+        ratios.push(pool.wall / bare.wall);
         println!(
-            "round {round}: bare engines {bare:.1} s, pool {pool:.1} s, ratio {:.3}; {words} words; workers' peak \
-             memory {} MB",
-            pool / bare,
+            "round {round}: bare engines {:.1} s ({:.1} s of processors), pool {:.1} s ({:.1} s), ratio {:.3} ({:.3}); \
+             {words} words; workers' peak memory {} MB",
+            bare.wall,
+            bare.processors,
+            pool.wall,
+            pool.processors,
+            pool.wall / bare.wall,
+            pool.processors / bare.processors,
             memory / 1000
         );
     }
@@ -95,7 +107,7 @@ fn prepare(folder: &Path, prepared: &Path, most: usize) -> (Vec<Fax>, Vec<PathBu
             left -= 1;
             pages.push(page);
             if !rendered.picture.is_blank() {
-                let (picture, _, _) = straighten::prepare(rendered.picture);
+                let picture = straighten::prepare(rendered.picture).picture;
                 let path = prepared.join(pictures.len().to_string());
                 save(&path, &picture).expect("a picture can be written");
                 pictures.push(path);
@@ -138,10 +150,11 @@ fn recognise_what_is_named() {
     }
 }
 
-/// Wall time of bare engines on the pictures.
-fn baseline(pictures: &[PathBuf], processes: usize) -> Duration {
+/// What bare engines cost on the pictures.
+fn baseline(pictures: &[PathBuf], processes: usize) -> Cost {
     let program = std::env::current_exe().expect("this program");
     let waiting = Mutex::new(VecDeque::from(pictures.to_vec()));
+    let processors = Mutex::new(0.0);
     let start = Instant::now();
     std::thread::scope(|scope| {
         for _ in 0..processes {
@@ -161,16 +174,18 @@ fn baseline(pictures: &[PathBuf], processes: usize) -> Duration {
                     writeln!(stdin, "{}", path.display()).expect("the process reads");
                     answers.next().expect("an answer").expect("an answer");
                 }
+                *processors.lock().expect("no thread panicked") += processor_seconds(process.id());
                 drop(stdin);
                 process.wait().expect("the process ends");
             });
         }
     });
-    start.elapsed()
+    let wall = start.elapsed().as_secs_f64();
+    Cost { wall, processors: processors.into_inner().expect("no thread panicked") }
 }
 
-/// Wall time of the pool on the documents, the words it read, and the peak resident memory of its largest worker in kB.
-async fn read_with_pool(faxes: &[Fax], workers: usize) -> (Duration, usize, u64) {
+/// What the pool costs on the documents, the words it read, and the peak resident memory of its largest worker in kB.
+async fn read_with_pool(faxes: &[Fax], workers: usize) -> (Cost, usize, u64) {
     let start = Instant::now();
     let pool = ReaderPool::start(PoolSettings {
         program: PathBuf::from(env!("CARGO_BIN_EXE_nicufaxd")),
@@ -198,9 +213,11 @@ async fn read_with_pool(faxes: &[Fax], workers: usize) -> (Duration, usize, u64)
             Err(error) => println!("not read: {error}"),
         }
     }
-    let memory = pool.status().alive.into_iter().map(peak_memory).max().unwrap_or_default();
+    let processes = pool.status().alive;
+    let memory = processes.iter().copied().map(peak_memory).max().unwrap_or_default();
+    let processors = processes.iter().copied().map(processor_seconds).sum();
     pool.shutdown().await;
-    (start.elapsed(), words, memory)
+    (Cost { wall: start.elapsed().as_secs_f64(), processors }, words, memory)
 }
 
 /// Peak resident memory of a process, in kB.
@@ -208,4 +225,11 @@ fn peak_memory(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
     line.split_whitespace().next().and_then(|number| number.parse().ok()).unwrap_or_default()
+}
+
+/// Processor time of a process's first thread, which does all the work here.
+fn processor_seconds(pid: u32) -> f64 {
+    let figures = std::fs::read_to_string(format!("/proc/{pid}/schedstat")).unwrap_or_default();
+    let nanoseconds: f64 = figures.split_whitespace().next().and_then(|number| number.parse().ok()).unwrap_or_default();
+    nanoseconds / 1e9
 }

@@ -1,6 +1,7 @@
 //! The pool against real worker processes: what one document does to its worker must never cost another document.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::format_push_string, reason = "a test document, made once")]
 
 use std::io::{BufReader, Cursor, Write};
 use std::os::unix::process::ExitStatusExt;
@@ -37,6 +38,33 @@ fn white_page() -> (DocumentId, Arc<[u8]>) {
     document(png)
 }
 
+/// A PDF page with these lines of Helvetica; nothing but the document is at hand in the cage, fonts included.
+fn printed_page(lines: &[&str]) -> (DocumentId, Arc<[u8]>) {
+    let mut content = "BT /F1 16 Tf 24 TL 72 700 Td ".to_owned();
+    for line in lines {
+        content.push_str(&format!("({line}) Tj T* "));
+    }
+    content.push_str("ET");
+    let objects = [
+        "<< /Type /Catalog /Pages 2 0 R >>".to_owned(),
+        "<< /Type /Pages /Kids [3 0 R] /Count 1 >>".to_owned(),
+        "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R /Resources << /Font << /F1 5 0 R >> >> >>"
+            .to_owned(),
+        format!("<< /Length {} >>\nstream\n{content}\nendstream", content.len()),
+        "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>".to_owned(),
+    ];
+    let mut pdf = "%PDF-1.4\n".to_owned();
+    let mut places = String::new();
+    for (index, object) in objects.iter().enumerate() {
+        places.push_str(&format!("{:010} 00000 n \n", pdf.len()));
+        pdf.push_str(&format!("{} 0 obj\n{object}\nendobj\n", index + 1));
+    }
+    let table = pdf.len();
+    pdf.push_str(&format!("xref\n0 6\n0000000000 65535 f \n{places}trailer\n<< /Size 6 /Root 1 0 R >>\n"));
+    pdf.push_str(&format!("startxref\n{table}\n%%EOF\n"));
+    document(pdf.into_bytes())
+}
+
 async fn reads_on(pool: &ReaderPool) {
     let (id, bytes) = white_page();
     let page = pool.read_page(&id, bytes, 1, Urgency::Rest).await.unwrap();
@@ -58,6 +86,20 @@ async fn a_document_is_inspected_and_read() {
     reads_on(&pool).await;
     assert_eq!(pool.status().pages_read, 1);
     pool.shutdown().await;
+}
+
+#[tokio::test]
+async fn printed_words_come_back_with_their_lines_and_boxes() {
+    let pool = ReaderPool::start(settings(1)).await.unwrap();
+    let lines = ["Concurrent review of the newborn", "Weight today 1450 grams", "Respiratory support room air"];
+    let (id, bytes) = printed_page(&lines);
+    let page = pool.read_page(&id, bytes, 1, Urgency::Triage).await.unwrap();
+    assert_eq!((page.source, page.turned, page.flags.as_slice()), (PageSource::Recognised, 0, [].as_slice()));
+    assert_eq!(page.text(), lines.join("\n"));
+    let weight = page.words.iter().find(|word| word.text == "1450").unwrap();
+    // Set 24 points below 700 of 792, so about 1.6 inches from the top.
+    let inches = weight.bounds.bottom() as f32 / page.resolution as f32;
+    assert!((inches - (792.0 - 676.0) / 72.0).abs() < 0.1, "{inches}");
 }
 
 #[tokio::test]

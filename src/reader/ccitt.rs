@@ -42,6 +42,15 @@ pub struct Strip {
     pub damaged: u32,
 }
 
+impl Strip {
+    /// Swaps ink and paper in the decoded rows; the missing ones below stay paper.
+    pub fn invert(&mut self, columns: u32) {
+        for pixel in self.pixels.iter_mut().take(self.rows as usize * columns as usize) {
+            *pixel = !*pixel;
+        }
+    }
+}
+
 /// The code stops making sense here.
 struct Damage;
 

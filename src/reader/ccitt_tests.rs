@@ -304,3 +304,12 @@ fn a_page_shorter_than_announced_that_ends_properly_is_not_damaged() {
         assert!(strip.pixels[12 * 300..].iter().all(|&pixel| pixel == 255));
     }
 }
+
+#[test]
+fn rows_that_are_missing_stay_paper_when_ink_and_paper_are_swapped() {
+    let page = strokes(300, 12);
+    let mut strip = decode(&encode(&page, Coding::Group4), Coding::Group4, 300, 20);
+    strip.invert(300);
+    assert_eq!(strip.pixels[..12 * 300], page.concat().iter().map(|pixel| !pixel).collect::<Vec<_>>());
+    assert!(strip.pixels[12 * 300..].iter().all(|&pixel| pixel == 255));
+}

@@ -5,6 +5,7 @@
 //! nothing that came from outside.
 
 pub mod pool;
+mod process;
 pub mod protocol;
 pub mod worker;
 
@@ -14,7 +15,9 @@ pub mod pdf;
 pub mod picture;
 pub mod render;
 pub mod tiff;
+mod tiff_colour;
 
+mod leptonica;
 pub mod straighten;
 
 pub mod tesseract;

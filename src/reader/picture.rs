@@ -67,9 +67,9 @@ impl Picture {
                 picture
             }
             quarter => {
-                let mut pixels = vec![255; self.pixels.len()];
                 // Tiles keep both the reads and the writes within the cache.
                 const TILE: usize = 32;
+                let mut pixels = vec![255; self.pixels.len()];
                 for top in (0..height).step_by(TILE) {
                     for left in (0..width).step_by(TILE) {
                         for y in top..(top + TILE).min(height) {
@@ -79,7 +79,10 @@ impl Picture {
                                 } else {
                                     (width - 1 - x) * height + y
                                 };
-                                pixels[target] = self.pixels[y * width + x];
+                                if let (Some(to), Some(from)) = (pixels.get_mut(target), self.pixels.get(y * width + x))
+                                {
+                                    *to = *from;
+                                }
                             }
                         }
                     }
@@ -197,7 +200,7 @@ fn weights(from: u32, to: u32) -> Vec<(usize, Vec<u32>)> {
             let sum: f64 = raw.iter().sum();
             let mut parts: Vec<u32> = raw.iter().map(|part| (part / sum * 256.0).round() as u32).collect();
             // Rounding must not darken paper: the weights add up to 256 exactly.
-            let excess = parts.iter().sum::<u32>() as i64 - 256;
+            let excess = i64::from(parts.iter().sum::<u32>()) - 256;
             if let Some(largest) = parts.iter_mut().max() {
                 *largest = (i64::from(*largest) - excess) as u32;
             }

@@ -134,11 +134,11 @@ fn render_image(bytes: &[u8], limits: &RenderLimits) -> Result<RenderedPage, Ren
         return Err(RenderError::DamagedPage { page: 1, reason: "its picture is empty" });
     }
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let mut decoded = DynamicImage::from_decoder(decoder).map_err(|_| DAMAGED)?;
-    decoded.apply_orientation(orientation);
+    let mut picture = DynamicImage::from_decoder(decoder).map_err(|_| DAMAGED)?;
+    picture.apply_orientation(orientation);
     // Transparent pixels are paper, whatever colour lies beneath.
-    let grey = if decoded.color().has_alpha() {
-        let mut grey = decoded.to_luma_alpha8();
+    let grey = if picture.color().has_alpha() {
+        let mut grey = picture.to_luma_alpha8();
         for pixel in grey.pixels_mut() {
             let [value, alpha] = pixel.0;
             let shown = (u32::from(value) * u32::from(alpha) + 255 * (255 - u32::from(alpha))) / 255;
@@ -146,7 +146,7 @@ fn render_image(bytes: &[u8], limits: &RenderLimits) -> Result<RenderedPage, Ren
         }
         DynamicImage::ImageLumaA8(grey).into_luma8()
     } else {
-        decoded.into_luma8()
+        picture.into_luma8()
     };
     let (width, height) = grey.dimensions();
     let picture = squared(1, (width, height), grey.into_raw(), judged_resolution(width, height), limits)?;

@@ -1,18 +1,16 @@
 //! TIFF documents: walks the directories itself, decodes fax pages with [`super::ccitt`], plain bilevel pages here,
-//! and leaves every other kind to the `tiff` crate.
+//! and leaves every other kind to [`super::tiff_colour`].
 //!
 //! The walk is lenient where fax servers are sloppy (tables cut short, byte counts missing, wrong bit order, a
 //! two-dimensional flag not set) and never silent: what is missing is a flag on the page or an error for it. A broken
 //! link to a further page counts as a page that can't be read, since a page was there.
 
-use std::io::Cursor;
-
-use tiff::ColorType;
-use tiff::decoder::{Decoder, DecodingResult, Limits};
+use std::borrow::Cow;
 
 use super::ccitt::{self, Coding};
-use super::picture::{Picture, judged_resolution};
+use super::picture::judged_resolution;
 use super::render::{RenderError, RenderLimits, RenderedPage, check_size, squared};
+use super::tiff_colour;
 use crate::document::PageFlag;
 
 /// Tags (TIFF 6.0).
@@ -44,7 +42,7 @@ const MOST_VALUES: u64 = 1 << 20;
 struct File<'a> {
     bytes: &'a [u8],
     big_endian: bool,
-    /// BigTIFF: 8-byte offsets.
+    /// `BigTIFF`: 8-byte offsets.
     wide: bool,
 }
 
@@ -249,7 +247,16 @@ pub fn render_page(bytes: &[u8], page: u32, limits: &RenderLimits) -> Result<Ren
     let (pixels, damaged) = match compression {
         2..=4 => fax_page(directory, size, compression),
         1 | 32773 if bilevel => packed_page(directory, size, compression),
-        _ => other_page(directory, page, size, limits)?,
+        _ => {
+            let palette = directory.numbers(tag::COLOR_MAP);
+            // The `tiff` crate knows nothing of bit orders; the data of all but JPEG are reversed before they are coded.
+            if directory.number(tag::FILL_ORDER) == Some(2) && !matches!(compression, 6 | 7) {
+                let bytes = with_reversed_strips(directory);
+                tiff_colour::pixels(&bytes, directory.index, page, size, &palette, limits)?
+            } else {
+                tiff_colour::pixels(bytes, directory.index, page, size, &palette, limits)?
+            }
+        }
     };
     if damaged >= size.1 {
         return Err(RenderError::DamagedPage { page, reason: "none of its rows can be decoded" });
@@ -301,11 +308,28 @@ fn reversed(bytes: &[u8]) -> Vec<u8> {
     bytes.iter().map(|byte| byte.reverse_bits()).collect()
 }
 
+/// The file with the bits of this page's strips in the usual order.
+fn with_reversed_strips(directory: &Directory) -> Vec<u8> {
+    let mut bytes = directory.file.bytes.to_vec();
+    let offsets = directory.numbers(tag::STRIP_OFFSETS);
+    for (offset, count) in offsets.into_iter().zip(directory.numbers(tag::STRIP_BYTE_COUNTS)) {
+        let start = usize::try_from(offset).unwrap_or(usize::MAX);
+        let end = start.saturating_add(usize::try_from(count).unwrap_or(usize::MAX)).min(bytes.len());
+        if let Some(strip) = bytes.get_mut(start..end) {
+            for byte in strip {
+                *byte = byte.reverse_bits();
+            }
+        }
+    }
+    bytes
+}
+
 /// A page in a fax coding: grey pixels and the number of damaged rows.
 fn fax_page(directory: &Directory, (width, height): (u32, u32), compression: u64) -> (Vec<u8>, u32) {
     let strips = strips(directory, height);
     let least_first = directory.number(tag::FILL_ORDER) == Some(2);
     let two_dimensional = directory.number(tag::T4_OPTIONS).is_some_and(|options| options & 1 == 1);
+    let black_is_zero = directory.number(tag::PHOTOMETRIC) == Some(1);
     let coding = match compression {
         2 => Coding::AlignedRows,
         3 if two_dimensional => Coding::Group3TwoDimensional,
@@ -318,8 +342,11 @@ fn fax_page(directory: &Directory, (width, height): (u32, u32), compression: u64
         let mut damaged = 0;
         for &(data, rows) in &strips {
             let settings = ccitt::Settings { coding, columns: width, rows, byte_aligned: false };
-            let strip =
+            let mut strip =
                 if least_first { decoder.decode(&reversed(data), &settings) } else { decoder.decode(data, &settings) };
+            if black_is_zero {
+                strip.invert(width);
+            }
             damaged += strip.damaged;
             pixels.extend(strip.pixels);
         }
@@ -342,19 +369,10 @@ fn fax_page(directory: &Directory, (width, height): (u32, u32), compression: u64
             }
         }
     }
-    if directory.number(tag::PHOTOMETRIC) == Some(1) {
-        invert(&mut best.0);
-    }
     best
 }
 
-fn invert(pixels: &mut [u8]) {
-    for pixel in pixels {
-        *pixel = !*pixel;
-    }
-}
-
-/// A bilevel page, eight pixels a byte, plain or PackBits: grey pixels and the number of missing rows.
+/// A bilevel page, eight pixels a byte, plain or `PackBits`: grey pixels and the number of missing rows.
 fn packed_page(directory: &Directory, (width, height): (u32, u32), compression: u64) -> (Vec<u8>, u32) {
     let stride = width.div_ceil(8) as usize;
     let least_first = directory.number(tag::FILL_ORDER) == Some(2);
@@ -362,13 +380,9 @@ fn packed_page(directory: &Directory, (width, height): (u32, u32), compression: 
     let mut pixels = Vec::with_capacity(width as usize * height as usize);
     let mut missing = 0;
     for (data, rows) in strips(directory, height) {
-        let unpacked;
-        let data = if compression == 1 {
-            data
-        } else {
-            unpacked = unpack_bits(data, stride * rows as usize);
-            &unpacked
-        };
+        // The bit order holds for the data as they lie in the file, packed or not.
+        let ordered = if least_first { Cow::Owned(reversed(data)) } else { Cow::Borrowed(data) };
+        let data = if compression == 1 { ordered } else { unpack_bits(&ordered, stride * rows as usize).into() };
         for row in 0..rows as usize {
             let Some(packed) = data.get(row * stride..(row + 1) * stride) else {
                 missing += 1;
@@ -377,10 +391,7 @@ fn packed_page(directory: &Directory, (width, height): (u32, u32), compression: 
             };
             pixels.extend(
                 (0..width as usize)
-                    .zip(packed.iter().flat_map(|byte| {
-                        let byte = if least_first { byte.reverse_bits() } else { *byte };
-                        (0..8).map(move |bit| byte & (0x80 >> bit) != 0)
-                    }))
+                    .zip(packed.iter().flat_map(|byte| (0..8).map(move |bit| byte & (0x80 >> bit) != 0)))
                     .map(|(_, one)| if one == black_is_one { 0 } else { 255 }),
             );
         }
@@ -388,7 +399,7 @@ fn packed_page(directory: &Directory, (width, height): (u32, u32), compression: 
     (pixels, missing)
 }
 
-/// PackBits (TIFF 6.0, section 9), at most `most` bytes.
+/// `PackBits` (TIFF 6.0, section 9), at most `most` bytes.
 fn unpack_bits(mut data: &[u8], most: usize) -> Vec<u8> {
     let mut unpacked = Vec::new();
     while let [head, rest @ ..] = data {
@@ -410,105 +421,6 @@ fn unpack_bits(mut data: &[u8], most: usize) -> Vec<u8> {
     }
     unpacked.truncate(most);
     unpacked
-}
-
-/// Any other page, by the `tiff` crate: grey pixels and the number of missing rows.
-fn other_page(
-    directory: &Directory,
-    page: u32,
-    (width, height): (u32, u32),
-    limits: &RenderLimits,
-) -> Result<(Vec<u8>, u32), RenderError> {
-    const DAMAGED: &str = "its picture can't be decoded";
-    let damaged = |_| RenderError::DamagedPage { page, reason: DAMAGED };
-    let mut bounds = Limits::default();
-    bounds.decoding_buffer_size = usize::try_from(limits.max_pixels.saturating_mul(8)).unwrap_or(usize::MAX);
-    bounds.intermediate_buffer_size = bounds.decoding_buffer_size;
-    let mut decoder = Decoder::new(Cursor::new(directory.file.bytes)).map_err(damaged)?.with_limits(bounds);
-    decoder.seek_to_image(directory.index).map_err(damaged)?;
-    let color = decoder.colortype().map_err(damaged)?;
-    let samples = match color {
-        ColorType::Gray(_) | ColorType::Palette(_) => 1,
-        ColorType::GrayA(_) => 2,
-        ColorType::RGB(_) | ColorType::YCbCr(_) => 3,
-        ColorType::RGBA(_) | ColorType::CMYK(_) => 4,
-        _ => return Err(RenderError::Unsupported { page, what: "its kind of colour" }),
-    };
-    let palette = directory.numbers(tag::COLOR_MAP);
-    let mut picture = Picture::white(width, height, 1);
-    let (chunk_width, chunk_height) = decoder.chunk_dimensions();
-    if chunk_width == 0 || chunk_height == 0 {
-        return Err(RenderError::DamagedPage { page, reason: DAMAGED });
-    }
-    let across = width.div_ceil(chunk_width);
-    let mut missing = 0;
-    for chunk in 0..across.saturating_mul(height.div_ceil(chunk_height)) {
-        let (left, top) = (chunk % across * chunk_width, chunk / across * chunk_height);
-        let (wide, high) = decoder.chunk_data_dimensions(chunk);
-        let Ok(decoded) = decoder.read_chunk(chunk) else {
-            // What came before is kept; one lost tile costs the rows beside it too.
-            missing += high;
-            continue;
-        };
-        let values = match (decoded, color.bit_depth()) {
-            (DecodingResult::U8(values), 8) => values,
-            (DecodingResult::U8(values), bits @ (1 | 2 | 4)) => {
-                unpacked_samples(&values, bits, wide as usize * samples, color)
-            }
-            (DecodingResult::U16(values), _) => values.into_iter().map(|value| (value >> 8) as u8).collect(),
-            _ => return Err(RenderError::Unsupported { page, what: "its number of bits a sample" }),
-        };
-        for (y, row) in values.chunks_exact(wide as usize * samples).take(high as usize).enumerate() {
-            let start = (top as usize + y) * width as usize + left as usize;
-            let Some(target) = picture.pixels.get_mut(start..start + wide as usize) else { break };
-            for (pixel, sample) in target.iter_mut().zip(row.chunks_exact(samples)) {
-                *pixel = grey(sample, color, &palette);
-            }
-        }
-    }
-    Ok((picture.pixels, missing.min(height)))
-}
-
-/// Samples of fewer than eight bits, each to a byte: palette indices as they are, grey spread to 0 to 255.
-fn unpacked_samples(packed: &[u8], bits: u8, row: usize, color: ColorType) -> Vec<u8> {
-    let most = (1_u16 << bits) - 1;
-    let spread = if matches!(color, ColorType::Palette(_)) { 1 } else { 255 / most };
-    let stride = (row * usize::from(bits)).div_ceil(8);
-    packed
-        .chunks_exact(stride.max(1))
-        .flat_map(|line| {
-            line.iter()
-                .flat_map(move |byte| {
-                    (1..=8 / bits).map(move |index| (u16::from(*byte) >> (8 - index * bits) & most) * spread)
-                })
-                .take(row)
-        })
-        .map(|value| value as u8)
-        .collect()
-}
-
-/// One pixel's brightness (ITU-R BT.601 for colours).
-fn grey(sample: &[u8], color: ColorType, palette: &[u64]) -> u8 {
-    let luma = |red: u32, green: u32, blue: u32| ((red * 299 + green * 587 + blue * 114) / 1000) as u8;
-    match (color, sample) {
-        (ColorType::Palette(_), &[index]) => {
-            let colors = palette.len() / 3;
-            let part = |plane: usize| {
-                palette.get(plane * colors + usize::from(index)).map_or(255, |value| (value >> 8) as u32)
-            };
-            luma(part(0), part(1), part(2))
-        }
-        (ColorType::GrayA(_), &[value, alpha]) => {
-            ((u32::from(value) * u32::from(alpha) + 255 * (255 - u32::from(alpha))) / 255) as u8
-        }
-        (ColorType::YCbCr(_), &[value, ..]) | (_, &[value]) => value,
-        (ColorType::CMYK(_), &[cyan, magenta, yellow, key]) => {
-            let part = |ink: u8| u32::from(255 - ink) * u32::from(255 - key) / 255;
-            luma(part(cyan), part(magenta), part(yellow))
-        }
-        (_, &[red, green, blue, ..]) => luma(red.into(), green.into(), blue.into()),
-        _ => 255,
-    }
 }
 
 #[cfg(test)]

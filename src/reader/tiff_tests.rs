@@ -3,8 +3,11 @@
 use super::*;
 use crate::reader::render::inspect;
 
+/// A page's tags and its strip.
+type Content = (Vec<(u16, u32)>, Vec<u8>);
+
 /// A little-endian TIFF of one-strip pages: tags beside the data's, and the data.
-fn file(pages: &[(Vec<(u16, u32)>, Vec<u8>)]) -> Vec<u8> {
+fn file(pages: &[Content]) -> Vec<u8> {
     let mut bytes = b"II*\0\x08\0\0\0".to_vec();
     for (number, (tags, data)) in pages.iter().enumerate() {
         let mut tags = tags.clone();
@@ -27,9 +30,8 @@ fn file(pages: &[(Vec<(u16, u32)>, Vec<u8>)]) -> Vec<u8> {
 }
 
 /// A page 16 pixels wide: rows of 0x0f 0xff, plain.
-fn plain(rows: u32, extra: &[(u16, u32)]) -> (Vec<(u16, u32)>, Vec<u8>) {
+fn plain(rows: u32, extra: &[(u16, u32)]) -> Content {
     let mut tags = vec![(tag::WIDTH, 16), (tag::HEIGHT, rows), (tag::COMPRESSION, 1), (tag::PHOTOMETRIC, 1)];
-    // Four inches wide at 4 dots an inch would be no fax; 16 pixels are judged as 50 dots an inch and enlarged to 100.
     tags.extend(extra);
     (tags, [0x0f, 0xff].repeat(rows as usize))
 }
@@ -46,7 +48,7 @@ fn white_group_4(rows: usize) -> Vec<u8> {
         .collect()
 }
 
-fn fax(width: u32, height: u32, extra: &[(u16, u32)]) -> (Vec<(u16, u32)>, Vec<u8>) {
+fn fax(width: u32, height: u32, extra: &[(u16, u32)]) -> Content {
     let mut tags = vec![(tag::WIDTH, width), (tag::HEIGHT, height), (tag::COMPRESSION, 4), (tag::PHOTOMETRIC, 0)];
     tags.extend(extra);
     (tags, white_group_4(height as usize))
@@ -91,7 +93,7 @@ fn both_polarities_and_both_bit_orders_of_plain_pages_are_understood() {
     };
     assert_eq!(black_left(render(&file(&[plain(20, &[])]), 1).unwrap()), (0, 255));
     let mut tags = plain(20, &[]);
-    tags.0.retain(|tag| tag.0 != tag::PHOTOMETRIC);
+    tags.0.retain(|entry| entry.0 != tag::PHOTOMETRIC);
     assert_eq!(black_left(render(&file(&[tags]), 1).unwrap()), (255, 0));
     let mut tags = plain(20, &[(tag::FILL_ORDER, 2)]);
     tags.1 = [0xf0, 0xff].repeat(20);
@@ -155,11 +157,17 @@ fn a_cut_file_keeps_its_first_pages_and_tells_of_the_lost_one() {
 
 #[test]
 fn a_wrong_bit_order_is_put_right() {
-    let (tags, mut data) = fax(1728, 200, &[]);
-    // Rows that are not symmetric: a black run in each, in horizontal mode (white 2, black 3), then vertical ones.
-    data = data.iter().map(|byte| byte.reverse_bits()).collect();
+    let (tags, _) = fax(1728, 200, &[]);
+    // A black bar from the third pixel to the fifth: horizontal mode once, then straight down.
+    let bits = format!("0010111101{}{}", "111".repeat(199), "000000000001".repeat(2));
+    let data: Vec<u8> = bits
+        .as_bytes()
+        .chunks(8)
+        .map(|chunk| chunk.iter().enumerate().fold(0, |byte, (at, &bit)| byte | u8::from(bit == b'1') << at))
+        .collect();
     let page = render(&file(&[(tags, data)]), 1).unwrap();
     assert!(page.flags.is_empty());
+    assert_eq!(&page.picture.row(100)[..6], &[255, 255, 0, 0, 0, 255]);
 }
 
 #[test]
@@ -178,20 +186,38 @@ fn more_pages_than_allowed_are_refused() {
 
 #[test]
 fn pages_written_by_another_library_come_out_as_they_went_in() {
-    use ::tiff::encoder::{Compression, TiffEncoder, colortype};
+    use std::io::Cursor;
+
+    use ::tiff::encoder::{Compression, DeflateLevel, TiffEncoder, colortype};
     let grey: Vec<u8> = (0..200_u32 * 100).map(|index| (index % 251) as u8).collect();
-    for compression in
-        [Compression::Uncompressed, Compression::Lzw, Compression::Deflate(Default::default()), Compression::Packbits]
-    {
+    for compression in [
+        Compression::Uncompressed,
+        Compression::Lzw,
+        Compression::Deflate(DeflateLevel::default()),
+        Compression::Packbits,
+    ] {
         let mut bytes = Vec::new();
         let mut encoder = TiffEncoder::new(Cursor::new(&mut bytes)).unwrap().with_compression(compression);
         encoder.write_image::<colortype::Gray8>(200, 100, &grey).unwrap();
-        let directory = pages(&bytes, &RenderLimits::default()).unwrap();
-        let Some(Link::Page(directory)) = directory.first() else { panic!("no page") };
-        let (pixels, missing) = other_page(directory, 1, (200, 100), &RenderLimits::default()).unwrap();
+        let (pixels, missing) = tiff_colour::pixels(&bytes, 0, 1, (200, 100), &[], &RenderLimits::default()).unwrap();
         assert_eq!(missing, 0);
         assert!(pixels == grey);
     }
+}
+
+#[test]
+fn deflated_strips_in_the_other_bit_order_are_understood() {
+    use std::io::Write;
+    let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(&[0x0f, 0xff].repeat(20)).unwrap();
+    let data: Vec<u8> = encoder.finish().unwrap().into_iter().map(u8::reverse_bits).collect();
+    let (mut tags, _) = plain(20, &[(tag::FILL_ORDER, 2), (tag::ROWS_PER_STRIP, 20)]);
+    tags.retain(|entry| entry.0 != tag::COMPRESSION);
+    tags.push((tag::COMPRESSION, 8));
+    let page = render(&file(&[(tags, data)]), 1).unwrap();
+    let row = page.picture.row(5);
+    assert!(page.flags.is_empty());
+    assert_eq!((row[0], row[row.len() - 1]), (0, 255));
 }
 
 proptest::proptest! {

@@ -25,7 +25,7 @@ use crate::reader::straighten;
 use crate::reader::tesseract::{Engine, RecognitionError};
 
 /// Below this share of well-read characters, a page whose orientation is uncertain is tried the other way up.
-const POOR: f32 = 0.5;
+const POOR: f32 = 0.7;
 
 /// Below this share of well-read characters, a page counts as illegible.
 const ILLEGIBLE: f32 = 0.25;
@@ -258,12 +258,11 @@ struct Attempt {
 
 fn recognised_page(number: u32, rendered: render::RenderedPage, engine: &mut Engine) -> Result<Page, RecognitionError> {
     let mut flags = rendered.flags;
-    let (picture, turned, certain) = straighten::prepare(rendered.picture);
-    let words = engine.recognise(&picture)?;
-    let mut best = Attempt { picture, turned, words };
-    if !certain {
-        try_other_ways_up(&mut best, engine);
-    }
+    let original = rendered.picture;
+    let prepared = straighten::prepare(original.clone());
+    let words = engine.recognise(&prepared.picture)?;
+    let mut best = Attempt { picture: prepared.picture, turned: prepared.turned, words };
+    try_other_ways_up(&original, prepared.certain, &mut best, engine);
     if best.turned != 0 {
         flags.push(PageFlag::Turned);
     }
@@ -284,22 +283,50 @@ fn recognised_page(number: u32, rendered: render::RenderedPage, engine: &mut Eng
     })
 }
 
-/// Upside down first: that is how a sheet goes wrong into a fax, and what layout alone can't tell. Lying on a side
-/// shows in the layout, so those two come only when neither way up could be read.
-fn try_other_ways_up(best: &mut Attempt, engine: &mut Engine) {
+/// Reads a page again that lies on its side by its words, or that reads badly without being certain to stand upright.
+fn try_other_ways_up(original: &Picture, certain: bool, best: &mut Attempt, engine: &mut Engine) {
     let first = best.turned;
-    for turn in [180, 90, 270] {
+    // Upside down first: that is how a sheet goes wrong into a fax, and what layout alone can't tell.
+    let turns = match lies_on_side(&best.words) {
+        Some(turn) => vec![turn],
+        None if certain => return,
+        None => vec![180, 90, 270],
+    };
+    for turn in turns {
         if legibility(&best.words) >= POOR {
             return;
         }
         let turned = (first + turn) % 360;
-        let quarters = (turned + 360 - best.turned) % 360 / 90;
-        let picture = best.picture.clone().turned(quarters.into());
+        let picture = straighten::prepare_turned(original.clone(), u32::from(turned / 90)).picture;
         let Ok(words) = engine.recognise(&picture) else { continue };
         if well_read_characters(&words) > well_read_characters(&best.words) {
             *best = Attempt { picture, turned, words };
         }
     }
+}
+
+/// The turn that brings the page upright, if most words stand on end: Tesseract reads text that runs up or down the
+/// page, but its boxes and lines are then of no use.
+fn lies_on_side(words: &[Word]) -> Option<u16> {
+    let on_end = words.iter().filter(|word| characters(word) > 0 && stands_on_end(word)).count();
+    let level = words.iter().filter(|word| characters(word) > 0 && !stands_on_end(word)).count();
+    if on_end <= level {
+        return None;
+    }
+    let pairs = || words.windows(2).filter_map(|pair| <&[Word; 2]>::try_from(pair).ok());
+    let (mut down, mut up) = (0_u32, 0_u32);
+    for [word, next] in pairs() {
+        if word.line == next.line && stands_on_end(word) && stands_on_end(next) {
+            down += u32::from(next.bounds.top > word.bounds.top);
+            up += u32::from(next.bounds.top < word.bounds.top);
+        }
+    }
+    Some(if down > up { 270 } else { 90 })
+}
+
+/// Words of three characters and more are wider than high when they stand upright.
+fn stands_on_end(word: &Word) -> bool {
+    characters(word) >= 3 && word.bounds.height > word.bounds.width
 }
 
 /// Letters and digits in words of at least two of them; single ones are what specks are read as.
@@ -309,7 +336,7 @@ fn characters(word: &Word) -> usize {
 }
 
 fn well_read_characters(words: &[Word]) -> usize {
-    words.iter().filter(|word| word.confidence >= WELL_READ).map(characters).sum()
+    words.iter().filter(|word| word.confidence >= WELL_READ && !stands_on_end(word)).map(characters).sum()
 }
 
 /// Share of the characters that stand in well-read words, 0 to 1; 0 for a page without any.
@@ -359,6 +386,20 @@ mod tests {
         let specks = [word("|", 0.95), word(".", 0.9), word("a", 0.9), word("--", 0.95)];
         assert!(legibility(&specks).abs() < f32::EPSILON);
         assert!(legibility(&[word("weight", 0.9), word("1,450", 0.8), word("~iq", 0.2)]) > POOR);
+    }
+
+    #[test]
+    fn words_that_run_up_the_page_tell_which_way_to_turn_it() {
+        let at = |text: &str, top: u32, width: u32, height: u32| Word {
+            bounds: Bounds { left: 100, top, width, height },
+            ..word(text, 0.9)
+        };
+        let up = [at("Admitted", 900, 30, 200), at("2026-03-14", 650, 30, 220), at("NICU", 100, 80, 30)];
+        assert_eq!(lies_on_side(&up), Some(90));
+        assert!(legibility(&up) < POOR);
+        let down = [at("Admitted", 100, 30, 200), at("2026-03-14", 350, 30, 220)];
+        assert_eq!(lies_on_side(&down), Some(270));
+        assert_eq!(lies_on_side(&[at("Admitted", 100, 200, 30), at("lb", 100, 20, 30)]), None);
     }
 
     #[test]

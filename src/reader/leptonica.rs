@@ -1,0 +1,106 @@
+//! The two questions that Leptonica answers better than a page of our own code: by how much is a page of text skewed,
+//! and is it upside down. The only user of `leptonica-sys` (tesseract brings the library along anyway).
+//!
+//! Quirks: it prints complaints to stderr unless told not to; a confidence of 0 means that it found nothing to judge
+//! by; a pixel of 1 is ink, the first pixel is a word's highest bit.
+#![allow(unsafe_code)]
+
+use leptonica_sys::{
+    PIX, pixCreate, pixDestroy, pixFindSkewSweepAndSearch, pixGetData, pixGetWpl, pixUpDownDetect, setMsgSeverity,
+};
+
+use super::picture::Picture;
+
+/// `L_SEVERITY_NONE`.
+const SAY_NOTHING: i32 = 6;
+
+/// Leptonica's own advice for reductions of pages of 150 to 300 dots an inch: 4 for the sweep, 2 for the search.
+const SWEEP_REDUCTION: i32 = 4;
+const SEARCH_REDUCTION: i32 = 2;
+
+/// A page in black and white, owned by Leptonica.
+pub struct Bilevel {
+    pix: *mut PIX,
+}
+
+/// An angle and how sure it is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Skew {
+    /// Degrees by which the page must be turned clockwise to be straight.
+    pub degrees: f32,
+    /// The ratio of the best to the worst angle's score; 3 is a page of text, 0 nothing to judge by.
+    pub confidence: f32,
+}
+
+impl Bilevel {
+    /// The picture with everything darker than `threshold` as ink; `None` if there is no memory or nothing in it.
+    pub fn of(picture: &Picture, threshold: u8) -> Option<Self> {
+        let (width, height) = (i32::try_from(picture.width).ok()?, i32::try_from(picture.height).ok()?);
+        if width == 0 || height == 0 {
+            return None;
+        }
+        // SAFETY: plain values in; the result is null or a picture that is ours until `pixDestroy` in `drop`.
+        let pix = unsafe {
+            setMsgSeverity(SAY_NOTHING);
+            pixCreate(width, height, 1)
+        };
+        if pix.is_null() {
+            return None;
+        }
+        let bilevel = Self { pix };
+        // SAFETY: `pix` is a live picture; a 1-bit picture's data are `height * wpl` words, aligned and set to zero by
+        // `pixCreate`, and nobody else holds a reference to them while `words` lives.
+        let (words, words_per_line) = unsafe {
+            let words_per_line = usize::try_from(pixGetWpl(pix)).ok()?;
+            let data = pixGetData(pix);
+            if data.is_null() {
+                return None;
+            }
+            (std::slice::from_raw_parts_mut(data, words_per_line * height as usize), words_per_line)
+        };
+        let rows = picture.pixels.chunks_exact(picture.width as usize);
+        for (line, row) in words.chunks_exact_mut(words_per_line).zip(rows) {
+            for (word, pixels) in line.iter_mut().zip(row.chunks(32)) {
+                let ink = pixels.iter().fold(0_u32, |bits, &pixel| bits << 1 | u32::from(pixel < threshold));
+                *word = ink << (32 - pixels.len() as u32);
+            }
+        }
+        Some(bilevel)
+    }
+
+    /// The skew of its text lines, looked for up to `most` degrees either way.
+    pub fn skew(&self, most: f32) -> Option<Skew> {
+        let (mut degrees, mut confidence) = (0.0, 0.0);
+        // SAFETY: `pix` is a live 1-bit picture, which the call does not change; both results point to live floats.
+        let failed = unsafe {
+            pixFindSkewSweepAndSearch(
+                self.pix,
+                &raw mut degrees,
+                &raw mut confidence,
+                SWEEP_REDUCTION,
+                SEARCH_REDUCTION,
+                most,
+                1.0,
+                0.01,
+            )
+        };
+        (failed == 0 && f32::is_finite(degrees)).then_some(Skew { degrees, confidence })
+    }
+
+    /// How much rather its text lines stand upright than upside down, in standard deviations (by the strokes that reach
+    /// above and below small letters: in English text the former are about three times as frequent). Negative: upside
+    /// down.
+    pub fn uprightness(&self) -> Option<f32> {
+        let mut confidence = 0.0;
+        // SAFETY: `pix` is a live 1-bit picture, which the call does not change; the result points to a live float.
+        let failed = unsafe { pixUpDownDetect(self.pix, &raw mut confidence, 0, 0, 0) };
+        (failed == 0 && f32::is_finite(confidence)).then_some(confidence)
+    }
+}
+
+impl Drop for Bilevel {
+    fn drop(&mut self) {
+        // SAFETY: `pix` came from `pixCreate` and is destroyed here only; the call sets it to null.
+        unsafe { pixDestroy(&raw mut self.pix) };
+    }
+}
