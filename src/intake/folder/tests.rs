@@ -2,7 +2,9 @@ use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::symlink;
 
+use super::take::{Ready, Taken, store, take};
 use super::*;
+use crate::intake::source_file::{list, source_key};
 use crate::intake::testing::{archive, receipts};
 
 /// An inbox with its archive, and everything that a task needs to watch it.

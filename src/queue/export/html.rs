@@ -35,7 +35,7 @@ ul { margin: 0; padding-left: 1.1rem; }
 /// The style sheet's hash, as the Content-Security-Policy wants it.
 const STYLE_SOURCE: &str = "sha256-FvhQdKvvpNC3VyfMcj2zOJomncEPJ+R7RN0h11vOQUI=";
 
-/// What stands around the rows.
+/// What stands before the rows.
 pub(super) struct Page {
     pub items: usize,
     pub written_at: Timestamp,
@@ -67,12 +67,10 @@ impl Page {
         };
         head.into_string()
     }
-
-    #[allow(clippy::unused_self, reason = "head and foot belong together")]
-    pub fn foot(&self) -> String {
-        "</tbody></table></body></html>\n".to_owned()
-    }
 }
+
+/// What stands after the rows.
+pub(super) const FOOT: &str = "</tbody></table></body></html>\n";
 
 /// An item's row. Times are shown in `zone`.
 pub(super) fn row(item: &QueueItem, zone: &TimeZone) -> String {
