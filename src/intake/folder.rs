@@ -30,6 +30,9 @@ use crate::document::DocumentId;
 /// Events of one upload come in a cluster; one look answers them all.
 const AFTER_EVENT: Duration = Duration::from_millis(50);
 
+/// Changes noted before a look at the most, so that a busy writer cannot put looks off for ever.
+const PENDING_CHANGES: usize = 10_000;
+
 /// What a look in hand may still take once the daemon stops; it may be cut off anywhere without loss.
 const STOP_GRACE: Duration = Duration::from_secs(5);
 
@@ -100,6 +103,7 @@ pub async fn watch_folder(
                 }
             }
             () = sleep_until(next_look) => {
+                note_pending(&mut watched, &mut folder).await;
                 let look = tokio::select! {
                     look = async {
                         folder.watch_again(&mut watched).await;
@@ -165,6 +169,19 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
 async fn grace(stop: &mut watch::Receiver<bool>) {
     stopped(stop).await;
     sleep(STOP_GRACE).await;
+}
+
+/// Notes the changes that the kernel has told already: a look must know of every writer before it.
+async fn note_pending(watched: &mut Option<Changes>, folder: &mut Folder) {
+    for _ in 0..PENDING_CHANGES {
+        tokio::select! {
+            biased;
+            change = next_change(watched) => {
+                folder.settling.note(change);
+            }
+            () = std::future::ready(()) => return,
+        }
+    }
 }
 
 /// The next change; waits for ever without a watch. A watch that fails is given up, to be set again at the next look.

@@ -58,7 +58,10 @@ impl Page {
             }
             (PreEscaped("<body>"))
             h1 { (self.items) @if self.items == 1 { " document waits" } @else { " documents wait" } }
-            p.written { "Written " (local(self.written_at, &TimeZone::system())) ", in order of due time" }
+            p.written {
+                "Written " (self.written_at.to_zoned(TimeZone::system()).strftime("%a %-d %b %Y, %H:%M:%S %Z"))
+                ", in order of due time"
+            }
             (PreEscaped("<table>"))
             thead {
                 tr { @for title in ["Due", "What", "Baby", "Case", "Why", "Missing and flags", "From"] { th { (title) } } }
@@ -89,6 +92,7 @@ pub(super) fn row(item: &QueueItem, zone: &TimeZone) -> String {
                 }
                 @if item.state == ItemState::Held { " " span.held { "held" } }
                 small { (percent(item.type_confidence)) " sure · page" @if first == last { " " (first) } @else { "s " (first) "–" (last) } " of " (item.pages) }
+                @for reason in item.type_reasons.iter().take(2) { small { (reason) } }
             }
             td {
                 (text(item.fields.get("patient_name")))
