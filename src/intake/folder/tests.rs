@@ -2,7 +2,9 @@ use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::symlink;
 
+use super::take::{Ready, Taken, store, take};
 use super::*;
+use crate::intake::source_file::{list, source_key};
 use crate::intake::testing::{archive, receipts};
 
 /// An inbox with its archive, and everything that a task needs to watch it.
@@ -317,4 +319,31 @@ async fn a_burst_larger_than_a_batch_and_than_the_channel_is_stored_whole() {
     }
     assert_eq!((receipts(&inbox.archive).len(), folder.unannounced.len()), (200, 200));
     assert_eq!(inbox.names("done").len(), 200);
+}
+
+#[tokio::test]
+async fn with_delete_the_stored_file_and_its_sidecar_are_gone_and_nothing_else() {
+    let inbox = Inbox::new();
+    inbox.put("0042.tif", b"II*\0");
+    inbox.put("0042.tif.json", b"{}");
+    inbox.put("0043.tif.part", b"II");
+    let settings = FolderSettings { after: AfterAccept::Delete, ..inbox.settings() };
+    assert_eq!(inbox.drain_as(settings).await.unwrap().len(), 1);
+    assert_eq!(inbox.names("fax"), ["0043.tif.part"]);
+    assert_eq!(inbox.names("done"), [""; 0]);
+    assert_eq!(inbox.reasons(), []);
+}
+
+#[tokio::test]
+async fn a_drain_leaves_a_file_that_never_settles_for_the_next_time() {
+    let inbox = Inbox::new();
+    inbox.put("0042.tif", b"II*\0");
+    let mut folder = inbox.folder();
+    let first = folder.look().await.unwrap();
+    assert_eq!(first.unsettled.len(), 1);
+    inbox.put("0042.tif", b"II*\0 and more");
+    let second = folder.look().await.unwrap();
+    // Known since the first look, though it begins to settle anew: a drain's patience runs out.
+    assert_eq!(second.unsettled[0].first_seen, first.unsettled[0].first_seen);
+    assert!(second.unsettled[0].until > first.unsettled[0].until);
 }

@@ -1,7 +1,7 @@
 //! Replacing a file as a whole: a reader sees the old one or the new one, also after a power loss.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -14,8 +14,12 @@ pub(super) struct Replacement {
 }
 
 impl Replacement {
-    /// Writes the parts, one after the other, to a temporary file beside the target, and syncs it.
-    pub fn write<'a>(folder: &Path, file: &'static str, parts: impl Iterator<Item = &'a [u8]>) -> io::Result<Self> {
+    /// Has a temporary file written beside the target, and syncs it.
+    pub fn write(
+        folder: &Path,
+        file: &'static str,
+        contents: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
+    ) -> io::Result<Self> {
         let temporary = folder.join(format!(".{file}.new"));
         match fs::remove_file(&temporary) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -25,9 +29,7 @@ impl Replacement {
         let opened = OpenOptions::new().write(true).create_new(true).mode(0o640).open(&temporary)?;
         let replacement = Self { temporary, target: folder.join(file), file, replaced: false };
         let mut writer = BufWriter::with_capacity(64 * 1024, opened);
-        for part in parts {
-            writer.write_all(part)?;
-        }
+        contents(&mut writer)?;
         writer.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
         Ok(replacement)
     }
@@ -60,6 +62,8 @@ pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use super::*;
 
     fn names(folder: &Path) -> Vec<String> {
@@ -73,8 +77,9 @@ mod tests {
     fn readers_see_the_old_file_until_the_new_one_is_whole() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("queue.csv");
-        let put =
-            |text: &'static str| Replacement::write(folder.path(), "queue.csv", [text.as_bytes()].into_iter()).unwrap();
+        let put = |text: &'static str| {
+            Replacement::write(folder.path(), "queue.csv", |file| file.write_all(text.as_bytes())).unwrap()
+        };
         put("old").replace().unwrap();
         let mut reader = File::open(&path).unwrap();
         let new = put("new");
@@ -91,7 +96,7 @@ mod tests {
         File::create(folder.path().join("queue.csv")).unwrap().write_all(b"old").unwrap();
         // Left by a crash.
         File::create(folder.path().join(".queue.csv.new")).unwrap();
-        drop(Replacement::write(folder.path(), "queue.csv", [b"new".as_slice()].into_iter()).unwrap());
+        drop(Replacement::write(folder.path(), "queue.csv", |file| file.write_all(b"new")).unwrap());
         assert_eq!(names(folder.path()), ["queue.csv"]);
         assert_eq!(fs::read_to_string(folder.path().join("queue.csv")).unwrap(), "old");
     }
@@ -102,7 +107,7 @@ mod tests {
         let elsewhere = folder.path().join("elsewhere");
         File::create(&elsewhere).unwrap().write_all(b"mine").unwrap();
         std::os::unix::fs::symlink(&elsewhere, folder.path().join(".queue.csv.new")).unwrap();
-        Replacement::write(folder.path(), "queue.csv", [b"new".as_slice()].into_iter()).unwrap().replace().unwrap();
+        Replacement::write(folder.path(), "queue.csv", |file| file.write_all(b"new")).unwrap().replace().unwrap();
         assert_eq!(fs::read_to_string(elsewhere).unwrap(), "mine");
     }
 }

@@ -128,10 +128,8 @@ pub(super) fn row(item: &QueueItem) -> io::Result<Vec<u8>> {
 
 /// A closed word by its name in the contract.
 fn name(word: impl Serialize) -> io::Result<String> {
-    match serde_json::to_value(word)? {
-        serde_json::Value::String(name) => Ok(name),
-        other => Ok(other.to_string()),
-    }
+    let word = serde_json::to_value(word)?;
+    Ok(word.as_str().map_or_else(|| word.to_string(), str::to_owned))
 }
 
 fn value(value: &FieldValue) -> String {

@@ -35,7 +35,7 @@ ul { margin: 0; padding-left: 1.1rem; }
 /// The style sheet's hash, as the Content-Security-Policy wants it.
 const STYLE_SOURCE: &str = "sha256-FvhQdKvvpNC3VyfMcj2zOJomncEPJ+R7RN0h11vOQUI=";
 
-/// What stands around the rows.
+/// What stands before the rows.
 pub(super) struct Page {
     pub items: usize,
     pub written_at: Timestamp,
@@ -58,7 +58,10 @@ impl Page {
             }
             (PreEscaped("<body>"))
             h1 { (self.items) @if self.items == 1 { " document waits" } @else { " documents wait" } }
-            p.written { "Written " (local(self.written_at, &TimeZone::system())) ", in order of due time" }
+            p.written {
+                "Written " (self.written_at.to_zoned(TimeZone::system()).strftime("%a %-d %b %Y, %H:%M:%S %Z"))
+                ", in order of due time"
+            }
             (PreEscaped("<table>"))
             thead {
                 tr { @for title in ["Due", "What", "Baby", "Case", "Why", "Missing and flags", "From"] { th { (title) } } }
@@ -67,12 +70,10 @@ impl Page {
         };
         head.into_string()
     }
-
-    #[allow(clippy::unused_self, reason = "head and foot belong together")]
-    pub fn foot(&self) -> String {
-        "</tbody></table></body></html>\n".to_owned()
-    }
 }
+
+/// What stands after the rows.
+pub(super) const FOOT: &str = "</tbody></table></body></html>\n";
 
 /// An item's row. Times are shown in `zone`.
 pub(super) fn row(item: &QueueItem, zone: &TimeZone) -> String {
@@ -91,6 +92,7 @@ pub(super) fn row(item: &QueueItem, zone: &TimeZone) -> String {
                 }
                 @if item.state == ItemState::Held { " " span.held { "held" } }
                 small { (percent(item.type_confidence)) " sure · page" @if first == last { " " (first) } @else { "s " (first) "–" (last) } " of " (item.pages) }
+                @for reason in item.type_reasons.iter().take(2) { small { (reason) } }
             }
             td {
                 (text(item.fields.get("patient_name")))

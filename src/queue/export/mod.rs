@@ -10,19 +10,23 @@ mod atomic;
 mod csv;
 mod html;
 mod jsonl;
+mod scratch;
 
-use std::fs::DirBuilder;
+use std::fs::{DirBuilder, File};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{cmp, io};
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{debug, error, info};
 
 use self::atomic::Replacement;
+use self::scratch::{Scratch, Span};
 use super::item::{ItemId, QueueItem};
 use crate::archive::{Archive, ArchiveError};
 use crate::clock;
@@ -54,45 +58,80 @@ pub enum ExportError {
 
 /// Writes the three files, of these items and of no others.
 pub fn write(folder: &Path, items: impl Iterator<Item = QueueItem>) -> Result<(), ExportError> {
-    let mut sheets = Sheets::default();
+    let mut sheets = Sheets::new(folder)?;
     for item in items {
         sheets.add(&item)?;
     }
-    sheets.write(folder, clock::now())
+    sheets.write(clock::now())?;
+    Ok(())
 }
 
 /// Writes the three files, of everything that waits for a person; gives the number of items. Blocks.
 pub fn write_queue(folder: &Path, archive: &Archive) -> Result<usize, ExportError> {
-    let mut sheets = Sheets::default();
+    let mut sheets = Sheets::new(folder)?;
     for item in archive.items() {
         sheets.add(&item?)?;
     }
-    sheets.write(folder, clock::now())?;
-    Ok(sheets.0.len())
+    sheets.write(clock::now())
 }
 
 /// Names the files under `folder` that do not say what the archive says; `index.html` also tells when it was written,
-/// so it is not compared. Blocks.
+/// so it is not compared. Changes nothing. Blocks.
 pub fn disagreements(folder: &Path, archive: &Archive) -> Result<Vec<&'static str>, ExportError> {
-    let mut sheets = Sheets::default();
+    let mut order = Vec::new();
     for item in archive.items() {
-        sheets.add(&item?)?;
+        let item = item?;
+        order.push((item.due_at.is_none(), item.due_at, item.id));
     }
-    sheets.sort();
+    order.sort();
     let mut differing = Vec::new();
     for (file, head) in [("queue.jsonl", String::new()), ("queue.csv", csv::head())] {
-        let there = match std::fs::read(folder.join(file)) {
-            Ok(bytes) => bytes,
+        let there = match File::open(folder.join(file)) {
+            Ok(there) => there,
             // A state directory that no daemon has run on yet has no exports, and nothing to say in them.
-            Err(error) if error.kind() == io::ErrorKind::NotFound && sheets.0.is_empty() => continue,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound && order.is_empty() => continue,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                differing.push(file);
+                continue;
+            }
             Err(error) => return Err(ExportError::Unreadable { file, error }),
         };
-        if there != sheets.parts(file, &head, "").collect::<Vec<_>>().concat() {
+        let mut there = Expecting { reader: BufReader::new(there), agrees: true };
+        there.expect(head.as_bytes()).map_err(|error| ExportError::Unreadable { file, error })?;
+        for (_, _, id) in &order {
+            let Some(item) = archive.item(id)? else { continue };
+            let line = match file {
+                "queue.jsonl" => jsonl::line(&item).map(String::into_bytes),
+                _ => csv::row(&item),
+            }
+            .map_err(|error| ExportError::Item { item: id.clone(), error })?;
+            there.expect(&line).map_err(|error| ExportError::Unreadable { file, error })?;
+        }
+        if !there.ends().map_err(|error| ExportError::Unreadable { file, error })? {
             differing.push(file);
         }
     }
     Ok(differing)
+}
+
+/// A file that is compared piece by piece with what it should say.
+struct Expecting {
+    reader: BufReader<File>,
+    agrees: bool,
+}
+
+impl Expecting {
+    fn expect(&mut self, piece: &[u8]) -> io::Result<()> {
+        let mut there = Vec::new();
+        (&mut self.reader).take(piece.len() as u64).read_to_end(&mut there)?;
+        self.agrees &= there == piece;
+        Ok(())
+    }
+
+    /// Whether all agreed and nothing follows.
+    fn ends(mut self) -> io::Result<bool> {
+        Ok(self.agrees && self.reader.fill_buf()?.is_empty())
+    }
 }
 
 /// Writes the files at the start, then within 2 s of every change, and a last time for what is still new when `stop`
@@ -106,10 +145,10 @@ pub async fn run_exporter(
     changes.mark_changed();
     let mut failing = false;
     loop {
-        let stopping = tokio::select! {
+        let last = tokio::select! {
             // First, so that what changed before the stop is exported still.
             biased;
-            changed = changes.changed() => changed.is_err() || quiet(&mut changes, &mut stop).await,
+            news = changes.changed() => news.is_err() || quiet(&mut changes, &mut stop).await,
             () = stopped(&mut stop) => return,
         };
         // From here on a change is one that this export may lack.
@@ -134,7 +173,7 @@ pub async fn run_exporter(
                 failing = true;
             }
         }
-        if stopping {
+        if last {
             return;
         }
         if failing {
@@ -155,7 +194,7 @@ async fn quiet(changes: &mut watch::Receiver<u64>, stop: &mut watch::Receiver<bo
         tokio::select! {
             () = stopped(stop) => return true,
             () = sleep_until(next) => return false,
-            changed = changes.changed() => if changed.is_err() {
+            news = changes.changed() => if news.is_err() {
                 return true;
             },
         }
@@ -167,73 +206,64 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
     _ = stop.wait_for(|stop| *stop).await;
 }
 
-/// The items as they will stand in each file. An item itself is several times larger than its lines, so a long queue
-/// is turned into lines as it comes.
-#[derive(Default)]
-struct Sheets(Vec<Lines>);
-
-struct Lines {
-    /// Items without a due time stand last.
-    no_due: bool,
-    due_at: Option<Timestamp>,
-    id: ItemId,
-    json: String,
-    csv: Vec<u8>,
-    html: String,
+/// The three files, as they are being put together. The lines of a long queue would take more memory than all the
+/// rest of the daemon, so they go to a scratch file as the items come; only what sorts them stays in memory.
+struct Sheets<'a> {
+    folder: &'a Path,
+    scratch: Scratch,
+    items: Vec<Sorted>,
 }
 
-impl Sheets {
+/// An item's place in the order, and where its lines lie in the scratch file: one after the other, in the order of
+/// [`FILES`].
+struct Sorted {
+    due_at: Option<Timestamp>,
+    id: ItemId,
+    lines: [Span; 3],
+}
+
+const FILES: [&str; 3] = ["queue.jsonl", "queue.csv", "index.html"];
+
+impl<'a> Sheets<'a> {
+    fn new(folder: &'a Path) -> Result<Self, ExportError> {
+        let failed = |error| ExportError::Folder { folder: folder.to_owned(), error };
+        DirBuilder::new().recursive(true).mode(0o750).create(folder).map_err(failed)?;
+        Ok(Self { folder, scratch: Scratch::new(folder).map_err(failed)?, items: Vec::new() })
+    }
+
     fn add(&mut self, item: &QueueItem) -> Result<(), ExportError> {
         let failed = |error: io::Error| ExportError::Item { item: item.id.clone(), error };
-        self.0.push(Lines {
-            no_due: item.due_at.is_none(),
-            due_at: item.due_at,
-            id: item.id.clone(),
-            json: jsonl::line(item).map_err(failed)?,
-            csv: csv::row(item).map_err(failed)?,
-            html: html::row(item, &jiff::tz::TimeZone::system()),
-        });
+        let json = self.scratch.append(jsonl::line(item).map_err(failed)?.as_bytes()).map_err(failed)?;
+        let csv = self.scratch.append(&csv::row(item).map_err(failed)?).map_err(failed)?;
+        let html = self.scratch.append(html::row(item, &TimeZone::system()).as_bytes()).map_err(failed)?;
+        self.items.push(Sorted { due_at: item.due_at, id: item.id.clone(), lines: [json, csv, html] });
         Ok(())
     }
 
-    fn sort(&mut self) {
-        self.0.sort_by(|a, b| (a.no_due, a.due_at, &a.id).cmp(&(b.no_due, b.due_at, &b.id)));
-    }
-
-    /// One file's content, in parts.
-    fn parts<'a>(&'a self, file: &'static str, head: &'a str, foot: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        let lines = self.0.iter().map(move |lines| match file {
-            "queue.jsonl" => lines.json.as_bytes(),
-            "queue.csv" => &lines.csv,
-            _ => lines.html.as_bytes(),
-        });
-        std::iter::once(head.as_bytes()).chain(lines).chain([foot.as_bytes()])
-    }
-
-    fn write(&mut self, folder: &Path, written_at: Timestamp) -> Result<(), ExportError> {
-        self.sort();
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o750)
-            .create(folder)
-            .map_err(|error| ExportError::Folder { folder: folder.to_owned(), error })?;
-        let page = html::Page { items: self.0.len(), written_at };
+    /// Gives the number of items.
+    fn write(mut self, written_at: Timestamp) -> Result<usize, ExportError> {
+        // Items without a due time stand last.
+        self.items.sort_by(|a, b| (a.due_at.is_none(), a.due_at, &a.id).cmp(&(b.due_at.is_none(), b.due_at, &b.id)));
+        let page = html::Page { items: self.items.len(), written_at };
+        let around = [(String::new(), ""), (csv::head(), ""), (page.head(), html::FOOT)];
         let mut replacements = Vec::new();
-        for (file, head, foot) in [
-            ("queue.jsonl", String::new(), String::new()),
-            ("queue.csv", csv::head(), String::new()),
-            ("index.html", page.head(), page.foot()),
-        ] {
-            let parts = self.parts(file, &head, &foot);
-            replacements
-                .push(Replacement::write(folder, file, parts).map_err(|error| ExportError::File { file, error })?);
+        for (position, (file, (head, foot))) in FILES.into_iter().zip(around).enumerate() {
+            let lines = self.items.iter().filter_map(|item| item.lines.get(position));
+            let replacement = Replacement::write(self.folder, file, |target| {
+                target.write_all(head.as_bytes())?;
+                self.scratch.copy(lines, target)?;
+                target.write_all(foot.as_bytes())
+            });
+            replacements.push(replacement.map_err(|error| ExportError::File { file, error })?);
         }
         // Nothing is replaced before everything is written: the three files show the same queue.
         for replacement in replacements {
             let file = replacement.file();
             replacement.replace().map_err(|error| ExportError::File { file, error })?;
         }
-        atomic::sync_folder(folder).map_err(|error| ExportError::Folder { folder: folder.to_owned(), error })
+        atomic::sync_folder(self.folder)
+            .map_err(|error| ExportError::Folder { folder: self.folder.to_owned(), error })?;
+        Ok(self.items.len())
     }
 }
 
