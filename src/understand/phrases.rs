@@ -50,7 +50,7 @@ pub(super) const PHRASES: &[(Label, &str)] = &[
         Label::CaseId,
         "case id|case number|case no|case:|payer case|payer case number|payer case no|um case|um case number|\
          um case id|progeny case|progeny case id|progenyhealth case|progenyhealth case id|cm case|cm case number|\
-         nicu case id|case reference|case file",
+         nicu case id|nicu case|case reference|case file",
     ),
     (
         Label::Facility,

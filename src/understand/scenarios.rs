@@ -97,6 +97,20 @@ The infant was admitted to the NICU for respiratory distress.";
 }
 
 #[test]
+fn a_column_does_not_borrow_its_neighbours_value() {
+    let text = "\
+NEWBORN ADMISSION NOTIFICATION
+Medical Record #          Authorization #        Regional Case #
+00471123                  77120045               RC-27-0099
+Patient: Roe, Jan         Attending: Dr. Lee     Plan Case #
+88812345                  99912345";
+    let read = read(&[text]);
+    assert_eq!(value(&read, "mrn").as_deref(), Some("00471123"));
+    assert_eq!(value(&read, "auth_number").as_deref(), Some("77120045"));
+    assert_eq!(value(&read, "case_id").as_deref(), Some("RC-27-0099"));
+}
+
+#[test]
 fn the_mothers_birth_date_is_not_the_babys() {
     let read = read(&[
         "NICU admission notice\nMother: Roe, Ann   DOB: 3/3/1995\nMother's date of birth: 3/3/1995\nNewborn in our NICU",
