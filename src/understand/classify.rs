@@ -113,15 +113,15 @@ fn is_choice_row(sheet: &Sheet, row: usize) -> bool {
 /// The line that the sending fax machine prints: page counts and two numbers, no title.
 fn is_sending_line(text: &str) -> bool {
     let digits = text.chars().filter(char::is_ascii_digit).count();
-    digits >= 12 && digits * 3 >= text.chars().filter(|c| !c.is_whitespace()).count()
-        || (digits >= 12 && text.contains("from:"))
+    let signs = text.chars().filter(|c| !c.is_whitespace()).count();
+    digits >= 12 && (digits * 3 >= signs || text.contains("from:"))
 }
 
 fn passages(sheets: &[Sheet]) -> Vec<Passage> {
     let mut passages = Vec::new();
     for (index, sheet) in sheets.iter().enumerate() {
         let mut running = String::new();
-        for (number, row) in sheet.rows.iter().enumerate() {
+        for number in 0..sheet.rows.len() {
             let text = plain(sheet.row_text(number));
             if is_choice_row(sheet, number) {
                 passages.extend(checked(sheet, number));
@@ -135,7 +135,7 @@ fn passages(sheets: &[Sheet]) -> Vec<Passage> {
                 } else {
                     running.push(' ');
                 }
-                passages.extend(title(sheet, number, &text, index, row.bounds.top));
+                passages.extend(titles(sheet, number, index));
             }
         }
         let body = |place, share, text: &str| Passage {
@@ -153,17 +153,63 @@ fn passages(sheets: &[Sheet]) -> Vec<Passage> {
     passages
 }
 
-fn title(sheet: &Sheet, number: usize, text: &str, page_index: usize, top: u32) -> Option<Passage> {
-    let subject = ["re:", "re;", "subject", "regarding:"].iter().any(|lead| text.starts_with(lead));
-    let words = text.split(' ').filter(|word| word.chars().any(char::is_alphabetic)).count();
-    let high = (top as f32) < TITLE_ZONE * sheet.height as f32;
-    if !(high || subject) || words == 0 || words > TITLE_WORDS {
-        return None;
+/// Each cell of a row as a title of its own: a record system prints its page head beside the title.
+fn titles(sheet: &Sheet, row: usize, page_index: usize) -> Vec<Passage> {
+    let Some((top, height)) = sheet.rows.get(row).map(|row| (row.bounds.top, row.height)) else { return Vec::new() };
+    let text = plain(sheet.row_text(row));
+    let subject = SUBJECTS.iter().any(|lead| text.starts_with(lead));
+    let words = |text: &str| text.split(' ').filter(|word| word.chars().any(char::is_alphabetic)).count();
+    if !((top as f32) < TITLE_ZONE * sheet.height as f32 || subject) || words(&text) > TITLE_WORDS {
+        return Vec::new();
     }
-    let large = sheet.rows.get(number).is_some_and(|row| row.height as f32 >= 1.25 * sheet.usual_height as f32);
     // Behind a cover sheet the second page is the first.
-    let share = if page_index < 2 { 1.0 } else { LATER_PAGE } * if large { LARGE } else { 1.0 };
-    Some(Passage { place: Place::Title, text: mended(text), page: sheet.number, share, running: false })
+    let by_page = if page_index < 2 { 1.0 } else { LATER_PAGE };
+    let by_height = if height as f32 >= 1.25 * sheet.usual_height as f32 { LARGE } else { 1.0 };
+    let passage = |text: &str, share: f32| Passage {
+        place: Place::Title,
+        text: mended(text.trim()),
+        page: sheet.number,
+        share: share * by_page * by_height,
+        running: false,
+    };
+    if subject {
+        return vec![passage(&text, 1.0)];
+    }
+    sheet
+        .row_text(row)
+        .split('\t')
+        .map(plain)
+        .filter(|cell| words(cell) > 0)
+        .map(|cell| passage(&cell, if is_labelled(&cell) { LABELLED } else { 1.0 }))
+        .collect()
+}
+
+/// What announces the purpose of a paper.
+const SUBJECTS: &[&str] = &[
+    "re:",
+    "re;",
+    "subject",
+    "regarding:",
+    "purpose:",
+    "reason for fax",
+    "type of notification",
+    "notification type",
+    "document type",
+    "type of document",
+    "form:",
+    "report:",
+];
+
+/// "D/C planning: learning to feed" is a line of a form, though its words are those of a title.
+const LABELLED: f32 = 0.3;
+
+/// A label with a value behind its colon.
+fn is_labelled(text: &str) -> bool {
+    text.match_indices(':').any(|(at, _)| {
+        let before = text.get(..at).unwrap_or("");
+        let after = text.get(at + 1..).unwrap_or("");
+        before.trim_end().ends_with(|c: char| c.is_alphabetic() || c == ')') && after.chars().any(char::is_alphanumeric)
+    })
 }
 
 /// What stands behind each crossed box of a row, up to the next box.
@@ -271,16 +317,12 @@ pub(super) fn direction(sheets: &[Sheet], rules: &TypeRules) -> Option<TransferD
         }
     }
     if let Some((from, to)) = levels(sheets) {
-        give(
-            if to > from {
-                Higher
-            } else if to < from {
-                Lower
-            } else {
-                Lateral
-            },
-            LEVEL_POINTS,
-        );
+        let direction = match to.cmp(&from) {
+            std::cmp::Ordering::Greater => Higher,
+            std::cmp::Ordering::Less => Lower,
+            std::cmp::Ordering::Equal => Lateral,
+        };
+        give(direction, LEVEL_POINTS);
     }
     points
         .into_iter()

@@ -87,32 +87,36 @@ impl Sheet {
         if number > 0 {
             self.text.push('\n');
         }
-        let mut heights: Vec<u32> = words.iter().map(|word| word.bounds.height).collect();
+        let mut heights: Vec<u32> = words.iter().map(|word| on_page(word.bounds).height).collect();
         let height = median(&mut heights);
-        let mut bounds = first_word.bounds;
+        let mut bounds = on_page(first_word.bounds);
         let mut previous: Option<Bounds> = None;
         for word in words {
-            let gap = previous.map(|before| word.bounds.left.saturating_sub(before.right()));
+            let place = on_page(word.bounds);
+            let gap = previous.map(|before| place.left.saturating_sub(before.right()));
             let opens_cell = gap.is_none_or(|gap| gap as f32 > CELL_GAP * height as f32);
             if gap.is_some() {
                 self.text.push(if opens_cell { '\t' } else { ' ' });
             }
-            bounds = bounds.union(word.bounds);
-            previous = Some(word.bounds);
+            bounds = bounds.union(place);
+            previous = Some(place);
             for (index, part) in split_word(&word.text).into_iter().enumerate() {
                 let fold = fold(part);
                 let marked = part.ends_with([':', ';', '#']);
-                if fold.is_empty() && marked && self.pieces.len() > first && !(opens_cell && index == 0) {
-                    if let Some(before) = self.pieces.last_mut() {
-                        before.marked = true;
-                    }
+                let after_piece = self.pieces.len() > first && !(opens_cell && index == 0);
+                if fold.is_empty()
+                    && marked
+                    && after_piece
+                    && let Some(before) = self.pieces.last_mut()
+                {
+                    before.marked = true;
                 }
                 let start = self.text.len();
                 self.text.push_str(part);
                 self.pieces.push(Piece {
                     text: part.to_owned(),
                     fold,
-                    bounds: word.bounds,
+                    bounds: place,
                     confidence: word.confidence,
                     row: number,
                     opens_cell: opens_cell && index == 0,
@@ -172,6 +176,13 @@ pub(super) fn place_of(pieces: &[Piece]) -> Option<(Bounds, f32)> {
     let bounds = rest.iter().fold(first.bounds, |all, piece| all.union(piece.bounds));
     let confidence = pieces.iter().map(|piece| piece.confidence).sum::<f32>() / pieces.len() as f32;
     Some((bounds, confidence))
+}
+
+/// A box that can be calculated with: no page is a million pixels wide.
+fn on_page(bounds: Bounds) -> Bounds {
+    const LIMIT: u32 = 1 << 20;
+    let Bounds { left, top, width, height } = bounds;
+    Bounds { left: left.min(LIMIT), top: top.min(LIMIT), width: width.min(LIMIT), height: height.min(LIMIT) }
 }
 
 fn median(values: &mut [u32]) -> u32 {
@@ -242,7 +253,11 @@ fn split_runs(words: &[Word]) -> Vec<Vec<&Word>> {
 
 /// The middle of a word's height, with the page's slope taken out.
 fn middle(bounds: Bounds, slope: f32) -> f32 {
-    bounds.top as f32 + bounds.height as f32 / 2.0 - slope * (bounds.left as f32 + bounds.width as f32 / 2.0)
+    bounds.top as f32 + bounds.height as f32 / 2.0 - slope * centre(bounds)
+}
+
+fn centre(bounds: Bounds) -> f32 {
+    bounds.left as f32 + bounds.width as f32 / 2.0
 }
 
 /// How far a line sinks for each pixel to the right: the median over the recogniser's longer lines.
@@ -251,9 +266,9 @@ fn slope(runs: &[Vec<&Word>]) -> f32 {
         .iter()
         .filter_map(|run| {
             let (first, last) = (run.first()?.bounds, run.last()?.bounds);
-            let across = (last.left + last.width / 2).checked_sub(first.left + first.width / 2)?;
-            let long = across > 12 * first.height.max(10);
-            long.then(|| (middle(last, 0.0) - middle(first, 0.0)) / across as f32)
+            let across = centre(last) - centre(first);
+            let long = across > 12.0 * first.height.max(10) as f32;
+            long.then(|| (middle(last, 0.0) - middle(first, 0.0)) / across)
         })
         // A fax that lies more than five degrees askew is straightened before it is read.
         .filter(|slope| slope.abs() < 0.09)

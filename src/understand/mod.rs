@@ -9,6 +9,7 @@
 //! Never fails and never panics, whatever was read. Reads no clock, touches no disk and logs nothing: all that it
 //! sees is patient data.
 
+mod choose;
 mod classify;
 mod completeness;
 mod dates;
@@ -16,9 +17,13 @@ mod extract;
 mod labels;
 mod layout;
 mod lexicon;
+mod phrases;
 mod regions;
 mod rules;
+#[cfg(test)]
+mod scenarios;
 mod sections;
+mod sentences;
 mod values;
 mod weights;
 

@@ -46,7 +46,13 @@ impl Labelled<'_> {
         let right = self.right_of(hit);
         if right.iter().any(|piece| !piece.fold.is_empty() || check_box(&piece.text).is_some()) {
             let fit = if hit.marked || hit.opens { 1.0 } else { 0.8 };
-            return vec![Region { pieces: right, fit }];
+            let mut regions = vec![Region { pieces: right, fit }];
+            // In a row of column heads the word to the right may be a head that isn't known.
+            let other_cell = right.first().is_some_and(|piece| piece.opens_cell);
+            if other_cell && self.is_row_of_heads(hit) {
+                regions.extend(self.below(hit).map(|pieces| Region { pieces, fit: 0.85 }));
+            }
+            return regions;
         }
         let mut regions = Vec::new();
         if let Some(pieces) = self.below(hit) {
@@ -55,6 +61,26 @@ impl Labelled<'_> {
             regions.push(Region { pieces, fit: 0.7 });
         }
         regions
+    }
+
+    /// At least two labels open cells of this row, and none of them has a value in its own cell.
+    fn is_row_of_heads(&self, hit: &LabelHit) -> bool {
+        let Some(row) = self.sheet.pieces.get(hit.first).and_then(|piece| self.sheet.rows.get(piece.row)) else {
+            return false;
+        };
+        let heads: Vec<&LabelHit> =
+            self.hits.iter().filter(|other| (row.first..row.end).contains(&other.first) && other.opens).collect();
+        let bare = |head: &&LabelHit| {
+            head.end >= row.end || self.sheet.pieces.get(head.end).is_some_and(|piece| piece.opens_cell)
+        };
+        heads.len() >= 2 && heads.iter().all(bare)
+    }
+
+    /// Left edge of the cell that holds a piece.
+    fn cell_left(&self, piece: usize) -> Option<u32> {
+        let row = self.sheet.pieces.get(piece)?.row;
+        let cell = self.sheet.cells(row).into_iter().find(|cell| cell.contains(&piece))?;
+        self.sheet.pieces.get(cell.start).map(|piece| piece.bounds.left)
     }
 
     fn below(&self, hit: &LabelHit) -> Option<&[Piece]> {
@@ -69,6 +95,14 @@ impl Labelled<'_> {
             .map(|piece| piece.bounds.left)
             .find(|left| *left > last.bounds.right());
         let slack = row.height * 2;
+        // "NICU Case #": the value stands under the head of the cell, of which the label is only a part.
+        let label_left = if hit.opens || self.right_of(hit).is_empty() {
+            self.cell_left(hit.first)
+                .filter(|left| first.bounds.left.saturating_sub(*left) < slack * 4)
+                .unwrap_or(first.bounds.left)
+        } else {
+            first.bounds.left
+        };
         for number in first.row + 1..(first.row + 3).min(self.sheet.rows.len()) {
             let below = self.sheet.rows.get(number)?;
             // The middle of skewed rows drifts; what counts is the distance to the label itself.
@@ -77,7 +111,7 @@ impl Labelled<'_> {
             }
             for cell in self.sheet.cells(number) {
                 let Some(start) = self.sheet.pieces.get(cell.start).map(|piece| piece.bounds.left) else { continue };
-                let aligned = start + slack >= first.bounds.left
+                let aligned = start + slack >= label_left
                     && start <= last.bounds.right()
                     && limit.is_none_or(|limit| start + row.height < limit);
                 if !aligned {
@@ -95,7 +129,9 @@ impl Labelled<'_> {
         let row = self.sheet.pieces.get(hit.first)?.row;
         let ends_row = self.sheet.rows.get(row)?.end == hit.end;
         let starts_row = self.sheet.rows.get(row)?.first == hit.first;
-        if !ends_row || starts_row || !hit.marked {
+        // In a grid the next row's beginning belongs to another column.
+        let running = self.sheet.cells(row).len() == 1 && self.sheet.cells(row + 1).len() == 1;
+        if !ends_row || starts_row || !hit.marked || !running {
             return None;
         }
         let next = self.sheet.rows.get(row + 1)?;

@@ -384,7 +384,7 @@ pub(super) fn person_name(pieces: &[Piece]) -> Option<(String, Range<usize>)> {
         if !shaped || piece.text.starts_with('(') || !allowed {
             break;
         }
-        if NO_NAME.contains(&folded.as_str()) && !(generic && !words.is_empty()) {
+        if NO_NAME.contains(&folded.as_str()) && (words.is_empty() || !generic) {
             break;
         }
         words.push(word.trim_end_matches(['\'', '’']).trim_start_matches([',', '.']).to_owned());

@@ -1,0 +1,296 @@
+//! Whole papers, in layouts invented for these tests, through [`super::understand`].
+
+use jiff::civil::{Date, date};
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+
+use super::layout::tests::page_of;
+use super::{TypeRules, understand};
+use crate::document::{
+    Bounds, DocumentFormat, DocumentType, Page, Reading, ReviewElement, TransferDirection, Understanding, Word,
+};
+
+const RECEIVED: Date = date(2027, 5, 14);
+
+fn read(pages: &[&str]) -> Understanding {
+    let pages = pages.iter().zip(1..).map(|(text, number)| page_of(number, text)).collect();
+    understand(&Reading { format: DocumentFormat::Tiff, pages }, &TypeRules::builtin(), RECEIVED)
+}
+
+fn value(understood: &Understanding, field: &str) -> Option<String> {
+    understood.fields.get(field).map(|field| field.value.to_string())
+}
+
+const REVIEW: &str = "\
+Lakeview Children's Hospital
+Utilization Management - NICU weekly clinical review
+Baby's name: Okonkwo, Ada Twin B          Birth date: 4/2/2027
+MR No. 88104477          Subscriber ID: ZQX440912233
+Admitted: 4/2/2027   Gest age: 31 2/7 weeks   BWT: 3 lb 4 oz
+Mother's DOB: 6/6/1996
+Status today
+Wt today: 1.98 kg
+Thermoregulation: incubator, 28.5 C
+O2: HFNC 3 L 25%
+Nutrition: MBM 24 cal/oz, takes 45% PO
+Meds: caffeine
+D/C planning: parents learning to feed
+Next update due: 5/18/27
+Maternal history
+Mother is 30, delivered at 31 2/7 weeks, baby needed CPAP, weight 1475 g";
+
+#[test]
+fn a_review_gives_its_facts_and_lacks_nothing() {
+    let read = read(&[REVIEW]);
+    assert_eq!(read.document_type, DocumentType::ConcurrentReview);
+    assert!(read.type_confidence > 0.8, "{} {:?}", read.type_confidence, read.fired_rules);
+    for (field, expected) in [
+        ("dob", "2027-04-02"),
+        ("mrn", "88104477"),
+        ("member_id", "ZQX440912233"),
+        ("admit_date", "2027-04-02"),
+        ("gestational_age", "31w2d"),
+        ("birth_weight_g", "1474"),
+        ("weight_g", "1980"),
+        ("bed_type", "isolette"),
+        ("resp_support", "hfnc"),
+        ("po_percent", "45"),
+        ("next_review_date", "2027-05-18"),
+    ] {
+        assert_eq!(value(&read, field).as_deref(), Some(expected), "{field}");
+    }
+    assert!(value(&read, "patient_name").is_some_and(|name| name.starts_with("Okonkwo, Ada")));
+    assert_eq!(read.missing, []);
+    assert!(!read.fired_rules.is_empty());
+}
+
+#[test]
+fn what_a_review_does_not_give_is_named() {
+    let text = "NICU CONCURRENT REVIEW\nPatient: Roe, Jan   DOB: 4/2/2027\nCurrent status\nBed:\nRespiratory support: room air\nMedications None\nDischarge needs: none identified\nWeight trend\n5/12/27   1900 g\nBirth history\nBirth weight: 1400 g";
+    let read = read(&[text]);
+    assert_eq!(read.document_type, DocumentType::ConcurrentReview);
+    assert_eq!(read.missing, [ReviewElement::Weight, ReviewElement::BedType, ReviewElement::Fen]);
+    assert_eq!(value(&read, "weight_g"), None, "a birth weight and an old weight are no current weight");
+    assert_eq!(value(&read, "birth_weight_g").as_deref(), Some("1400"));
+}
+
+#[test]
+fn a_table_of_labels_is_read_downwards() {
+    let text = "\
+NEWBORN ADMISSION NOTIFICATION
+Infant Name                    Date of Birth       Sex       Medical Record Number
+Vance, Baby Girl               05/12/2027          F         000471123
+Facility Name                              Facility NPI
+Harbor Point Medical Center                1888812345
+The infant was admitted to the NICU for respiratory distress.";
+    let read = read(&[text]);
+    assert_eq!(read.document_type, DocumentType::AdmissionNotification);
+    for (field, expected) in [
+        ("patient_name", "Vance, Baby Girl"),
+        ("dob", "2027-05-12"),
+        ("sex", "F"),
+        ("mrn", "000471123"),
+        ("facility", "Harbor Point Medical Center"),
+    ] {
+        assert_eq!(value(&read, field).as_deref(), Some(expected), "{field}");
+    }
+}
+
+#[test]
+fn a_column_does_not_borrow_its_neighbours_value() {
+    let text = "\
+NEWBORN ADMISSION NOTIFICATION
+Medical Record #          Authorization #        Regional Case #
+00471123                  77120045               RC-27-0099
+Patient: Roe, Jan         Attending: Dr. Lee     Plan Case #
+88812345                  99912345";
+    let read = read(&[text]);
+    assert_eq!(value(&read, "mrn").as_deref(), Some("00471123"));
+    assert_eq!(value(&read, "auth_number").as_deref(), Some("77120045"));
+    assert_eq!(value(&read, "case_id").as_deref(), Some("RC-27-0099"));
+}
+
+#[test]
+fn the_mothers_birth_date_is_not_the_babys() {
+    let read = read(&[
+        "NICU admission notice\nMother: Roe, Ann   DOB: 3/3/1995\nMother's date of birth: 3/3/1995\nNewborn in our NICU",
+    ]);
+    assert_eq!(value(&read, "dob"), None);
+    assert_eq!(value(&read, "mother_name").as_deref(), Some("Roe, Ann"));
+}
+
+#[test]
+fn the_crossed_box_decides_among_printed_choices() {
+    let form = "\
+PAYER REQUEST FORM - NEONATAL SERVICES
+Type of request: [ ] Prior authorization  [ ] Network exception  [x] Peer-to-peer  [ ] Appeal
+Patient: Roe, Jan     DOB: 4/2/2027
+Level of care: [] Level I [] Level II [x] Level III [] Level IV
+Sex: [ ] Male [x] Female";
+    let read = read(&[&form.replace("[ ]", "[]")]);
+    assert_eq!(read.document_type, DocumentType::P2pRequest);
+    assert_eq!(value(&read, "level_of_care").as_deref(), Some("3"));
+    assert_eq!(value(&read, "sex").as_deref(), Some("F"));
+}
+
+#[test]
+fn each_kind_of_letter_is_told_by_its_purpose() {
+    let cases = [
+        (
+            DocumentType::Discharge,
+            "DISCHARGE NOTICE\nBaby Roe was discharged home with his parents on 5/13/2027.\nDischarge weight: 2410 g",
+        ),
+        (
+            DocumentType::Readmission,
+            "Notification of Readmission\nThe infant was readmitted to our NICU after discharge home on 5/1/2027.",
+        ),
+        (
+            DocumentType::Appeal,
+            "Re: First level appeal\nWe formally appeal the denial of NICU days and ask that the decision be overturned.\nThe infant was admitted to our NICU.",
+        ),
+        (
+            DocumentType::P2pRequest,
+            "Request\nDr. Lee would like to schedule a peer to peer with your Medical Director about this NICU infant.",
+        ),
+        (
+            DocumentType::PriorAuthorization,
+            "DME ORDER FORM\nApnea monitor for home use, HCPCS E0619, quantity 1, infant leaving the NICU",
+        ),
+        (
+            DocumentType::OutOfNetworkException,
+            "Single Case Agreement Request\nOur hospital is no longer contracted with the plan; the infant remains in the NICU.",
+        ),
+        (
+            DocumentType::AdmissionNotification,
+            "FACE SHEET\nNewborn admission to NICU\nReason for admission: prematurity",
+        ),
+        (
+            DocumentType::Other,
+            "LUNCH SEMINAR\nFree lunch for your staff. RSVP today. To be removed from our list call now.",
+        ),
+        (
+            DocumentType::Other,
+            "Cardiology Discharge Summary\nThe patient, a 71 year old man, was discharged on metoprolol and atorvastatin.",
+        ),
+        (DocumentType::Other, ""),
+    ];
+    for (expected, text) in cases {
+        let read = read(&[text]);
+        assert_eq!(read.document_type, expected, "{text}\n{:?}", read.fired_rules);
+    }
+}
+
+#[test]
+fn a_cover_sheet_in_front_does_not_hide_the_type() {
+    let cover = "FAX\nTo: NICU care management\nFrom: Utilization review\nRe: NICU clinical\nPlease see attached";
+    assert_eq!(read(&[cover, REVIEW]).document_type, DocumentType::ConcurrentReview);
+    let discharge =
+        "NICU DISCHARGE SUMMARY\nInfant discharged home on 5/13/2027 with parents.\nPlan: follow up appointment";
+    assert_eq!(read(&[cover, discharge]).document_type, DocumentType::Discharge);
+}
+
+#[test]
+fn a_transfer_goes_where_its_levels_and_reason_say() {
+    let transfer = |levels: &str, reason: &str| {
+        let text = format!(
+            "NEONATAL TRANSFER SUMMARY\n{levels}\nReason for transfer: {reason}\nThe infant is being transferred today."
+        );
+        let read = read(&[&text]);
+        assert_eq!(read.document_type, DocumentType::Transfer);
+        read.transfer_direction
+    };
+    let up = "Transferring from: Elm Hospital (Level II)\nReceiving facility: Oak Hospital (Level IV)";
+    let down = "Transferring from: Oak Hospital (Level III)\nReceiving facility: Elm Hospital (Level II)";
+    assert_eq!(transfer(up, "surgical evaluation"), Some(TransferDirection::Higher));
+    assert_eq!(transfer(down, "feeding and growing"), Some(TransferDirection::Lower));
+    assert_eq!(transfer("", "unit at capacity, same level"), Some(TransferDirection::Lateral));
+    assert_eq!(transfer("", "not stated"), None);
+}
+
+#[test]
+fn the_discharge_of_an_earlier_stay_is_no_discharge_date() {
+    let read = read(&[
+        "NOTICE OF READMISSION\nPatient: Roe, Jan   DOB: 1/2/2027\nPrevious discharge date: 4/20/2027\nReadmission date: 5/12/2027\nNICU infant",
+    ]);
+    assert_eq!(read.document_type, DocumentType::Readmission);
+    assert_eq!(value(&read, "discharge_date"), None);
+    assert_eq!(value(&read, "readmit_date").as_deref(), Some("2027-05-12"));
+}
+
+#[test]
+fn pages_without_words_are_understood_as_other() {
+    let reading = Reading { format: DocumentFormat::Pdf, pages: Vec::new() };
+    let read = understand(&reading, &TypeRules::builtin(), RECEIVED);
+    assert_eq!(read.document_type, DocumentType::Other);
+    assert!(read.fields.is_empty() && read.missing.is_empty());
+}
+
+fn any_word() -> impl Strategy<Value = Word> {
+    let text = prop_oneof![
+        "\\PC{0,12}",
+        proptest::sample::select(vec![
+            "Patient:",
+            "DOB",
+            "3/8/26",
+            "Weight",
+            "1610",
+            "g",
+            "[x]",
+            "Level",
+            "III",
+            "MRN#:0471123",
+            "PO",
+            "45%",
+            "Ä/ß:",
+            "é#",
+            "(MRN:",
+            "1/",
+            "-",
+            "Dx",
+            "born",
+            "at",
+            "29",
+            "4/7",
+            "discharged",
+            "İ",
+            "ﬁ",
+            "Respiratory:",
+            "currently",
+            "RE:",
+            "Next",
+            "review",
+            "(",
+            "//",
+            "::",
+            "20260-13-45",
+        ])
+        .prop_map(str::to_owned),
+    ];
+    let place = prop_oneof![0_u32..2000, Just(u32::MAX)];
+    (text, place.clone(), place, 0_u32..400, 0_u32..60, 0.0_f32..1.0, 0_u32..30).prop_map(
+        |(text, left, top, width, height, confidence, line)| Word {
+            text,
+            bounds: Bounds { left, top, width, height },
+            confidence,
+            line,
+        },
+    )
+}
+
+#[test]
+fn no_words_whatever_make_understanding_panic() {
+    // Compiled once: the rules cost more than a page.
+    let rules = TypeRules::builtin();
+    let config = ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() };
+    let words = proptest::collection::vec(any_word(), 0..120);
+    TestRunner::new(config)
+        .run(&words, |words| {
+            let page = Page { words, ..page_of(1, "") };
+            let reading = Reading { format: DocumentFormat::Tiff, pages: vec![page] };
+            let read = understand(&reading, &rules, RECEIVED);
+            prop_assert!((0.0..=1.0).contains(&read.type_confidence));
+            prop_assert!(read.fields.values().all(|field| field.page == 1 && (0.0..=1.0).contains(&field.confidence)));
+            Ok(())
+        })
+        .unwrap();
+}
