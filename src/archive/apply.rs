@@ -317,7 +317,7 @@ impl<'a> Staging<'a> {
             Event::Held { document, reason: _, stage: _ } => {
                 let mut entry = self.known(document)?;
                 self.remove_untouched_items(&mut entry)?;
-                let free = (1..).find(|segment| !entry.segments.contains(segment)).unwrap_or(u32::MAX);
+                let free = (1..=u32::MAX).find(|segment| !entry.segments.contains(segment)).unwrap_or(u32::MAX);
                 let item = ItemEntry { document: document.clone(), at, position: None, resolved: None };
                 self.add_item(&mut entry, free, &item)?;
                 entry.held = Some(at);

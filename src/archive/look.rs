@@ -10,7 +10,7 @@ use super::apply::{
     decode, document_key, id_of_key, item_key, ranked_key,
 };
 use super::event::{Event, Refusal, Resolution, Stage};
-use super::index::Fault;
+use super::index::{Entry, Fault};
 use super::journal::{Location, Record};
 use super::{Archive, ArchiveError};
 use crate::document::{DocumentId, Receipt};
@@ -135,12 +135,10 @@ impl Archive {
     pub fn resolution(&self, id: &ItemId) -> Result<Option<Resolution>, ArchiveError> {
         let Some(at) = self.item_entry(id)?.and_then(|(_, entry)| entry.resolved) else { return Ok(None) };
         let record = self.inner.reader.read(at)?;
-        match record.event {
-            Event::Resolved { by, disposition, case_id, note, item: _ } => {
-                Ok(Some(Resolution { by, disposition, case_id, note, at: record.time }))
-            }
-            _ => Err(Fault::Entry.into()),
-        }
+        let Event::Resolved { by, disposition, case_id, note, item: _ } = record.event else {
+            return Err(Fault::Entry.into());
+        };
+        Ok(Some(Resolution { by, disposition, case_id, note, at: record.time }))
     }
 
     /// What sources hold that is no document, by the latest refusal of each.
@@ -183,15 +181,17 @@ impl Archive {
         Ok(found.map(|bytes| decode(&bytes)).transpose()?.map(|item| (id.segment(), item)))
     }
 
-    fn all(&self, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Fault> {
+    fn all(&self, prefix: &[u8]) -> Result<Vec<Entry>, Fault> {
         self.inner.index.page(prefix, None, usize::MAX)
     }
 
     fn receipt(&self, at: Location) -> Result<Receipt, ArchiveError> {
-        match self.inner.reader.read(at)?.event {
-            Event::DocumentReceived { receipt, .. } | Event::ArrivedAgain { receipt, .. } => Ok(receipt),
-            _ => Err(Fault::Entry.into()),
-        }
+        let (Event::DocumentReceived { receipt, .. } | Event::ArrivedAgain { receipt, .. }) =
+            self.inner.reader.read(at)?.event
+        else {
+            return Err(Fault::Entry.into());
+        };
+        Ok(receipt)
     }
 
     /// The item as recorded, with what happened since.

@@ -226,11 +226,10 @@ mod tests {
         let order = "id source source_file sender received_at pages page_range document_type type_confidence \
                      transfer_direction match fields missing duplicate_of flags lane priority due_at due_rule \
                      assigned_to state type_reasons arrivals";
-        let mut from = 0;
+        let mut rest = line.as_str();
         for name in order.split_whitespace() {
             let key = format!("\"{name}\":");
-            let at = line[from..].find(&key).unwrap_or_else(|| panic!("{name} is missing or out of order"));
-            from += at + key.len();
+            (_, rest) = rest.split_once(&key).unwrap_or_else(|| panic!("{name} is missing or out of order"));
         }
         assert_eq!(serde_json::from_str::<QueueItem>(&line).unwrap(), item);
     }
