@@ -146,7 +146,8 @@ impl<'a> Staging<'a> {
     }
 
     pub(super) fn keep_request(&mut self) {
-        self.group.append(&mut self.request);
+        // Not `append`, which walks through the whole group for every request.
+        self.group.extend(std::mem::take(&mut self.request));
     }
 
     pub(super) fn drop_request(&mut self) {
@@ -246,7 +247,12 @@ impl<'a> Staging<'a> {
     }
 
     /// Applies one event, recorded at `at` under `sequence`, to the changes of the current request.
-    pub(super) fn apply(&mut self, event: &Event, sequence: u64, at: Location) -> Result<(), Objection> {
+    pub(super) fn apply<I: AsRef<ItemId>>(
+        &mut self,
+        event: &Event<I>,
+        sequence: u64,
+        at: Location,
+    ) -> Result<(), Objection> {
         match event {
             Event::DocumentReceived { document, size, source_key, receipt: _ } => {
                 let mut entry = DocumentEntry {
@@ -300,9 +306,10 @@ impl<'a> Staging<'a> {
                 let mut entry = self.known(document)?;
                 self.remove_untouched_items(&mut entry)?;
                 for (position, item) in (0..).zip(items) {
-                    let segment = item.id.segment();
-                    if item.id.document() != document.short() {
-                        return Err(Objection::UnknownItem(item.id.clone()));
+                    let id: &ItemId = item.as_ref();
+                    let segment = id.segment();
+                    if id.document() != document.short() {
+                        return Err(Objection::UnknownItem(id.clone()));
                     }
                     if !entry.segments.contains(&segment) {
                         let kept =

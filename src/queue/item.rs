@@ -141,6 +141,12 @@ pub struct QueueItem {
     pub arrivals: u32,
 }
 
+impl AsRef<ItemId> for QueueItem {
+    fn as_ref(&self) -> &ItemId {
+        &self.id
+    }
+}
+
 /// Due time of an item about which nothing is known, its plan included: 24 h, the shortest clock there is
 /// (NCQA UM 5, urgent concurrent; the sources' rule for an unknown plan).
 const UNKNOWN_DUE_HOURS: i64 = 24;
