@@ -146,7 +146,8 @@ impl<'a> Staging<'a> {
     }
 
     pub(super) fn keep_request(&mut self) {
-        self.group.append(&mut self.request);
+        // Not `append`, which walks through the whole group for every request.
+        self.group.extend(std::mem::take(&mut self.request));
     }
 
     pub(super) fn drop_request(&mut self) {
@@ -246,7 +247,12 @@ impl<'a> Staging<'a> {
     }
 
     /// Applies one event, recorded at `at` under `sequence`, to the changes of the current request.
-    pub(super) fn apply(&mut self, event: &Event, sequence: u64, at: Location) -> Result<(), Objection> {
+    pub(super) fn apply<I: AsRef<ItemId>>(
+        &mut self,
+        event: &Event<I>,
+        sequence: u64,
+        at: Location,
+    ) -> Result<(), Objection> {
         match event {
             Event::DocumentReceived { document, size, source_key, receipt: _ } => {
                 let mut entry = DocumentEntry {
@@ -308,9 +314,10 @@ impl<'a> Staging<'a> {
                 let mut entry = self.known(document)?;
                 self.remove_untouched_items(&mut entry)?;
                 for (position, item) in (0..).zip(items) {
-                    let segment = item.id.segment();
-                    if item.id.document() != document.short() {
-                        return Err(Objection::UnknownItem(item.id.clone()));
+                    let id: &ItemId = item.as_ref();
+                    let segment = id.segment();
+                    if id.document() != document.short() {
+                        return Err(Objection::UnknownItem(id.clone()));
                     }
                     if !entry.segments.contains(&segment) {
                         let kept =
@@ -325,7 +332,7 @@ impl<'a> Staging<'a> {
             Event::Held { document, reason: _, stage: _ } => {
                 let mut entry = self.known(document)?;
                 self.remove_untouched_items(&mut entry)?;
-                let free = (1..).find(|segment| !entry.segments.contains(segment)).unwrap_or(u32::MAX);
+                let free = (1..=u32::MAX).find(|segment| !entry.segments.contains(segment)).unwrap_or(u32::MAX);
                 let item = ItemEntry { document: document.clone(), at, position: None, resolved: None };
                 self.add_item(&mut entry, free, &item)?;
                 entry.held = Some(at);

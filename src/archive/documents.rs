@@ -55,7 +55,7 @@ impl Drop for Draft {
 #[derive(Clone)]
 pub(super) struct Documents {
     disk: Disk,
-    documents: PathBuf,
+    sealed: PathBuf,
     readings: PathBuf,
     drafts: PathBuf,
     next_draft: Arc<AtomicU64>,
@@ -65,7 +65,7 @@ impl Documents {
     pub(super) fn new(disk: Disk, state: &Path) -> Self {
         Self {
             disk,
-            documents: state.join("documents"),
+            sealed: state.join("documents"),
             readings: state.join("readings"),
             drafts: state.join("tmp"),
             next_draft: Arc::default(),
@@ -77,14 +77,14 @@ impl Documents {
         self.disk.remove_folder(&self.drafts)?;
         self.disk.make_folder(&self.drafts)?;
         for shard in SHARDS {
-            self.disk.make_folder(&self.documents.join(shard))?;
+            self.disk.make_folder(&self.sealed.join(shard))?;
             self.disk.make_folder(&self.readings.join(shard))?;
         }
-        self.disk.sync_folder(&self.documents)
+        self.disk.sync_folder(&self.sealed)
     }
 
     fn path(&self, id: &DocumentId) -> PathBuf {
-        self.documents.join(shard(id)).join(id.as_str())
+        self.sealed.join(shard(id)).join(id.as_str())
     }
 
     fn draft_path(&self) -> PathBuf {
@@ -157,7 +157,7 @@ impl Documents {
             threads.into_iter().fold(own, |outcome, thread| {
                 let theirs = thread.join().unwrap_or_else(|_| {
                     let panicked = io::Error::other("the thread that synced it panicked");
-                    Err(ArchiveError::sync_failed(&self.documents, panicked))
+                    Err(ArchiveError::sync_failed(&self.sealed, panicked))
                 });
                 outcome.and(theirs)
             })
@@ -171,9 +171,13 @@ impl Documents {
 
     /// Opens a document for reading.
     pub(super) fn open(&self, id: &DocumentId) -> Result<File, ArchiveError> {
-        File::open(self.path(id)).map_err(|source| match source.kind() {
-            io::ErrorKind::NotFound => ArchiveError::DocumentMissing { document: id.clone() },
-            _ => ArchiveError::read_failed(&self.path(id), source),
+        let path = self.path(id);
+        File::open(&path).map_err(|e| {
+            if e.kind() == io::ErrorKind::NotFound {
+                ArchiveError::DocumentMissing { document: id.clone() }
+            } else {
+                ArchiveError::read_failed(&path, e)
+            }
         })
     }
 
@@ -212,7 +216,7 @@ impl Documents {
     pub(super) fn stored(&self) -> Result<Vec<DocumentId>, ArchiveError> {
         let mut found = Vec::new();
         for shard in SHARDS {
-            let folder = self.documents.join(shard);
+            let folder = self.sealed.join(shard);
             let failed = |e| ArchiveError::read_failed(&folder, e);
             let entries = match fs::read_dir(&folder) {
                 Err(e) if e.kind() == io::ErrorKind::NotFound => continue,

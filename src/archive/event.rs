@@ -43,10 +43,12 @@ impl std::fmt::Display for Stage {
 }
 
 /// One thing that happened.
+///
+/// `I` is how much of the items is wanted: all of them as a rule, their ids alone where the journal is replayed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[allow(clippy::large_enum_variant, reason = "events live for one write; a box would only hide the fields")]
-pub enum Event {
+pub enum Event<I = QueueItem> {
     /// A document's bytes are stored; its first arrival. Only `Archive::accept` records it.
     DocumentReceived {
         document: DocumentId,
@@ -75,7 +77,7 @@ pub enum Event {
     /// does not count.
     HandedBack { document: DocumentId },
     /// The document's items, whole. They replace its earlier items, but for those that a person has acted on.
-    Queued { document: DocumentId, items: Vec<QueueItem> },
+    Queued { document: DocumentId, items: Vec<I> },
     /// No stage could finish it: it waits for a person. `reason` is bounded and without patient data.
     Held { document: DocumentId, reason: String, stage: Stage },
     /// A person wants it tried again from the start.
@@ -96,6 +98,18 @@ pub enum Event {
         #[serde(default)]
         note: Option<String>,
     },
+}
+
+/// An item's id, the rest of the item skipped: making the index again reads every item ever queued.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub(super) struct ItemName {
+    id: ItemId,
+}
+
+impl AsRef<ItemId> for ItemName {
+    fn as_ref(&self) -> &ItemId {
+        &self.id
+    }
 }
 
 /// How a person disposed of an item.

@@ -51,6 +51,9 @@ pub(super) enum Fault {
 /// A set of changes; `None` removes the key.
 pub(super) type Changes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 
+/// A key with its value.
+pub(super) type Entry = (Vec<u8>, Vec<u8>);
+
 /// What the index holds, in short.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Summary {
@@ -196,12 +199,7 @@ impl Index {
     }
 
     /// At most `limit` entries whose key begins with `prefix`, in order, beginning after the key `after`.
-    pub(super) fn page(
-        &self,
-        prefix: &[u8],
-        after: Option<&[u8]>,
-        limit: usize,
-    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Fault> {
+    pub(super) fn page(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Result<Vec<Entry>, Fault> {
         use std::ops::Bound;
         let from = after.map_or(Bound::Included(prefix), Bound::Excluded);
         match &self.base {

@@ -253,13 +253,12 @@ impl Reader {
         let path = segment_path(&self.folder, at.segment);
         let file = {
             let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-            match open.get(&at.segment) {
-                Some(file) => Arc::clone(file),
-                None => {
-                    let file = Arc::new(File::open(&path).map_err(|e| ArchiveError::read_failed(&path, e))?);
-                    open.insert(at.segment, Arc::clone(&file));
-                    file
-                }
+            if let Some(file) = open.get(&at.segment) {
+                Arc::clone(file)
+            } else {
+                let file = Arc::new(File::open(&path).map_err(|e| ArchiveError::read_failed(&path, e))?);
+                open.insert(at.segment, Arc::clone(&file));
+                file
             }
         };
         let mut line = vec![0; at.length as usize];

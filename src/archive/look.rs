@@ -10,7 +10,7 @@ use super::apply::{
     decode, document_key, id_of_key, item_key, ranked_key,
 };
 use super::event::{Event, Refusal, Resolution, Stage};
-use super::index::Fault;
+use super::index::{Entry, Fault};
 use super::journal::{Location, Record};
 use super::{Archive, ArchiveError};
 use crate::document::{DocumentId, Receipt};
@@ -118,29 +118,29 @@ impl Archive {
     /// The items that no person has resolved, those of held documents among them, in the order of arrival; fetched
     /// as the iterator goes.
     pub fn items(&self) -> Items<'_> {
-        Items { archive: self, kind: UNRESOLVED, after: None, fetched: VecDeque::new(), finished: false }
+        Items::new(self, UNRESOLVED)
     }
 
     /// All items, the resolved ones too, in the order of arrival.
     pub fn all_items(&self) -> Items<'_> {
-        Items { archive: self, kind: ITEM, after: None, fetched: VecDeque::new(), finished: false }
+        Items::new(self, ITEM)
     }
 
     /// An item as it stands now.
     pub fn item(&self, id: &ItemId) -> Result<Option<QueueItem>, ArchiveError> {
-        self.item_entry(id)?.map(|(segment, entry)| self.item_of(segment, &entry)).transpose()
+        let Some((segment, entry)) = self.item_entry(id)? else { return Ok(None) };
+        let event = self.inner.reader.read(entry.at)?.event;
+        self.item_of(segment, &entry, &event).map(Some)
     }
 
     /// How a person has disposed of an item; `None` while nobody has.
     pub fn resolution(&self, id: &ItemId) -> Result<Option<Resolution>, ArchiveError> {
         let Some(at) = self.item_entry(id)?.and_then(|(_, entry)| entry.resolved) else { return Ok(None) };
         let record = self.inner.reader.read(at)?;
-        match record.event {
-            Event::Resolved { by, disposition, case_id, note, item: _ } => {
-                Ok(Some(Resolution { by, disposition, case_id, note, at: record.time }))
-            }
-            _ => Err(Fault::Entry.into()),
-        }
+        let Event::Resolved { by, disposition, case_id, note, item: _ } = record.event else {
+            return Err(Fault::Entry.into());
+        };
+        Ok(Some(Resolution { by, disposition, case_id, note, at: record.time }))
     }
 
     /// What sources hold that is no document, by the latest refusal of each.
@@ -183,26 +183,28 @@ impl Archive {
         Ok(found.map(|bytes| decode(&bytes)).transpose()?.map(|item| (id.segment(), item)))
     }
 
-    fn all(&self, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Fault> {
+    fn all(&self, prefix: &[u8]) -> Result<Vec<Entry>, Fault> {
         self.inner.index.page(prefix, None, usize::MAX)
     }
 
     fn receipt(&self, at: Location) -> Result<Receipt, ArchiveError> {
-        match self.inner.reader.read(at)?.event {
-            Event::DocumentReceived { receipt, .. } | Event::ArrivedAgain { receipt, .. } => Ok(receipt),
-            _ => Err(Fault::Entry.into()),
-        }
+        let (Event::DocumentReceived { receipt, .. } | Event::ArrivedAgain { receipt, .. }) =
+            self.inner.reader.read(at)?.event
+        else {
+            return Err(Fault::Entry.into());
+        };
+        Ok(receipt)
     }
 
-    /// The item as recorded, with what happened since.
-    fn item_of(&self, segment: u32, entry: &ItemEntry) -> Result<QueueItem, ArchiveError> {
+    /// The item as recorded in `event`, the record that the entry points to, with what happened since.
+    fn item_of(&self, segment: u32, entry: &ItemEntry, event: &Event) -> Result<QueueItem, ArchiveError> {
         let document = self.entry(&entry.document)?.ok_or(Fault::Entry)?;
-        let mut item = match (self.inner.reader.read(entry.at)?.event, entry.position) {
+        let mut item = match (event, entry.position) {
             (Event::Queued { items, .. }, Some(position)) => {
-                items.into_iter().nth(position as usize).ok_or(Fault::Entry)?
+                items.get(position as usize).cloned().ok_or(Fault::Entry)?
             }
             (Event::Held { reason, .. }, None) => {
-                let mut item = QueueItem::held(&entry.document, &self.receipt(document.received)?, &reason);
+                let mut item = QueueItem::held(&entry.document, &self.receipt(document.received)?, reason);
                 item.id = ItemId::new(&entry.document, segment);
                 item
             }
@@ -223,9 +225,15 @@ pub struct Items<'a> {
     after: Option<Vec<u8>>,
     fetched: VecDeque<Vec<u8>>,
     finished: bool,
+    /// The record read last: the items of a document stand in one record and come one after the other.
+    record: Option<(Location, Event)>,
 }
 
-impl Items<'_> {
+impl<'a> Items<'a> {
+    fn new(archive: &'a Archive, kind: u8) -> Self {
+        Self { archive, kind, after: None, fetched: VecDeque::new(), finished: false, record: None }
+    }
+
     fn step(&mut self) -> Result<Option<QueueItem>, ArchiveError> {
         loop {
             if self.fetched.is_empty() {
@@ -244,7 +252,13 @@ impl Items<'_> {
             // Gone since the page was fetched: its document was read anew.
             let Some(bytes) = self.archive.inner.index.get(&key)? else { continue };
             let segment = key.last_chunk().map_or(0, |bytes| u32::from_be_bytes(*bytes));
-            return self.archive.item_of(segment, &decode(&bytes)?).map(Some);
+            let entry: ItemEntry = decode(&bytes)?;
+            let record = match self.record.take() {
+                Some(record) if record.0 == entry.at => record,
+                Some(_) | None => (entry.at, self.archive.inner.reader.read(entry.at)?.event),
+            };
+            let (_, event) = self.record.insert(record);
+            return self.archive.item_of(segment, &entry, event).map(Some);
         }
     }
 }

@@ -60,6 +60,9 @@ const CASES: &str = "cases";
 /// Documents of one call taken through one group of syncs: each keeps a file open until then.
 const ACCEPTED_TOGETHER: usize = 256;
 
+/// Threads that write down and digest the documents of one call.
+const DRAFT_THREADS: usize = 4;
+
 /// How to open an archive.
 #[derive(Clone, Debug)]
 pub struct OpenOptions {
@@ -225,11 +228,36 @@ impl Archive {
     }
 
     fn accept_together(&self, arrivals: Vec<Arrival>) -> Result<Vec<Accepted>, ArchiveError> {
-        let mut incoming = Vec::with_capacity(arrivals.len());
-        for Arrival { content, receipt, source_key } in arrivals {
-            incoming.push(Incoming { draft: self.inner.documents.draft(content)?, receipt, source_key });
-        }
+        let incoming = self.draft(arrivals)?;
         self.ask(|reply| Request::Accept { incoming, reply })
+    }
+
+    /// Writes the bytes down, not durable yet; many arrivals by several threads, in their order.
+    fn draft(&self, mut arrivals: Vec<Arrival>) -> Result<Vec<Incoming>, ArchiveError> {
+        let documents = &self.inner.documents;
+        let draft_all = |arrivals: Vec<Arrival>| {
+            let each = arrivals.into_iter().map(|Arrival { content, receipt, source_key }| {
+                Ok(Incoming { draft: documents.draft(content)?, receipt, source_key })
+            });
+            each.collect::<Result<Vec<_>, ArchiveError>>()
+        };
+        let share = arrivals.len().div_ceil(DRAFT_THREADS);
+        if share <= 1 {
+            return draft_all(arrivals);
+        }
+        std::thread::scope(|scope| {
+            let mut threads = Vec::new();
+            while !arrivals.is_empty() {
+                let rest = arrivals.split_off(share.min(arrivals.len()));
+                let ours = std::mem::replace(&mut arrivals, rest);
+                threads.push(scope.spawn(|| draft_all(ours)));
+            }
+            let mut incoming = Vec::new();
+            for thread in threads {
+                incoming.extend(thread.join().map_err(|_| ArchiveError::Stopped)??);
+            }
+            Ok(incoming)
+        })
     }
 
     /// Records an event durably. One that would change nothing (a refusal known already, a release of what is
@@ -306,12 +334,13 @@ impl Archive {
 /// Makes the state directory, or makes sure that it is ours alone.
 fn prepare_state(disk: &Disk, state: &Path) -> Result<(), ArchiveError> {
     let unusable = |source| ArchiveError::StateDirectory { path: state.to_owned(), source: Arc::new(source) };
-    if let Err(error) = disk.make_folder(state) {
-        return Err(match error {
-            ArchiveError::WriteFailed { source, .. } => ArchiveError::StateDirectory { path: state.to_owned(), source },
-            other => other,
-        });
-    }
+    disk.make_folder(state).map_err(|error| {
+        if let ArchiveError::WriteFailed { source, .. } = error {
+            ArchiveError::StateDirectory { path: state.to_owned(), source }
+        } else {
+            error
+        }
+    })?;
     let mode = std::fs::metadata(state).map_err(unusable)?.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {
         // A fresh folder made by an installer or a person holds nothing yet that could have been read.

@@ -11,7 +11,7 @@ use serde::de::IgnoredAny;
 use super::apply::{Objection, Staging};
 use super::disk::Disk;
 use super::documents::Documents;
-use super::event::Event;
+use super::event::{Event, ItemName};
 use super::index::{Fault, Index};
 use super::journal::{self, Head, Journal, Location, Reader};
 use super::{ArchiveError, INDEX, JOURNAL};
@@ -135,7 +135,7 @@ pub(super) fn replay(
     for &segment in numbers.iter().filter(|&&segment| segment >= start.segment) {
         let offset = if segment == start.segment { start.end() } else { 0 };
         let is_last = Some(&segment) == numbers.last();
-        journal::scan::<Event>(folder, segment, offset, is_last, &mut before, |record| {
+        journal::scan::<Event<ItemName>>(folder, segment, offset, is_last, &mut before, |record| {
             let head = Head { sequence: record.sequence, digest: record.digest };
             match staging.apply(&record.event, head.sequence, record.at) {
                 Ok(()) => staging.keep_request(),
@@ -187,9 +187,9 @@ fn adopt_unrecorded(documents: &Documents, recovered: &mut Recovered) -> Result<
             continue;
         }
         let (size, stored_at) = documents.stored_since(&document)?;
-        for event in adoption(&document, size, stored_at) {
-            let (sequence, at) = journal.prepare(&event, crate::clock::now())?;
-            if let Err(Objection::Archive(error)) = staging.apply(&event, sequence, at) {
+        for event in &adoption(&document, size, stored_at) {
+            let (sequence, at) = journal.prepare(event, crate::clock::now())?;
+            if let Err(Objection::Archive(error)) = staging.apply(event, sequence, at) {
                 return Err(error);
             }
             staging.keep_request();

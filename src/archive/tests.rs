@@ -71,14 +71,15 @@ fn fill(archive: &Archive) -> [DocumentId; 3] {
 
 /// All that the archive answers, as text.
 fn answers(archive: &Archive) -> String {
+    use std::fmt::Write;
     let mut text = format!("{:?} {:?} {:?}\n", archive.counts(), archive.refused().unwrap(), archive.held().unwrap());
     for item in archive.all_items() {
         let item = item.unwrap();
         let resolution = archive.resolution(&item.id).unwrap();
-        text += &format!("{} {resolution:?}\n", serde_json::to_string(&item).unwrap());
+        writeln!(text, "{} {resolution:?}", serde_json::to_string(&item).unwrap()).unwrap();
     }
     for id in archive.waiting().unwrap() {
-        text += &format!("{:?}\n", archive.document(&id).unwrap());
+        writeln!(text, "{:?}", archive.document(&id).unwrap()).unwrap();
     }
     text
 }
@@ -88,16 +89,16 @@ fn journal_file(state: &TempDir) -> PathBuf {
 }
 
 fn document_file(state: &TempDir, id: &DocumentId) -> PathBuf {
-    state.path().join("documents").join(&id.as_str()[..1]).join(id.as_str())
+    state.path().join("documents").join(id.as_str().get(..1).unwrap()).join(id.as_str())
 }
 
 fn write(path: &Path, bytes: &[u8]) {
-    fs::File::create(path).unwrap().write_all(bytes).unwrap();
+    File::create(path).unwrap().write_all(bytes).unwrap();
 }
 
 fn flip(path: &Path, offset: u64) {
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
-    let file = fs::File::options().read(true).write(true).open(path).unwrap();
+    let file = File::options().read(true).write(true).open(path).unwrap();
     let mut byte = [0];
     file.read_exact_at(&mut byte, offset).unwrap();
     file.write_all_at(&[byte[0] ^ 0x04], offset).unwrap();
@@ -258,7 +259,7 @@ fn a_document_whose_record_is_torn_away_is_received_again_whether_or_not_the_ind
     for cut in (whole..end).step_by(61).chain([end - 1]) {
         for with_index in [true, false] {
             let state = copy_state(original.path());
-            fs::File::options().write(true).open(journal_file(&state)).unwrap().set_len(cut).unwrap();
+            File::options().write(true).open(journal_file(&state)).unwrap().set_len(cut).unwrap();
             if !with_index {
                 fs::remove_dir_all(state.path().join("index")).unwrap();
             }
@@ -358,6 +359,9 @@ fn the_journal_goes_on_over_segments() {
     assert!(matches!(rebuild::check_chain(folder.path()), Err(ArchiveError::JournalDamaged { .. })));
 }
 
+/// What is done to a copy of the state directory, with its name.
+type Damage = (String, Box<dyn Fn(&Path)>);
+
 #[test]
 fn whatever_happens_to_the_index_files_the_answers_are_the_same() {
     let original = TempDir::new().unwrap();
@@ -368,7 +372,7 @@ fn whatever_happens_to_the_index_files_the_answers_are_the_same() {
     let files = index_files(&original.path().join("index"));
     let names: Vec<PathBuf> = files.iter().map(|p| p.strip_prefix(original.path()).unwrap().to_owned()).collect();
     assert!(!names.is_empty());
-    let mut damages: Vec<(String, Box<dyn Fn(&Path)>)> = Vec::new();
+    let mut damages: Vec<Damage> = Vec::new();
     for name in names {
         let length = fs::metadata(original.path().join(&name)).unwrap().len();
         for offset in (0..length).step_by((length as usize / 12).max(1)) {
@@ -384,7 +388,7 @@ fn whatever_happens_to_the_index_files_the_answers_are_the_same() {
         damages.push((
             format!("{} cut", name.display()),
             Box::new(move |state| {
-                fs::File::options().write(true).open(state.join(&cut)).unwrap().set_len(length / 2).unwrap();
+                File::options().write(true).open(state.join(&cut)).unwrap().set_len(length / 2).unwrap();
             }),
         ));
         let garbage = name.clone();
@@ -689,7 +693,7 @@ fn a_reading_that_is_not_whole_is_not_there() {
     assert_eq!(archive.reading(&document).unwrap(), Some(reading));
     let file = index_files(&state.path().join("readings")).pop().unwrap();
     let length = fs::metadata(&file).unwrap().len();
-    fs::File::options().write(true).open(&file).unwrap().set_len(length - 5).unwrap();
+    File::options().write(true).open(&file).unwrap().set_len(length - 5).unwrap();
     assert_eq!(archive.reading(&document).unwrap(), None);
 }
 

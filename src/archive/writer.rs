@@ -156,7 +156,9 @@ impl Writer {
         if outcome.is_ok() && changed.waiting {
             self.waiting.send_modify(|generation| *generation += 1);
         }
-        answers.into_iter().for_each(|answer| answer.give(outcome.clone()));
+        for answer in answers {
+            answer.give(outcome.clone());
+        }
     }
 
     /// Makes the group's new documents durable; those that are there already are left alone.

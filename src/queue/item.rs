@@ -141,6 +141,12 @@ pub struct QueueItem {
     pub arrivals: u32,
 }
 
+impl AsRef<ItemId> for QueueItem {
+    fn as_ref(&self) -> &ItemId {
+        &self.id
+    }
+}
+
 /// Due time of an item about which nothing is known, its plan included: 24 h, the shortest clock there is
 /// (NCQA UM 5, urgent concurrent; the sources' rule for an unknown plan).
 const UNKNOWN_DUE_HOURS: i64 = 24;
@@ -226,11 +232,10 @@ mod tests {
         let order = "id source source_file sender received_at pages page_range document_type type_confidence \
                      transfer_direction match fields missing duplicate_of flags lane priority due_at due_rule \
                      assigned_to state type_reasons arrivals";
-        let mut from = 0;
+        let mut rest = line.as_str();
         for name in order.split_whitespace() {
             let key = format!("\"{name}\":");
-            let at = line[from..].find(&key).unwrap_or_else(|| panic!("{name} is missing or out of order"));
-            from += at + key.len();
+            (_, rest) = rest.split_once(&key).unwrap_or_else(|| panic!("{name} is missing or out of order"));
         }
         assert_eq!(serde_json::from_str::<QueueItem>(&line).unwrap(), item);
     }
