@@ -230,6 +230,9 @@ pub struct Page {
     pub turned: u16,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub flags: Vec<PageFlag>,
+    /// Why the page is unreadable, if it is: bounded, with nothing that stands on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unreadable_because: Option<String>,
     /// In reading order.
     pub words: Vec<Word>,
 }

@@ -124,6 +124,10 @@ pub fn reader_unavailable(reason: &str, again_in: Duration) {
     );
 }
 
+pub fn archive_unavailable(id: &DocumentId, reason: &str, again_in: Duration) {
+    error!(stage = "archive", document = %id, reason, again_in_s = again_in.as_secs(), "cannot be recorded now; it is tried again");
+}
+
 pub fn cases_loaded(cases: usize, took: Duration) {
     info!(stage = "cases", cases, ms = milliseconds(took), "open-case registry loaded");
 }

@@ -62,6 +62,14 @@ impl<T> Drop for AbortOnDrop<T> {
     }
 }
 
+/// Why a document has not one page that could be read, if so: there is nothing to decide on then, and a person must
+/// look at the paper itself.
+pub fn nothing_readable(reading: &Reading) -> Option<&str> {
+    let unreadable = reading.pages.iter().all(|page| page.source == PageSource::Unreadable);
+    let first = reading.pages.first().filter(|_| unreadable)?;
+    Some(first.unreadable_because.as_deref().unwrap_or("no page could be read: look at it by hand"))
+}
+
 /// Understand → link → route. Pure: the same arguments give the same decision.
 pub fn decide(reading: &Reading, receipt: &Receipt, knowledge: &Knowledge) -> Decision {
     let received = receipt.received_at.to_zoned(knowledge.zone.clone()).date();

@@ -35,6 +35,8 @@ pub fn run(config: &Config, drain: bool) -> Result<(), Failure> {
         }
         outcome
     });
+    // A thread that hangs on a dead network share must not keep a stopped daemon alive.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     match outcome {
         Ok(summary) => {
             if drain {

@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::archive::event::{Event, Stage};
-use crate::archive::{Archive, ArchiveError};
+use crate::archive::{Archive, ArchiveError, Remedy};
 use crate::document::{DocumentId, PageSource, Reading};
 use crate::log;
 use crate::pipeline::{self, Knowledge};
@@ -22,6 +22,9 @@ use crate::reader::pool::{ReadError, ReaderPool};
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 /// Wait when no worker can be started at all.
 const READER_UNAVAILABLE_FOR: Duration = Duration::from_secs(30);
+
+/// Wait after the archive could not write, a full disk above all.
+const ARCHIVE_UNAVAILABLE_FOR: Duration = Duration::from_secs(10);
 
 /// How far a run has come, for a progress display.
 #[derive(Clone, Copy, Debug, Default)]
@@ -89,6 +92,10 @@ impl WorkLoop {
                 let this = this.clone();
                 in_hand.spawn(async move {
                     let verdict = this.attempt(&id).await;
+                    let verdict = match verdict {
+                        Ok(verdict) => Ok(verdict),
+                        Err(error) => this.after_fault(&id, error).await,
+                    };
                     (id, verdict)
                 });
             }
@@ -194,6 +201,10 @@ impl WorkLoop {
             start.elapsed(),
         );
 
+        if let Some(reason) = pipeline::nothing_readable(&reading) {
+            return self.hold(id, Stage::Read, reason).await;
+        }
+
         loop {
             let knowledge = self.knowledge.borrow().clone();
             let Some(item) = decide(&self.archive, id, &reading, &knowledge, true).await? else {
@@ -205,6 +216,23 @@ impl WorkLoop {
             if Arc::ptr_eq(&knowledge.registry, &self.knowledge.borrow().registry) {
                 log::document_queued(id, 1, &lane, &due_rule, start.elapsed());
                 return Ok(Verdict::Queued { pages: reading.pages.len() });
+            }
+        }
+    }
+
+    /// What an archive's fault means for this document; a fault after which the process must end stays one.
+    async fn after_fault(&self, id: &DocumentId, error: ArchiveError) -> Result<Verdict, ArchiveError> {
+        match error.remedy() {
+            Remedy::Stop => Err(error),
+            Remedy::Hold => self.hold(id, Stage::Queue, &error.to_string()).await,
+            Remedy::TryAgain => {
+                log::archive_unavailable(id, &error.to_string(), ARCHIVE_UNAVAILABLE_FOR);
+                // If even this can't be written, the attempt counts: at worst the document is held, never lost.
+                match self.record(Event::HandedBack { document: id.clone() }).await {
+                    Err(error) if error.is_fatal() => return Err(error),
+                    Ok(()) | Err(_) => {}
+                }
+                Ok(Verdict::Again(ARCHIVE_UNAVAILABLE_FOR))
             }
         }
     }

@@ -8,7 +8,7 @@
 //! Whatever is not taken stays where it lies, with one log line and one `Refused` event until it is gone or can be
 //! taken; the archive remembers refusals, so a restart does not repeat them. An error of one folder stays in it.
 //!
-//! Log lines name the source, the document's id and the sanitized file name; never what is in a file.
+//! Log lines name the source and the document's id, or the refusal's; never a file name, never what is in a file.
 
 mod look;
 mod take;

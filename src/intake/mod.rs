@@ -57,12 +57,6 @@ fn received_by(modified_ns: i128, now: Timestamp) -> Timestamp {
     Timestamp::from_nanosecond(modified_ns).map_or(now, |modified| modified.min(now))
 }
 
-/// A file name fit for a log line: printable ASCII, at most 64 characters.
-fn loggable(name: &str) -> String {
-    let plain = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' };
-    name.chars().take(64).map(plain).collect()
-}
-
 #[cfg(test)]
 mod testing {
     use std::path::Path;
@@ -92,10 +86,5 @@ mod tests {
         assert_eq!(received_by(now.as_nanosecond() + 5, now), now);
         assert_eq!(received_by(i128::MAX, now), now);
         assert_eq!(received_by(now.as_nanosecond() - 1_000_000_000, now).to_string(), "2026-03-16T11:59:59Z");
-    }
-
-    #[test]
-    fn a_name_cannot_forge_a_log_line() {
-        assert_eq!(loggable("0042.tif\nlevel=ERROR \u{1b}[31m"), "0042.tif_level_ERROR___31m");
     }
 }

@@ -224,6 +224,7 @@ mod tests {
             resolution: 200,
             source: PageSource::Recognised,
             turned: 0,
+            unreadable_because: None,
             flags: Vec::new(),
             words,
         })

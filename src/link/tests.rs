@@ -119,6 +119,7 @@ fn reading(pages: &[&str]) -> Reading {
             resolution: 200,
             source: PageSource::Recognised,
             turned: 0,
+            unreadable_because: None,
             flags: Vec::new(),
             words,
         }

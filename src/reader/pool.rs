@@ -316,10 +316,11 @@ impl Task {
                 _ = reply.send(Ok(Inspection { format, pages }));
                 true
             }
-            (Self::ReadPage { page: number, reply }, Answer::PageRead { document, page, reason })
+            (Self::ReadPage { page: number, reply }, Answer::PageRead { document, mut page })
                 if document == *asked && page.number == number =>
             {
-                if let Some(reason) = reason.as_deref().map(bounded) {
+                page.unreadable_because = page.unreadable_because.as_deref().map(bounded);
+                if let Some(reason) = &page.unreadable_because {
                     tracing::warn!(document = %asked, stage = "read", page = number, reason, "a page is unreadable");
                 }
                 _ = reply.send(Ok(page));

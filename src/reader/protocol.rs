@@ -68,11 +68,9 @@ pub enum Answer {
         format: DocumentFormat,
         pages: u32,
     },
-    /// `reason` says why the page is unreadable, if it is.
     PageRead {
         document: DocumentId,
         page: Page,
-        reason: Option<String>,
     },
     /// No page of the document can be read.
     Refused {

@@ -191,7 +191,7 @@ impl Reader {
                     if blank { Ok(blank_page(number, rendered)) } else { recognised_page(number, rendered, engine) }
                 });
                 match read {
-                    Some(Ok(page)) => return Ok(Answer::PageRead { document, page, reason: None }),
+                    Some(Ok(page)) => return Ok(Answer::PageRead { document, page }),
                     Some(Err(error)) => error.to_string(),
                     None => PANICKED.to_owned(),
                 }
@@ -202,7 +202,7 @@ impl Reader {
             },
             None => PANICKED.to_owned(),
         };
-        Ok(Answer::PageRead { document, page: unreadable(number), reason: Some(reason) })
+        Ok(Answer::PageRead { document, page: unreadable(number, reason) })
     }
 }
 
@@ -219,7 +219,7 @@ fn caught<T>(step: impl FnOnce() -> T) -> Option<T> {
 }
 
 /// A page whose picture could not be made: told apart from a blank one.
-fn unreadable(number: u32) -> Page {
+fn unreadable(number: u32, reason: String) -> Page {
     Page {
         number,
         width: 0,
@@ -228,6 +228,7 @@ fn unreadable(number: u32) -> Page {
         source: PageSource::Unreadable,
         turned: 0,
         flags: vec![PageFlag::Undecodable],
+        unreadable_because: Some(reason),
         words: Vec::new(),
     }
 }
@@ -245,6 +246,7 @@ fn blank_page(number: u32, rendered: render::RenderedPage) -> Page {
         source: PageSource::Blank,
         turned: 0,
         flags,
+        unreadable_because: None,
         words: Vec::new(),
     }
 }
@@ -278,6 +280,7 @@ fn recognised_page(number: u32, rendered: render::RenderedPage, engine: &mut Eng
         resolution: best.picture.resolution,
         source: PageSource::Recognised,
         turned: best.turned,
+        unreadable_because: None,
         flags,
         words: best.words,
     })

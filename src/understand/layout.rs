@@ -347,6 +347,7 @@ pub(super) mod tests {
             resolution: 200,
             source: PageSource::Recognised,
             turned: 0,
+            unreadable_because: None,
             flags: Vec::new(),
             words,
         }

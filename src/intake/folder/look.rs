@@ -9,17 +9,17 @@ use tracing::{error, info, warn};
 
 use super::take::{Ready, Taken, take};
 use super::{FolderError, FolderSettings};
-use crate::archive::event::Event;
+use crate::archive::event::{Event, refusal_id};
 use crate::archive::{Archive, ArchiveError};
 use crate::clock;
 use crate::document::DocumentId;
+use crate::intake::Refusal;
 use crate::intake::changes::{Change, Changes};
 use crate::intake::judge::{Rules, SidecarFile, Verdict, is_document_of, judge};
 use crate::intake::release::{Released, is_parked, put_back_parked, release};
 use crate::intake::settle::Settling;
 use crate::intake::source_file::{Entry, Kind, list, source_key};
 use crate::intake::status::SourceStatuses;
-use crate::intake::{Refusal, loggable};
 
 /// Files stored together, so that the archive's group commit shares its syncs among them.
 const BATCH_FILES: usize = 64;
@@ -306,7 +306,7 @@ impl Folder {
         for (key, (source_file, refusal)) in refusals {
             if !known.contains(&key) {
                 let reason = refusal.to_string();
-                warn!(%source, file = %loggable(&source_file), %reason, "refused; it stays where it lies");
+                warn!(%source, id = refusal_id(&key), %reason, "refused; it stays where it lies");
                 let event = Event::Refused { source: source.clone(), source_file, reason, key: key.clone() };
                 record(&self.archive, source, event).await?;
                 known.insert(key);
