@@ -36,9 +36,11 @@ use layout::Sheet;
 
 /// Understands one document (of one patient) that was received on a day.
 ///
-/// `received` only bounds which dates are believed: a birth date lies before it, a next review near it.
+/// `received` only bounds which dates are believed: a birth date lies before it, a next review near it. A paper that
+/// was plainly sent long before (it lay in a folder, or the fax server told no time) is judged by its own day.
 pub fn understand(reading: &Reading, rules: &TypeRules, received: Date) -> Understanding {
     let sheets: Vec<Sheet> = reading.pages.iter().map(Sheet::new).collect();
+    let received = sections::sent_on(&sheets, &rules.lexicon.dates, received);
     let verdict = classify::classify(&sheets, rules);
     let pages = extract::label_pages(&sheets, &rules.lexicon, received);
     let fields = extract::extract(&pages, &rules.lexicon, received, verdict.document_type);

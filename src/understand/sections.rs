@@ -107,17 +107,38 @@ impl Headings {
     }
 }
 
+/// The day of receipt, unless every date on the paper lies more than [`LONG_AGO`] days before it: then the newest date
+/// of the running heads, where fax machines burn in the time of sending, or else the newest of all.
+pub(super) fn sent_on(sheets: &[Sheet], dates: &Dates, received: Date) -> Date {
+    let newest = |texts: &mut dyn Iterator<Item = &str>| {
+        texts.flat_map(|text| dates.all(text)).map(|found| found.date).filter(|date| *date <= received).max()
+    };
+    match newest(&mut sheets.iter().map(|sheet| sheet.text.as_str())) {
+        Some(printed) if days_between(printed, received) > LONG_AGO => {
+            newest(&mut sheets.iter().map(|sheet| sheet.text.get(..below_head(sheet)).unwrap_or("")))
+                .filter(|head| days_between(*head, printed) <= LONG_AGO)
+                .unwrap_or(printed)
+        }
+        Some(_) | None => received,
+    }
+}
+
+/// Days after which the time of receipt is no longer believed to be that of sending.
+const LONG_AGO: i64 = 60;
+
+/// Where the sheet's text begins below the fax machine's own header and the running head.
+fn below_head(sheet: &Sheet) -> usize {
+    let from = sheet.rows.iter().find(|row| row.bounds.top > sheet.height / 25).map_or(0, |row| row.first);
+    sheet.pieces.get(from).map_or(0, |piece| piece.start)
+}
+
 /// The day that the paper tells about: the latest date on its first pages that isn't after its receipt.
 fn written_on(sheets: &[Sheet], dates: &Dates, received: Date) -> Option<Date> {
     sheets
         .iter()
         .take(2)
-        .flat_map(|sheet| {
-            // The first rows are the fax machine's own header and the running head: they tell of the sending.
-            let from = sheet.rows.iter().find(|row| row.bounds.top > sheet.height / 25).map_or(0, |row| row.first);
-            let start = sheet.pieces.get(from).map_or(0, |piece| piece.start);
-            dates.all(sheet.text.get(start..).unwrap_or(""))
-        })
+        // The head tells of the sending, not of the baby's day.
+        .flat_map(|sheet| dates.all(sheet.text.get(below_head(sheet)..).unwrap_or("")))
         .map(|found| found.date)
         .filter(|date| (0..60).contains(&days_between(*date, received)))
         .max()
@@ -128,6 +149,18 @@ mod tests {
     use super::super::layout::tests::page_of;
     use super::*;
     use jiff::civil::date;
+
+    #[test]
+    fn a_paper_that_lay_for_months_is_judged_by_its_own_day() {
+        let head = "03/09/2026 10:15 FROM: A HOSPITAL P.001/001\n";
+        let text = "NICU Review\nBaby Moss\nDOB 2/1/2026\nNext review due 3/16/2026\nAdmitted 2/1/2026";
+        let dates = Dates::new();
+        let sheets = [Sheet::new(&page_of(1, &format!("{head}{text}")))];
+        assert_eq!(sent_on(&sheets, &dates, date(2026, 3, 10)), date(2026, 3, 10));
+        assert!(days_between(sent_on(&sheets, &dates, date(2026, 11, 22)), date(2026, 3, 16)).abs() <= 7);
+        let undated = [Sheet::new(&page_of(1, "NICU Review\nBaby Moss"))];
+        assert_eq!(sent_on(&undated, &dates, date(2026, 11, 22)), date(2026, 11, 22));
+    }
 
     #[test]
     fn an_older_note_is_past_and_a_current_heading_ends_it() {
