@@ -15,6 +15,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::intake::folder::{AfterAccept, FolderSettings};
 use crate::link::LinkPolicy;
+use crate::queue::export::Worklist;
 
 /// Where the configuration is looked for unless `--config` names it.
 pub const DEFAULT_FILE: &str = "/etc/nicufaxd/nicufaxd.toml";
@@ -46,7 +47,8 @@ pub struct Config {
     /// The open-case registry.
     pub cases: PathBuf,
     pub link: LinkPolicy,
-    pub export_dir: PathBuf,
+    /// `[export] dir`, in `time_zone`.
+    pub export: Worklist,
     pub log: LogSettings,
 }
 
@@ -227,13 +229,13 @@ impl Config {
         let config = Self {
             file: file.to_owned(),
             state_dir: resolve(base, &parsed.state_dir),
-            time_zone,
             folders,
             reader,
             document_types: parsed.understand.document_types.map(|path| resolve(base, &path)),
             cases: resolve(base, &parsed.cases.path),
             link: parsed.link,
-            export_dir: resolve(base, &parsed.export.dir),
+            export: Worklist { folder: resolve(base, &parsed.export.dir), zone: time_zone.clone() },
+            time_zone,
             log: LogSettings { format: parsed.log.format.unwrap_or(LogFormat::Human), level },
         };
         if problems.found.is_empty() { Ok(config) } else { Err(problems.found) }

@@ -42,7 +42,7 @@ fn problems_of(config: &Config) -> Vec<Problem> {
             found.writable_or_creatable(&format!("intake.folder[{position}].done"), done);
         }
     }
-    found.writable_or_creatable("export.dir", &config.export_dir);
+    found.writable_or_creatable("export.dir", &config.export.folder);
     if let Err(error) = load_rules(config) {
         found.add("understand.document_types", error.to_string(), "correct the rule that is named");
     }

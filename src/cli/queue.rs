@@ -7,6 +7,9 @@ use crate::config::Config;
 use crate::control::{self, Failure, Request};
 use crate::queue::item::QueueItem;
 
+/// Reasons shown in a line of the list; `queue show` gives all.
+const REASONS: usize = 3;
+
 pub fn list(config: &Config, lane: Option<&str>, json: bool) -> Result<(), Failure> {
     let items = control::ask(config, &Request::QueueList { lane: lane.map(str::to_owned) })?;
     if json {
@@ -19,7 +22,11 @@ pub fn list(config: &Config, lane: Option<&str>, json: bool) -> Result<(), Failu
 
 fn row(config: &Config, item: &QueueItem) -> Vec<String> {
     let status = serde_json::to_value(item.link.status).ok();
-    let why = item.flags.iter().find(|flag| flag.starts_with("held")).or(item.link.reasons.first());
+    let held = item.flags.iter().find(|flag| flag.starts_with("held")).cloned();
+    let why = held.unwrap_or_else(|| {
+        let reasons: Vec<&str> = item.link.reasons.iter().take(REASONS).map(String::as_str).collect();
+        reasons.join("; ")
+    });
     vec![
         item.due_at
             .map(|due| due.to_zoned(config.time_zone.clone()).strftime("%m-%d %H:%M").to_string())
@@ -27,11 +34,20 @@ fn row(config: &Config, item: &QueueItem) -> Vec<String> {
         item.lane.clone(),
         item.document_type.name().to_owned(),
         status.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned(),
-        item.link.case_id.clone().unwrap_or_else(|| "-".to_owned()),
+        case(item),
         item.source_file.clone(),
         item.id.to_string(),
-        why.cloned().unwrap_or_default(),
+        why,
     ]
+}
+
+/// The case, or those a person has to choose among.
+fn case(item: &QueueItem) -> String {
+    let best: Vec<String> = match &item.link.case_id {
+        Some(case_id) => vec![case_id.clone()],
+        None => item.link.candidates.iter().take(2).map(|candidate| format!("{}?", candidate.case_id)).collect(),
+    };
+    if best.is_empty() { "-".to_owned() } else { best.join(" ") }
 }
 
 pub fn resolve(config: &Config, request: Request) -> Result<(), Failure> {

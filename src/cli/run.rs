@@ -44,7 +44,7 @@ pub fn run(config: &Config, drain: bool) -> Result<(), Failure> {
                     "nicufaxd: {} documents queued, {} held; see {}",
                     summary.queued,
                     summary.held,
-                    config.export_dir.join("index.html").display()
+                    config.export.folder.join("index.html").display()
                 );
             }
             Ok(())

@@ -24,7 +24,7 @@ pub fn verify(config: &Config) -> Result<(), Failure> {
     // While a daemon runs, exports are up to 2 s behind by design, so they are compared only when none does.
     if report.problems.is_empty() && report.index_checked {
         let archive = Archive::look(&config.state_dir)?;
-        match export::disagreements(&config.export_dir, &archive) {
+        match export::disagreements(&config.export, &archive) {
             Ok(differing) => problems.extend(differing.into_iter().map(|file| {
                 format!("export {file} does not say what the archive says; `nicufaxd run --drain` writes it anew")
             })),
@@ -47,7 +47,7 @@ pub fn verify(config: &Config) -> Result<(), Failure> {
 /// Makes the index anew, then the exports from it.
 pub fn rebuild(config: &Config) -> Result<(), Failure> {
     let archive = Archive::rebuild(&config.state_dir, &OpenOptions::default())?;
-    export::write_queue(&config.export_dir, &archive).map_err(|error| Failure::new(EX_TEMPFAIL, error.to_string()))?;
+    export::write_queue(&config.export, &archive).map_err(|error| Failure::new(EX_TEMPFAIL, error.to_string()))?;
     let counts = archive.counts();
     print_text(&format!(
         "rebuilt from {} records: {} documents, {} items\n",

@@ -5,6 +5,8 @@
 
 use std::io;
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use crate::document::FieldValue;
@@ -78,13 +80,13 @@ pub(super) fn head() -> String {
     head
 }
 
-/// An item's row, with its line feed. Lists are joined with `; `.
-pub(super) fn row(item: &QueueItem) -> io::Result<Vec<u8>> {
+/// An item's row, with its line feed. Lists are joined with `; `; times stand in `zone`, with its offset.
+pub(super) fn row(item: &QueueItem, zone: &TimeZone) -> io::Result<Vec<u8>> {
     let link = &item.link;
     let candidates = joined(link.candidates.iter().map(|candidate| candidate.case_id.as_str()));
     let mut cells = vec![
         item.id.to_string(),
-        item.received_at.to_string(),
+        local(item.received_at, zone),
         item.document_type.name().to_owned(),
         item.type_confidence.to_string(),
         item.transfer_direction.map(name).transpose()?.unwrap_or_default(),
@@ -107,7 +109,7 @@ pub(super) fn row(item: &QueueItem) -> io::Result<Vec<u8>> {
         joined(&item.flags),
         guarded(&item.lane),
         guarded(&item.priority),
-        item.due_at.map(|due| due.to_string()).unwrap_or_default(),
+        item.due_at.map(|due| local(due, zone)).unwrap_or_default(),
         guarded(item.due_rule.as_deref().unwrap_or_default()),
         guarded(item.assigned_to.as_deref().unwrap_or_default()),
         name(item.state)?,
@@ -124,6 +126,11 @@ pub(super) fn row(item: &QueueItem) -> io::Result<Vec<u8>> {
     let mut writer = csv::WriterBuilder::new().buffer_capacity(2048).from_writer(Vec::with_capacity(1024));
     writer.write_record(cells)?;
     writer.into_inner().map_err(csv::IntoInnerError::into_error)
+}
+
+/// RFC 3339 with the zone's own offset.
+fn local(time: Timestamp, zone: &TimeZone) -> String {
+    time.to_zoned(zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
 }
 
 /// A closed word by its name in the contract.

@@ -15,7 +15,7 @@ mod scratch;
 use std::fs::{DirBuilder, File};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 use std::{cmp, io};
 
@@ -56,28 +56,25 @@ pub enum ExportError {
     Archive(#[from] ArchiveError),
 }
 
-/// Writes the three files, of these items and of no others.
-pub fn write(folder: &Path, items: impl Iterator<Item = QueueItem>) -> Result<(), ExportError> {
-    let mut sheets = Sheets::new(folder)?;
-    for item in items {
-        sheets.add(&item)?;
-    }
-    sheets.write(clock::now())?;
-    Ok(())
+/// Where the queue is exported to, and in whose time people read it there (`queue.jsonl` is in UTC).
+#[derive(Clone, Debug)]
+pub struct Worklist {
+    pub folder: PathBuf,
+    pub zone: TimeZone,
 }
 
 /// Writes the three files, of everything that waits for a person; gives the number of items. Blocks.
-pub fn write_queue(folder: &Path, archive: &Archive) -> Result<usize, ExportError> {
-    let mut sheets = Sheets::new(folder)?;
+pub fn write_queue(worklist: &Worklist, archive: &Archive) -> Result<usize, ExportError> {
+    let mut sheets = Sheets::new(worklist)?;
     for item in archive.items() {
         sheets.add(&item?)?;
     }
     sheets.write(clock::now())
 }
 
-/// Names the files under `folder` that do not say what the archive says; `index.html` also tells when it was written,
+/// Names the exported files that do not say what the archive says; `index.html` also tells when it was written,
 /// so it is not compared. Changes nothing. Blocks.
-pub fn disagreements(folder: &Path, archive: &Archive) -> Result<Vec<&'static str>, ExportError> {
+pub fn disagreements(worklist: &Worklist, archive: &Archive) -> Result<Vec<&'static str>, ExportError> {
     let mut order = Vec::new();
     for item in archive.items() {
         let item = item?;
@@ -86,7 +83,7 @@ pub fn disagreements(folder: &Path, archive: &Archive) -> Result<Vec<&'static st
     order.sort();
     let mut differing = Vec::new();
     for (file, head) in [("queue.jsonl", String::new()), ("queue.csv", csv::head())] {
-        let there = match File::open(folder.join(file)) {
+        let there = match File::open(worklist.folder.join(file)) {
             Ok(there) => there,
             // A state directory that no daemon has run on yet has no exports, and nothing to say in them.
             Err(error) if error.kind() == io::ErrorKind::NotFound && order.is_empty() => continue,
@@ -102,7 +99,7 @@ pub fn disagreements(folder: &Path, archive: &Archive) -> Result<Vec<&'static st
             let Some(item) = archive.item(id)? else { continue };
             let line = match file {
                 "queue.jsonl" => jsonl::line(&item).map(String::into_bytes),
-                _ => csv::row(&item),
+                _ => csv::row(&item, &worklist.zone),
             }
             .map_err(|error| ExportError::Item { item: id.clone(), error })?;
             there.expect(&line).map_err(|error| ExportError::Unreadable { file, error })?;
@@ -137,7 +134,7 @@ impl Expecting {
 /// Writes the files at the start, then within 2 s of every change, and a last time for what is still new when `stop`
 /// becomes true. A failure is logged and tried again.
 pub async fn run_exporter(
-    folder: PathBuf,
+    worklist: Worklist,
     archive: Archive,
     mut changes: watch::Receiver<u64>,
     mut stop: watch::Receiver<bool>,
@@ -153,7 +150,7 @@ pub async fn run_exporter(
         };
         // From here on a change is one that this export may lack.
         changes.mark_unchanged();
-        let (target, source, begun) = (folder.clone(), archive.clone(), Instant::now());
+        let (target, source, begun) = (worklist.clone(), archive.clone(), Instant::now());
         match tokio::task::spawn_blocking(move || write_queue(&target, &source)).await {
             Ok(Ok(items)) => {
                 debug!(items, milliseconds = begun.elapsed().as_millis() as u64, "queue exported");
@@ -209,7 +206,7 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
 /// The three files, as they are being put together. The lines of a long queue would take more memory than all the
 /// rest of the daemon, so they go to a scratch file as the items come; only what sorts them stays in memory.
 struct Sheets<'a> {
-    folder: &'a Path,
+    worklist: &'a Worklist,
     scratch: Scratch,
     items: Vec<Sorted>,
 }
@@ -225,17 +222,18 @@ struct Sorted {
 const FILES: [&str; 3] = ["queue.jsonl", "queue.csv", "index.html"];
 
 impl<'a> Sheets<'a> {
-    fn new(folder: &'a Path) -> Result<Self, ExportError> {
+    fn new(worklist: &'a Worklist) -> Result<Self, ExportError> {
+        let folder = &worklist.folder;
         let failed = |error| ExportError::Folder { folder: folder.to_owned(), error };
         DirBuilder::new().recursive(true).mode(0o750).create(folder).map_err(failed)?;
-        Ok(Self { folder, scratch: Scratch::new(folder).map_err(failed)?, items: Vec::new() })
+        Ok(Self { worklist, scratch: Scratch::new(folder).map_err(failed)?, items: Vec::new() })
     }
 
     fn add(&mut self, item: &QueueItem) -> Result<(), ExportError> {
         let failed = |error: io::Error| ExportError::Item { item: item.id.clone(), error };
         let json = self.scratch.append(jsonl::line(item).map_err(failed)?.as_bytes()).map_err(failed)?;
-        let csv = self.scratch.append(&csv::row(item).map_err(failed)?).map_err(failed)?;
-        let html = self.scratch.append(html::row(item, &TimeZone::system()).as_bytes()).map_err(failed)?;
+        let csv = self.scratch.append(&csv::row(item, &self.worklist.zone).map_err(failed)?).map_err(failed)?;
+        let html = self.scratch.append(html::row(item, &self.worklist.zone).as_bytes()).map_err(failed)?;
         self.items.push(Sorted { due_at: item.due_at, id: item.id.clone(), lines: [json, csv, html] });
         Ok(())
     }
@@ -244,12 +242,13 @@ impl<'a> Sheets<'a> {
     fn write(mut self, written_at: Timestamp) -> Result<usize, ExportError> {
         // Items without a due time stand last.
         self.items.sort_by(|a, b| (a.due_at.is_none(), a.due_at, &a.id).cmp(&(b.due_at.is_none(), b.due_at, &b.id)));
-        let page = html::Page { items: self.items.len(), written_at };
+        let folder = self.worklist.folder.as_path();
+        let page = html::Page { items: self.items.len(), written_at: written_at.to_zoned(self.worklist.zone.clone()) };
         let around = [(String::new(), ""), (csv::head(), ""), (page.head(), html::FOOT)];
         let mut replacements = Vec::new();
         for (position, (file, (head, foot))) in FILES.into_iter().zip(around).enumerate() {
             let lines = self.items.iter().filter_map(|item| item.lines.get(position));
-            let replacement = Replacement::write(self.folder, file, |target| {
+            let replacement = Replacement::write(folder, file, |target| {
                 target.write_all(head.as_bytes())?;
                 self.scratch.copy(lines, target)?;
                 target.write_all(foot.as_bytes())
@@ -261,8 +260,7 @@ impl<'a> Sheets<'a> {
             let file = replacement.file();
             replacement.replace().map_err(|error| ExportError::File { file, error })?;
         }
-        atomic::sync_folder(self.folder)
-            .map_err(|error| ExportError::Folder { folder: self.folder.to_owned(), error })?;
+        atomic::sync_folder(folder).map_err(|error| ExportError::Folder { folder: folder.to_owned(), error })?;
         Ok(self.items.len())
     }
 }
