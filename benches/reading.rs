@@ -1,11 +1,12 @@
-//! How much slower the pool reads pages than bare Tesseract does, in one run and as a ratio.
+//! How much slower `run --drain` is than bare Tesseract on the same pages, in one run and as a ratio.
 //!
-//! `cargo bench --bench reading -- FOLDER [PAGES [ROUNDS]]` takes the faxes in FOLDER (TIFF, PDF, JPEG, PNG), at most PAGES
-//! pages of them. The baseline is as many processes as the pool has workers, each a bare engine that recognises the same
+//! `cargo bench --bench reading -- FOLDER [PAGES [ROUNDS]]` takes the faxes in FOLDER (TIFF, PDF, JPEG, PNG), whole ones, about
+//! PAGES pages of them. The baseline is as many processes as there are cores, each a bare engine that recognises the same
 //! pages, already rendered and straightened and lying uncompressed in files, one thread each; its processes take the
-//! next page as soon as they are free, so that it is as fast as it can be. Both sides' times hold starting and ending
-//! the processes. Prints the processor time of either side too, which other work on the machine disturbs less, and the
-//! memory of the workers (peak resident). Only a release build tells the truth about rendering and straightening.
+//! next page as soon as they are free, so that it is as fast as it can be. The other side is the whole program, from
+//! the files in its inbox to the exported queue, with no time to settle. Both sides' times hold starting and ending the
+//! processes. Prints the processor time of either side too, which other work on the machine disturbs less, and peak
+//! resident memory.
 
 #![expect(clippy::expect_used, reason = "a measurement that fails should say so and end")]
 
@@ -14,12 +15,10 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use nicufaxd::document::DocumentId;
 use nicufaxd::reader::picture::Picture;
-use nicufaxd::reader::pool::{PoolSettings, ReaderPool, Urgency};
 use nicufaxd::reader::render::{self, RenderLimits};
 use nicufaxd::reader::straighten;
 use nicufaxd::reader::tesseract::Engine;
@@ -33,11 +32,11 @@ struct Cost {
     processors: f64,
 }
 
-struct Fax {
-    id: DocumentId,
-    bytes: Arc<[u8]>,
-    /// 1-based.
-    pages: Vec<u32>,
+/// Peak resident memory, in kB.
+#[derive(Default)]
+struct Memory {
+    daemon: u64,
+    worker: u64,
 }
 
 fn main() -> ExitCode {
@@ -55,57 +54,55 @@ fn main() -> ExitCode {
         arguments.get(place).map_or(default, |argument| argument.parse().expect("PAGES and ROUNDS are numbers"))
     };
     let (most, rounds) = (number(1, usize::MAX), number(2, 3));
-    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    let processes = std::thread::available_parallelism().map_or(1, usize::from);
 
     let prepared = tempfile::tempdir().expect("a temporary folder");
-    let (faxes, pictures) = prepare(Path::new(folder), prepared.path(), most);
-    let pages: usize = faxes.iter().map(|fax| fax.pages.len()).sum();
-    println!("{} documents, {pages} pages ({} not blank), {workers} processes", faxes.len(), pictures.len());
+    let (faxes, pages, pictures) = prepare(Path::new(folder), prepared.path(), most);
+    println!("{} documents, {pages} pages ({} not blank), {processes} processes", faxes.len(), pictures.len());
 
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let mut ratios = Vec::new();
     for round in 1..=rounds {
-        let bare = baseline(&pictures, workers);
-        let (pool, words, memory) = runtime.block_on(read_with_pool(&faxes, workers));
-        ratios.push(pool.wall / bare.wall);
+        let bare = baseline(&pictures, processes);
+        let (drain, memory) = drain(&faxes);
+        ratios.push(drain.wall / bare.wall);
         println!(
-            "round {round}: bare engines {:.1} s ({:.1} s of processors), pool {:.1} s ({:.1} s), ratio {:.3} ({:.3}); \
-             {words} words; workers' peak memory {} MB",
+            "round {round}: bare engines {:.1} s ({:.1} s of processors), run --drain {:.1} s ({:.1} s), ratio {:.3} \
+             ({:.3}); peak memory: daemon {} MB, a worker {} MB",
             bare.wall,
             bare.processors,
-            pool.wall,
-            pool.processors,
-            pool.wall / bare.wall,
-            pool.processors / bare.processors,
-            memory / 1000
+            drain.wall,
+            drain.processors,
+            drain.wall / bare.wall,
+            drain.processors / bare.processors,
+            memory.daemon / 1000,
+            memory.worker / 1000
         );
     }
     ratios.sort_by(f64::total_cmp);
-    if let Some(median) = ratios.get(ratios.len() / 2) {
-        println!("median ratio {median:.3} (goal: 1.15 at most, for the whole program)");
+    if let (Some(least), Some(median)) = (ratios.first(), ratios.get((ratios.len() - 1) / 2)) {
+        println!("run --drain takes {median:.3} x bare Tesseract's wall time (least {least:.3}; wanted 1.15 at most)");
+        println!("wanted: daemon below 60 MB, a worker below 200 MB");
     }
     ExitCode::SUCCESS
 }
 
-/// Reads the faxes of a folder, and writes the straightened pictures of their pages that are not blank.
-fn prepare(folder: &Path, prepared: &Path, most: usize) -> (Vec<Fax>, Vec<PathBuf>) {
+/// Takes whole faxes of a folder until there are enough pages, and writes the straightened pictures of those pages
+/// that are not blank. Gives the faxes, how many pages they have, and the pictures.
+fn prepare(folder: &Path, prepared: &Path, most: usize) -> (Vec<PathBuf>, usize, Vec<PathBuf>) {
     let limits = RenderLimits::default();
     let mut names: Vec<PathBuf> =
         std::fs::read_dir(folder).expect("FOLDER can be listed").map(|entry| entry.expect("an entry").path()).collect();
     names.sort();
-    let (mut faxes, mut pictures) = (Vec::new(), Vec::new());
-    let mut left = most;
+    let (mut faxes, mut pages, mut pictures) = (Vec::new(), 0, Vec::new());
     for name in names {
         let bytes = std::fs::read(&name).unwrap_or_default();
         let Ok(inspection) = render::inspect(&bytes, &limits) else { continue };
-        let mut pages = Vec::new();
+        if pages >= most {
+            break;
+        }
         for page in 1..=inspection.pages {
             let Ok(rendered) = render::render_page(&bytes, page, &limits) else { continue };
-            if left == 0 {
-                break;
-            }
-            left -= 1;
-            pages.push(page);
+            pages += 1;
             if !rendered.picture.is_blank() {
                 let picture = straighten::prepare(rendered.picture).picture;
                 let path = prepared.join(pictures.len().to_string());
@@ -113,11 +110,9 @@ fn prepare(folder: &Path, prepared: &Path, most: usize) -> (Vec<Fax>, Vec<PathBu
                 pictures.push(path);
             }
         }
-        if !pages.is_empty() {
-            faxes.push(Fax { id: DocumentId::of(&bytes), bytes: Arc::from(bytes), pages });
-        }
+        faxes.push(name);
     }
-    (faxes, pictures)
+    (faxes, pages, pictures)
 }
 
 fn save(path: &Path, picture: &Picture) -> std::io::Result<()> {
@@ -154,7 +149,7 @@ fn recognise_what_is_named() {
 fn baseline(pictures: &[PathBuf], processes: usize) -> Cost {
     let program = std::env::current_exe().expect("this program");
     let waiting = Mutex::new(VecDeque::from(pictures.to_vec()));
-    let processors = Mutex::new(0.0);
+    let before = processor_seconds();
     let start = Instant::now();
     std::thread::scope(|scope| {
         for _ in 0..processes {
@@ -174,50 +169,74 @@ fn baseline(pictures: &[PathBuf], processes: usize) -> Cost {
                     writeln!(stdin, "{}", path.display()).expect("the process reads");
                     answers.next().expect("an answer").expect("an answer");
                 }
-                *processors.lock().expect("no thread panicked") += processor_seconds(process.id());
                 drop(stdin);
                 process.wait().expect("the process ends");
             });
         }
     });
-    let wall = start.elapsed().as_secs_f64();
-    Cost { wall, processors: processors.into_inner().expect("no thread panicked") }
+    Cost { wall: start.elapsed().as_secs_f64(), processors: processor_seconds() - before }
 }
 
-/// What the pool costs on the documents, the words it read, and the peak resident memory of its largest worker in kB.
-async fn read_with_pool(faxes: &[Fax], workers: usize) -> (Cost, usize, u64) {
-    let start = Instant::now();
-    let pool = ReaderPool::start(PoolSettings {
-        program: PathBuf::from(env!("CARGO_BIN_EXE_nicufaxd")),
-        workers,
-        page_timeout: Duration::from_secs(120),
-        worker_memory: 1 << 30,
-        languages: "eng".to_owned(),
-        tessdata: None,
-        limits: RenderLimits::default(),
-    })
-    .await
-    .expect("a pool");
-    let pool = Arc::new(pool);
-    let mut reads = tokio::task::JoinSet::new();
+/// What the whole program costs on the faxes.
+fn drain(faxes: &[PathBuf]) -> (Cost, Memory) {
+    let work = tempfile::tempdir().expect("a temporary folder");
+    let inbox = work.path().join("inbox");
+    std::fs::create_dir(&inbox).expect("an inbox");
     for fax in faxes {
-        for &page in &fax.pages {
-            let (pool, id, bytes) = (Arc::clone(&pool), fax.id.clone(), Arc::clone(&fax.bytes));
-            reads.spawn(async move { pool.read_page(&id, bytes, page, Urgency::Rest).await });
-        }
+        std::fs::copy(fax, inbox.join(fax.file_name().expect("a name"))).expect("a copy");
     }
-    let mut words = 0;
-    while let Some(read) = reads.join_next().await {
-        match read.expect("a task that does not panic") {
-            Ok(page) => words += page.words.len(),
-            Err(error) => println!("not read: {error}"),
+    let save_text = |name: &str, text: &str| {
+        File::create(work.path().join(name)).and_then(|mut file| file.write_all(text.as_bytes())).expect("a file");
+    };
+    save_text("cases.csv", CASES);
+    save_text("nicufaxd.toml", CONFIGURATION);
+
+    let before = processor_seconds();
+    let start = Instant::now();
+    let mut program = Command::new(env!("CARGO_BIN_EXE_nicufaxd"))
+        .arg("--config")
+        .arg(work.path().join("nicufaxd.toml"))
+        .args(["run", "--drain"])
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program");
+    let mut memory = Memory::default();
+    let status = loop {
+        if let Some(status) = program.try_wait().expect("the program's state") {
+            break status;
         }
-    }
-    let processes = pool.status().alive;
-    let memory = processes.iter().copied().map(peak_memory).max().unwrap_or_default();
-    let processors = processes.iter().copied().map(processor_seconds).sum();
-    pool.shutdown().await;
-    (Cost { wall: start.elapsed().as_secs_f64(), processors }, words, memory)
+        memory.daemon = memory.daemon.max(peak_memory(program.id()));
+        for worker in children(program.id()) {
+            memory.worker = memory.worker.max(peak_memory(worker));
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    };
+    let cost = Cost { wall: start.elapsed().as_secs_f64(), processors: processor_seconds() - before };
+    assert!(status.success(), "run --drain failed: {status}");
+    (cost, memory)
+}
+
+const CASES: &str = "case_id,status,member_id,auth_number,mrn,facility,facility_fax,facility_npi,last_name,first_name,\
+    birth_order,sex,dob,mother_first,mother_last,mother_dob,admit_date,discharge_date,plan,level_of_care,\
+    assigned_nurse,next_review_date,race_ethnicity,preferred_language\n";
+
+const CONFIGURATION: &str = r#"
+state_dir = "state"
+[[intake.folder]]
+name = "secure-fax"
+path = "inbox"
+settle = "0s"
+[cases]
+path = "cases.csv"
+[export]
+dir = "worklist"
+"#;
+
+/// The processes that a process has started.
+fn children(pid: u32) -> Vec<u32> {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let lists = threads.map(|thread| std::fs::read_to_string(thread.path().join("children")).unwrap_or_default());
+    lists.flat_map(|list| list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>()).collect()
 }
 
 /// Peak resident memory of a process, in kB.
@@ -227,9 +246,11 @@ fn peak_memory(pid: u32) -> u64 {
     line.split_whitespace().next().and_then(|number| number.parse().ok()).unwrap_or_default()
 }
 
-/// Processor time of a process's first thread, which does all the work here.
-fn processor_seconds(pid: u32) -> f64 {
-    let figures = std::fs::read_to_string(format!("/proc/{pid}/schedstat")).unwrap_or_default();
-    let nanoseconds: f64 = figures.split_whitespace().next().and_then(|number| number.parse().ok()).unwrap_or_default();
-    nanoseconds / 1e9
+/// Processor time of all processes that have ended under this one, theirs included (proc(5): cutime and cstime, in
+/// hundredths of a second).
+fn processor_seconds() -> f64 {
+    let figures = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let after_name = figures.rsplit(") ").next().unwrap_or_default();
+    let ticks: f64 = after_name.split_whitespace().skip(13).take(2).filter_map(|field| field.parse::<f64>().ok()).sum();
+    ticks / 100.0
 }

@@ -50,8 +50,8 @@ fn case(item: &QueueItem) -> String {
     if best.is_empty() { "-".to_owned() } else { best.join(" ") }
 }
 
-pub fn resolve(config: &Config, request: Request) -> Result<(), Failure> {
-    let answer = control::ask(config, &request)?;
+pub fn resolve(config: &Config, request: &Request) -> Result<(), Failure> {
+    let answer = control::ask(config, request)?;
     match answer["resolved"].as_str() {
         Some(id) => print_text(&format!("{id} resolved\n")),
         None => Err(Failure::new(EX_SOFTWARE, "the answer is not understood")),

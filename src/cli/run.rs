@@ -7,6 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tokio::sync::watch;
 
 use super::{EX_CONFIG, EX_SOFTWARE, EX_TEMPFAIL};
+use crate::archive::ArchiveError;
 use crate::config::Config;
 use crate::control::Failure;
 use crate::daemon::{self, DaemonError, Mode, Progress};
@@ -60,9 +61,12 @@ pub fn run(config: &Config, drain: bool) -> Result<(), Failure> {
 fn exit_code(error: &DaemonError) -> u8 {
     match error {
         DaemonError::Knowledge(_) | DaemonError::Reader(_) => EX_CONFIG,
-        DaemonError::Source(_) | DaemonError::Control(_) | DaemonError::Export(_) => EX_TEMPFAIL,
+        DaemonError::Archive(ArchiveError::Locked { .. }) => EX_TEMPFAIL,
+        DaemonError::Archive(ArchiveError::StateDirectory { .. } | ArchiveError::OthersMayRead { .. }) => EX_CONFIG,
         DaemonError::Archive(error) if error.is_fatal() => EX_IOERR,
-        DaemonError::Archive(_) => EX_TEMPFAIL,
+        DaemonError::Source(_) | DaemonError::Control(_) | DaemonError::Export(_) | DaemonError::Archive(_) => {
+            EX_TEMPFAIL
+        }
         DaemonError::Signals(_) | DaemonError::Task => EX_SOFTWARE,
     }
 }
