@@ -5,6 +5,7 @@
 //! that both ways give the same answer: [`answer`]. Only the daemon's own user reaches the socket (0600 in a 0700
 //! directory), so no further check is made.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream as BlockingStream;
@@ -21,13 +22,13 @@ use tokio::sync::{mpsc, watch};
 
 use crate::archive::event::Event;
 use crate::archive::{Archive, ArchiveError, Arrival, Content, DocumentState, OpenOptions, Status};
-use crate::cli::{EX_DATAERR, EX_SOFTWARE, EX_TEMPFAIL, EX_UNAVAILABLE};
+use crate::cli::{EX_DATAERR, EX_SOFTWARE, EX_TEMPFAIL, EX_UNAVAILABLE, archive_exit_code};
 use crate::clock;
 use crate::config::Config;
 use crate::document::{DocumentId, Receipt};
 use crate::intake::status::SourceStatuses;
 use crate::intake::submit::Submission;
-use crate::queue::item::{ItemId, ItemState};
+use crate::queue::item::{ItemId, ItemState, QueueItem};
 use crate::reader::pool::ReaderPool;
 
 /// Longest request line; a document's bytes come after it and are bounded by `MAX_DOCUMENT`.
@@ -89,7 +90,7 @@ impl Failure {
 
 impl From<ArchiveError> for Failure {
     fn from(error: ArchiveError) -> Self {
-        Self::new(EX_TEMPFAIL, error.to_string())
+        Self::new(archive_exit_code(&error), error.to_string())
     }
 }
 
@@ -284,7 +285,11 @@ async fn converse(stream: UnixStream, serving: &Arc<Serving>, started: Timestamp
     let mut line = String::new();
     (&mut receiving).take(MAX_REQUEST).read_line(&mut line).await?;
     let reply = match serde_json::from_str(&line) {
-        Ok(Request::Status) => Ok(status(serving, started)),
+        Ok(Request::Status) => {
+            let serving = serving.clone();
+            let told = tokio::task::spawn_blocking(move || status(&serving, started)).await;
+            told.unwrap_or_else(|error| Err(Failure::software(&error)))
+        }
         Ok(Request::Submit { receipt, source_key, bytes }) => {
             let mut document = Vec::new();
             (&mut receiving).take(bytes.min(MAX_DOCUMENT)).read_to_end(&mut document).await?;
@@ -329,14 +334,25 @@ async fn announce(serving: &Serving, id: DocumentId) {
     }
 }
 
-fn status(serving: &Serving, started: Timestamp) -> Value {
-    json!({
+fn status(serving: &Serving, started: Timestamp) -> Result<Value, Failure> {
+    let mut lanes: BTreeMap<String, u64> = BTreeMap::new();
+    let mut oldest: Option<QueueItem> = None;
+    for item in serving.archive.items() {
+        let item = item?;
+        *lanes.entry(item.lane.clone()).or_default() += 1;
+        if oldest.as_ref().is_none_or(|oldest| item.received_at < oldest.received_at) {
+            oldest = Some(item);
+        }
+    }
+    Ok(json!({
         "running": true,
         "version": env!("CARGO_PKG_VERSION"),
         "started_at": started,
         "stopping": *serving.stopping.borrow(),
         "sources": serving.sources.snapshot(),
         "documents": serving.archive.counts(),
+        "lanes": lanes,
+        "oldest_item": oldest.map(|item| json!({ "id": item.id, "received_at": item.received_at, "due_at": item.due_at })),
         "workers": serving.pool.status(),
-    })
+    }))
 }

@@ -18,6 +18,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use jiff::Timestamp;
 
+use crate::archive::ArchiveError;
 use crate::config::{self, Config};
 use crate::control::{self, Failure, Request};
 use crate::intake::submit::SubmitOptions;
@@ -28,6 +29,8 @@ pub const EX_DATAERR: u8 = 65;
 pub const EX_UNAVAILABLE: u8 = 69;
 /// sysexits.h: an internal error.
 pub const EX_SOFTWARE: u8 = 70;
+/// sysexits.h: an error of the disk; the archive ends the process on a failed sync.
+pub const EX_IOERR: u8 = 74;
 /// sysexits.h: a temporary failure; try again.
 pub const EX_TEMPFAIL: u8 = 75;
 /// sysexits.h: the configuration is wrong.
@@ -204,6 +207,17 @@ pub fn main() -> ExitCode {
             eprintln!("nicufaxd: {}", failure.message);
             ExitCode::from(failure.exit)
         }
+    }
+}
+
+/// What an archive's fault means to a script.
+pub fn archive_exit_code(error: &ArchiveError) -> u8 {
+    if matches!(error, ArchiveError::StateDirectory { .. } | ArchiveError::OthersMayRead { .. }) {
+        EX_CONFIG
+    } else if error.is_fatal() && !matches!(error, ArchiveError::Locked { .. }) {
+        EX_IOERR
+    } else {
+        EX_TEMPFAIL
     }
 }
 

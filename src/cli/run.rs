@@ -6,15 +6,11 @@ use std::sync::Arc;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::sync::watch;
 
-use super::{EX_CONFIG, EX_SOFTWARE, EX_TEMPFAIL};
-use crate::archive::ArchiveError;
+use super::{EX_CONFIG, EX_SOFTWARE, EX_TEMPFAIL, archive_exit_code};
 use crate::config::Config;
 use crate::control::Failure;
 use crate::daemon::{self, DaemonError, Mode, Progress};
 use crate::log;
-
-/// sysexits.h: an error while writing; the archive ends the process on a failed sync.
-const EX_IOERR: u8 = 74;
 
 pub fn run(config: &Config, drain: bool) -> Result<(), Failure> {
     log::start(&config.log);
@@ -61,12 +57,8 @@ pub fn run(config: &Config, drain: bool) -> Result<(), Failure> {
 fn exit_code(error: &DaemonError) -> u8 {
     match error {
         DaemonError::Knowledge(_) | DaemonError::Reader(_) => EX_CONFIG,
-        DaemonError::Archive(ArchiveError::Locked { .. }) => EX_TEMPFAIL,
-        DaemonError::Archive(ArchiveError::StateDirectory { .. } | ArchiveError::OthersMayRead { .. }) => EX_CONFIG,
-        DaemonError::Archive(error) if error.is_fatal() => EX_IOERR,
-        DaemonError::Source(_) | DaemonError::Control(_) | DaemonError::Export(_) | DaemonError::Archive(_) => {
-            EX_TEMPFAIL
-        }
+        DaemonError::Archive(error) => archive_exit_code(error),
+        DaemonError::Source(_) | DaemonError::Control(_) | DaemonError::Export(_) => EX_TEMPFAIL,
         DaemonError::Signals(_) | DaemonError::Task => EX_SOFTWARE,
     }
 }
