@@ -4,7 +4,8 @@
 //! - [`classify`] tells the document type by the weighted rules of `config/document-types.toml`;
 //! - [`sections`], [`labels`] and [`regions`] tell where facts can stand, [`dates`], [`weights`] and [`values`] what
 //!   they look like, and [`extract`] takes them;
-//! - [`completeness`] tells what a concurrent review fails to give.
+//! - [`completeness`] tells what a concurrent review fails to give;
+//! - [`segment`] tells where the next baby's papers begin, by what [`identity`] knows of each page.
 //!
 //! Never fails and never panics, whatever was read. Reads no clock, touches no disk and logs nothing: all that it
 //! sees is patient data.
@@ -14,6 +15,7 @@ mod classify;
 mod completeness;
 mod dates;
 mod extract;
+mod identity;
 mod labels;
 mod layout;
 mod lexicon;
@@ -23,6 +25,7 @@ mod rules;
 #[cfg(test)]
 mod scenarios;
 mod sections;
+mod segment;
 mod sentences;
 mod values;
 mod weights;
@@ -33,6 +36,14 @@ use jiff::civil::Date;
 
 use crate::document::{DocumentType, Reading, Understanding};
 use layout::Sheet;
+
+/// First and last page of each baby's papers, counted from 1, in order, every page in exactly one.
+///
+/// A single span when the document is about one baby, or when more is not sure. Whoever understands and links a
+/// segment gives [`understand`] its pages only, with their numbers kept.
+pub fn segments(reading: &Reading, rules: &TypeRules, received: Date) -> Vec<[u32; 2]> {
+    segment::segments(reading, rules, received)
+}
 
 /// Understands one document (of one patient) that was received on a day.
 ///
