@@ -91,6 +91,8 @@ pub(super) struct Difference {
     pub facts: u32,
     /// How many of them clearly.
     pub clearly: u32,
+    /// Name, birth order or birth date is among them; numbers alone change with the hospital, too.
+    pub person: bool,
     /// Something that is one baby's alone stands on both.
     pub same: bool,
 }
@@ -160,10 +162,20 @@ impl Identity {
     /// What tells the baby of this page from that of earlier ones.
     pub(super) fn difference(&self, earlier: &Self) -> Difference {
         let mut difference = Difference::default();
-        let name = nearest(&earlier.names, &self.names, Named::apart);
+        let births = nearest(&earlier.births, &self.births, births_apart);
+        let orders = match self.orders.is_empty() || earlier.orders.is_empty() {
+            false if self.orders.is_disjoint(&earlier.orders) => Apart::Little,
+            true | false => Apart::Unknown,
+        };
+        let mut name = nearest(&earlier.names, &self.names, Named::apart);
+        // `Roe, Baby Boy` and `Doe, Jan`, born on one day: the same baby renamed, unless it is one of several.
+        if name == Apart::Little && orders == Apart::Unknown && births == Apart::Same {
+            name = Apart::Unknown;
+        }
+        // `Boy A` and `Emmett B` differ once, not as names and as birth orders.
+        let person = [name.max(orders), births];
+        difference.person = person.iter().any(|fact| *fact >= Apart::Little);
         let mut facts = vec![
-            name,
-            nearest(&earlier.births, &self.births, births_apart),
             at_most_little(nearest(&earlier.mothers, &self.mothers, Named::apart)),
             nearest(&earlier.birth_weights, &self.birth_weights, |one, other| {
                 if (one - other).abs() > SAME_BIRTH_WEIGHT { Apart::Little } else { Apart::Unknown }
@@ -172,11 +184,7 @@ impl Identity {
                 if one == other { Apart::Unknown } else { Apart::Little }
             }),
         ];
-        // `Boy A` and `Emmett B` say the same once, as names and as marks.
-        if name < Apart::Little && !self.orders.is_empty() && !earlier.orders.is_empty() {
-            let disjoint = self.orders.is_disjoint(&earlier.orders);
-            facts.push(if disjoint { Apart::Little } else { Apart::Unknown });
-        }
+        facts.extend(person);
         for (at, (before, now)) in earlier.numbers.iter().zip(&self.numbers).enumerate() {
             let apart = nearest(before, now, Number::apart);
             difference.same |= at < OWN_NUMBERS
@@ -227,8 +235,7 @@ fn births_apart((one, one_read): &(Date, f32), (other, other_read): &(Date, f32)
     let digits = |date: &Date| date.strftime("%Y%m%d").to_string();
     let different = digits(one).chars().zip(digits(other).chars()).filter(|(left, right)| left != right).count();
     match different {
-        // Twins' too.
-        0 => Apart::Unknown,
+        0 => Apart::Same,
         1 if one_read.min(*other_read) < READ_WELL => Apart::Unknown,
         1 => Apart::Little,
         _ => Apart::Clearly,

@@ -31,18 +31,18 @@ mod values;
 mod weights;
 
 pub use rules::{RulesError, TypeRules};
+pub use segment::Segmentation;
 
 use jiff::civil::Date;
 
 use crate::document::{DocumentType, Reading, Understanding};
 use layout::Sheet;
 
-/// First and last page of each baby's papers, counted from 1, in order, every page in exactly one.
+/// Tells which pages are about which baby, when a document is about several.
 ///
-/// A single span when the document is about one baby, or when more is not sure. Whoever understands and links a
-/// segment gives [`understand`] its pages only, with their numbers kept.
-pub fn segments(reading: &Reading, rules: &TypeRules, received: Date) -> Vec<[u32; 2]> {
-    segment::segments(reading, rules, received)
+/// Whoever understands and links a segment gives [`understand`] its pages only, with their numbers kept.
+pub fn segment(reading: &Reading, rules: &TypeRules, received: Date) -> Segmentation {
+    segment::segment(reading, rules, received)
 }
 
 /// Understands one document (of one patient) that was received on a day.

@@ -8,11 +8,11 @@
 use std::collections::BTreeSet;
 
 use jiff::civil::Date;
-use regex::Regex;
+use regex::{Captures, Regex};
 
 use super::classify::classify;
 use super::extract::label_pages;
-use super::identity::Identity;
+use super::identity::{Difference, Identity};
 use super::labels::Label;
 use super::layout::Sheet;
 use super::lexicon::fixed;
@@ -20,8 +20,6 @@ use super::regions::Labelled;
 use super::rules::{Place, TypeRules};
 use crate::document::{Page, PageFlag, PageSource, Reading};
 
-/// Points from which a page begins another baby's papers; see [`Stack::seam`].
-const ENOUGH: u32 = 4;
 /// The head of a page: its upper share, without the sending machine's own line.
 const HEAD: std::ops::Range<f32> = 0.04..0.40;
 /// Where page numbers stand, as shares of the height.
@@ -40,6 +38,7 @@ pub(super) struct Starts {
     page_number: Regex,
     bare_number: Regex,
     cover_title: Regex,
+    /// `Updates enclosed for 2 patients`; the number in group 1.
     several_patients: Regex,
 }
 
@@ -53,15 +52,24 @@ impl Starts {
                 r"(?im)^\W*(?:fax|facsimile|telefax)\W*$|\b(?:fax|facsimile)[ ]?(?:cover|transmi\w+|message)|\bcover (?:sheet|page|letter)\b|\bincluding (?:the |this )?cover",
             ),
             several_patients: fixed(
-                r"(?i)\b(?:[2-9]|two|three|four|five|both|several|multiple)[ ]+(?:nicu |different |separate )?(?:patients|babies|infants|newborns|neonates|members|twins|siblings)\b",
+                r"(?i)\b(?:for|on|of|enclosed:?|attached:?|patients:?)[ ]+(?:the )?([2-9]|two|three|four|five|both)[ ]+(?:nicu |different |separate )?(?:patients|babies|infants|newborns|neonates|members|twins|siblings)\b",
             ),
         }
     }
 }
 
-/// First and last page of each baby's papers, counted from 1, in order, every page in exactly one; a single span when
-/// the document is about one baby, or when more is not sure.
-pub(super) fn segments(reading: &Reading, rules: &TypeRules, received: Date) -> Vec<[u32; 2]> {
+/// How the pages of a document are parted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Segmentation {
+    /// First and last page of each baby's papers, counted from 1, in order, every page in exactly one; a single span
+    /// when the document is about one baby, or when more is not sure.
+    pub spans: Vec<[u32; 2]>,
+    /// The pages alone leave no doubt about any seam. Otherwise it takes a case of its own for each span to confirm them.
+    pub certain: bool,
+}
+
+/// Tells where the next baby's papers begin.
+pub(super) fn segment(reading: &Reading, rules: &TypeRules, received: Date) -> Segmentation {
     let total = reading.pages.len();
     let sheets: Vec<Sheet> = reading.pages.iter().map(Sheet::new).collect();
     let pages = label_pages(&sheets, &rules.lexicon, received);
@@ -72,9 +80,9 @@ pub(super) fn segments(reading: &Reading, rules: &TypeRules, received: Date) -> 
         .enumerate()
         .map(|(index, (page, labelled))| Leaf::new(page, labelled, rules, received, (index, total)))
         .collect();
-    let starts = starts(&leaves);
+    let (starts, certain) = starts(&leaves);
     let ends = starts.iter().skip(1).copied().chain([total]);
-    starts.iter().zip(ends).map(|(start, end)| [*start as u32 + 1, end as u32]).collect()
+    Segmentation { spans: starts.iter().zip(ends).map(|(start, end)| [*start as u32 + 1, end as u32]).collect(), certain }
 }
 
 /// A page as far as it tells where papers begin.
@@ -85,7 +93,8 @@ struct Leaf {
     /// Bears the title of a type of paper over a patient's data.
     titled: bool,
     cover: bool,
-    announces_several: bool,
+    /// How many patients the cover sheet says are enclosed.
+    announced: Option<usize>,
     /// The numbers that the paper itself gives its page; the sending machine's are left out.
     numbered: Vec<usize>,
     legible: bool,
@@ -112,7 +121,7 @@ impl Leaf {
             identity,
             head: head(sheet),
             cover,
-            announces_several: cover && starts.several_patients.is_match(&sheet.text),
+            announced: starts.several_patients.captures(&sheet.text).filter(|_| cover).and_then(|said| count(&said)),
             numbered: own_numbers(sheet, starts, position),
             legible: page.source != PageSource::Unreadable && !page.flags.contains(&PageFlag::Illegible),
         }
@@ -169,71 +178,118 @@ fn own_numbers(sheet: &Sheet, starts: &Starts, (index, total): (usize, usize)) -
     numbers
 }
 
+/// The number of patients in words or figures.
+fn count(said: &Captures) -> Option<usize> {
+    let word = said.get(1)?.as_str().to_lowercase();
+    match word.as_str() {
+        "two" | "both" => Some(2),
+        "three" => Some(3),
+        "four" => Some(4),
+        "five" => Some(5),
+        figure => figure.parse().ok(),
+    }
+}
+
 /// Share of the shorter head's words that stand on both.
 fn heads_shared(one: &BTreeSet<String>, other: &BTreeSet<String>) -> f32 {
     let fewer = one.len().min(other.len());
     if fewer < HEAD_WORDS { 0.0 } else { one.intersection(other).count() as f32 / fewer as f32 }
 }
 
-/// The pages in hand, about one baby as far as is known.
+/// How sure it is that another baby's papers begin on a page.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Seam {
+    None,
+    Likely,
+    Certain,
+}
+
+/// The pages in hand, about one baby as far as is known; cover sheets left out.
+#[derive(Default)]
 struct Stack<'a> {
     identity: Identity,
-    /// Without cover sheets.
     leaves: Vec<&'a Leaf>,
 }
 
-/// Indexes of the pages with which a baby's papers begin.
-fn starts(leaves: &[Leaf]) -> Vec<usize> {
-    let announced = leaves.iter().any(|leaf| leaf.announces_several);
-    let mut starts = vec![0];
+/// Indexes of the pages with which a baby's papers begin, and whether all of them are certain.
+fn starts(leaves: &[Leaf]) -> (Vec<usize>, bool) {
+    let whole = || (vec![0], true);
+    let announced = leaves.iter().find_map(|leaf| leaf.announced);
+    let counted = announced.is_some_and(|announced| announced == heads_of_one_form(leaves));
+    let (mut starts, mut certain) = whole();
     let mut done: Vec<Identity> = Vec::new();
-    let mut stack = Stack { identity: Identity::default(), leaves: Vec::new() };
-    for (index, leaf) in leaves.iter().enumerate() {
-        if leaf.cover {
-            continue;
-        }
-        if stack.begins_another(leaf, announced) {
-            let covers = leaves.get(..index).unwrap_or_default().iter().rev().take_while(|leaf| leaf.cover).count();
-            let before = index.checked_sub(covers + 1).and_then(|before| leaves.get(before));
+    let mut stack = Stack::default();
+    for (index, leaf) in leaves.iter().enumerate().filter(|(_, leaf)| !leaf.cover) {
+        let seam = stack.seam(leaf, announced.is_some(), counted);
+        if seam != Seam::None {
+            let earlier = leaves.get(..index).unwrap_or_default();
+            let covers = earlier.iter().rev().take_while(|leaf| leaf.cover).count();
+            let last = earlier.iter().rev().nth(covers);
             // Whose page it is that can't be read, and whether papers end and begin on it, nobody knows; and what comes
             // back to a baby after another was put together wrongly.
-            let unsure = before.is_none_or(|before| !before.legible)
+            let unsure = last.is_none_or(|last| !last.legible)
                 || done.iter().any(|earlier| leaf.identity.difference(earlier).same);
             if unsure {
-                return vec![0];
+                return whole();
             }
             starts.push(index - covers);
-            let earlier = std::mem::replace(&mut stack, Stack { identity: Identity::default(), leaves: Vec::new() });
-            done.push(earlier.identity);
+            certain &= seam == Seam::Certain;
+            done.push(std::mem::take(&mut stack).identity);
         }
         stack.identity.absorb(&leaf.identity);
         stack.leaves.push(leaf);
     }
-    starts
+    (starts, certain)
+}
+
+/// How many pages bear the titled head of the first one.
+fn heads_of_one_form(leaves: &[Leaf]) -> usize {
+    let mut heads = leaves.iter().filter(|leaf| !leaf.cover);
+    let Some(first) = heads.next().filter(|first| first.titled) else { return 0 };
+    1 + heads.filter(|leaf| leaf.titled && heads_shared(&first.head, &leaf.head) >= SAME_FORM).count()
 }
 
 impl Stack<'_> {
     /// Whether this page begins another baby's papers.
-    fn begins_another(&self, leaf: &Leaf, announced: bool) -> bool {
-        let Some(first) = self.leaves.first() else { return false };
+    ///
+    /// `announced`: a cover sheet says that several patients are enclosed; `counted`: as many as there are first pages.
+    fn seam(&self, leaf: &Leaf, announced: bool, counted: bool) -> Seam {
+        let Some(first) = self.leaves.first() else { return Seam::None };
         let difference = leaf.identity.difference(&self.identity);
         let restarts = leaf.numbered.contains(&1);
         let goes_on = !leaf.numbered.is_empty() && !restarts;
         if leaf.identity.adult || difference.same || goes_on {
-            return false;
+            return Seam::None;
         }
         let alike = heads_shared(&first.head, &leaf.head);
-        let same_form = alike >= SAME_FORM
+        let same_form = leaf.identity.heads_a_paper()
+            && alike >= SAME_FORM
             && self.leaves.iter().skip(1).all(|between| heads_shared(&first.head, &between.head) < alike);
-        let structure = u32::from(restarts)
-            + u32::from(same_form && leaf.identity.heads_a_paper())
-            + u32::from(leaf.titled)
-            + u32::from(announced);
         if std::env::var_os("SEG").is_some() {
-            eprintln!("{difference:?} restarts {restarts} alike {alike} form {same_form} titled {} ann {announced} heads {}", leaf.titled, leaf.identity.heads_a_paper());
+            eprintln!(
+                "{difference:?} restarts {restarts} alike {alike} form {same_form} titled {} ann {announced} counted {counted}",
+                leaf.titled
+            );
             eprintln!("   now {:?}\n   before {:?}", leaf.identity, self.identity);
         }
-        let agreed = difference.facts >= 2 || (difference.facts >= 1 && structure >= 2);
-        agreed && difference.points + structure >= ENOUGH
+        let begins = u32::from(restarts) + u32::from(same_form) + u32::from(leaf.titled);
+        // The cover sheet names as many patients as there are first pages, and this is one of them.
+        if counted && leaf.titled && same_form {
+            return Seam::Certain;
+        }
+        if !difference.person {
+            return Seam::None;
+        }
+        let structure = begins + u32::from(announced);
+        match difference {
+            // Two facts that leave no doubt, such as name and record number; or one, and much else.
+            Difference { clearly: 2.., .. } => Seam::Certain,
+            Difference { clearly: 1, .. } if difference.points + structure >= 5 => Seam::Certain,
+            Difference { clearly: 1, .. } if begins >= 1 || difference.facts >= 3 => Seam::Likely,
+            // Twins: a digit and a letter. The form must begin anew too.
+            Difference { facts: 2.., .. } if structure >= 2 && begins >= 1 => Seam::Likely,
+            Difference { facts: 1, .. } if structure >= 3 => Seam::Likely,
+            Difference { .. } => Seam::None,
+        }
     }
 }
