@@ -6,9 +6,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use crate::document::{DocumentId, Match, PageFlag, PageSource, Reading, Receipt, Understanding};
+use crate::document::{
+    DocumentId, Match, MatchStatus, Page, PageFlag, PageSource, Reading, Receipt, Understanding,
+};
 use crate::link::{self, LinkPolicy, Registry};
 use crate::queue::item::{ItemId, ItemState, QueueItem};
 use crate::reader::pool::{ReadError, ReaderPool, Urgency};
@@ -24,13 +27,21 @@ pub struct Knowledge {
     pub zone: TimeZone,
 }
 
-/// A document's way through the deciding stages, with what each took.
+/// A document's way through the deciding stages, or that of its pages about one baby, with what each took.
 pub struct Decision {
+    /// First and last page, counted from 1.
+    pub page_range: [u32; 2],
     pub understanding: Understanding,
     pub linked: Match,
     pub routing: Routing,
     pub understood_in: Duration,
     pub linked_in: Duration,
+}
+
+/// Pages that already are an item of the document.
+pub struct KnownItem {
+    pub id: ItemId,
+    pub page_range: [u32; 2],
 }
 
 /// Reads every page, in worker processes; pages come back in page order.
@@ -70,34 +81,137 @@ pub fn nothing_readable(reading: &Reading) -> Option<&str> {
     Some(first.unreadable_because.as_deref().unwrap_or("no page could be read: look at it by hand"))
 }
 
-/// Understand → link → route. Pure: the same arguments give the same decision.
-pub fn decide(reading: &Reading, receipt: &Receipt, knowledge: &Knowledge) -> Decision {
-    let received = receipt.received_at.to_zoned(knowledge.zone.clone()).date();
+/// Part → understand → link → route: a decision for each baby's pages, in page order, at least one. Pure: the same
+/// arguments give the same decisions.
+///
+/// A document is parted only when each part has a case of its own, or the pages leave no doubt. When they only seem to
+/// be about several babies, it stays one item and is linked to none.
+pub fn decide(reading: &Reading, receipt: &Receipt, knowledge: &Knowledge) -> Vec<Decision> {
+    let deciding = Deciding { receipt, knowledge };
     let start = Instant::now();
-    let understanding = understand::understand(reading, &knowledge.rules, received);
-    let understood_in = start.elapsed();
-    let start = Instant::now();
-    let linked = link::link(reading, &understanding, &knowledge.registry, &knowledge.policy, receipt);
-    let linked_in = start.elapsed();
-    let case = linked.case_id.as_deref().and_then(|case_id| knowledge.registry.get(case_id));
-    let routing = route::route(&understanding, &linked, case, receipt, &knowledge.zone);
-    Decision { understanding, linked, routing, understood_in, linked_in }
+    let segmentation = understand::segment(reading, &knowledge.rules, deciding.received());
+    let parted_in = start.elapsed();
+    let mut decisions = match segmentation.spans.as_slice() {
+        [] | [_] => vec![deciding.one(reading, None)],
+        spans => {
+            let parts: Vec<Reading> = spans.iter().map(|span| pages_of(reading, *span)).collect();
+            let parts: Vec<Decision> = parts.iter().map(|part| deciding.one(part, None)).collect();
+            if hold_apart(&parts, segmentation.certain) {
+                parts
+            } else {
+                vec![deciding.one(reading, Some(spans))]
+            }
+        }
+    };
+    if let Some(first) = decisions.first_mut() {
+        first.understood_in += parted_in;
+    }
+    decisions
 }
 
-/// The queue item that shows this decision to a nurse.
-pub fn item(id: &DocumentId, reading: &Reading, receipt: &Receipt, decision: Decision, arrivals: u32) -> QueueItem {
-    let Decision { understanding, linked, routing, .. } = decision;
-    let pages = reading.pages.len() as u32;
+struct Deciding<'a> {
+    receipt: &'a Receipt,
+    knowledge: &'a Knowledge,
+}
+
+impl Deciding<'_> {
+    fn received(&self) -> Date {
+        self.receipt.received_at.to_zoned(self.knowledge.zone.clone()).date()
+    }
+
+    /// Decides on these pages as one baby's; `doubted`: they may be of several, by these spans.
+    fn one(&self, reading: &Reading, doubted: Option<&[[u32; 2]]>) -> Decision {
+        let Knowledge { rules, registry, policy, zone } = self.knowledge;
+        let start = Instant::now();
+        let understanding = understand::understand(reading, rules, self.received());
+        let understood_in = start.elapsed();
+        let start = Instant::now();
+        let mut linked = link::link(reading, &understanding, registry, policy, self.receipt);
+        if let Some(spans) = doubted {
+            leave_to_a_person(&mut linked, spans);
+        }
+        let linked_in = start.elapsed();
+        let case = linked.case_id.as_deref().and_then(|case_id| registry.get(case_id));
+        let routing = route::route(&understanding, &linked, case, self.receipt, zone);
+        let number = |page: Option<&Page>, none| page.map_or(none, |page| page.number);
+        let page_range = [number(reading.pages.first(), 1), number(reading.pages.last(), 0)];
+        Decision { page_range, understanding, linked, routing, understood_in, linked_in }
+    }
+}
+
+/// The reading of some pages, with their numbers kept.
+fn pages_of(reading: &Reading, [first, last]: [u32; 2]) -> Reading {
+    let within = reading.pages.iter().filter(|page| (first..=last).contains(&page.number));
+    Reading { format: reading.format, pages: within.cloned().collect() }
+}
+
+/// Whether parts of a document may go their own ways: no two to one case, and a case for each unless they are certain.
+fn hold_apart(parts: &[Decision], certain: bool) -> bool {
+    let mut cases: Vec<&str> = parts.iter().filter_map(|part| part.linked.case_id.as_deref()).collect();
+    let linked = cases.len();
+    cases.sort_unstable();
+    cases.dedup();
+    cases.len() == linked && (certain || linked == parts.len())
+}
+
+/// Takes back a link of pages that may be about more than one baby, and says which pages.
+fn leave_to_a_person(linked: &mut Match, spans: &[[u32; 2]]) {
+    let pages: Vec<String> = spans.iter().map(|[first, last]| format!("{first}-{last}")).collect();
+    let reason = format!("may be about {} babies: pages {}", spans.len(), pages.join(", "));
+    match linked.status {
+        MatchStatus::Matched => {
+            linked.status = MatchStatus::Ambiguous;
+            linked.case_id = None;
+            linked.reasons = vec![reason];
+        }
+        MatchStatus::Ambiguous | MatchStatus::Unmatched => linked.reasons.push(reason),
+    }
+}
+
+/// The queue items that show these decisions to a nurse. The items of one document name each other.
+///
+/// `known`: the items that the document has already. The same pages keep their id, and no other pages get it.
+pub fn items(
+    id: &DocumentId,
+    reading: &Reading,
+    receipt: &Receipt,
+    decisions: Vec<Decision>,
+    arrivals: u32,
+    known: &[KnownItem],
+) -> Vec<QueueItem> {
+    let same_pages = |decision: &Decision| known.iter().find(|item| item.page_range == decision.page_range);
+    let mut free = (1..).map(|number| ItemId::new(id, number)).filter(|id| known.iter().all(|item| item.id != *id));
+    let ids: Vec<ItemId> = decisions
+        .iter()
+        .filter_map(|decision| same_pages(decision).map(|item| item.id.clone()).or_else(|| free.next()))
+        .collect();
+    let decided = decisions.into_iter().zip(&ids);
+    decided.map(|(decision, item)| queue_item(item, &ids, reading, receipt, decision, arrivals)).collect()
+}
+
+fn queue_item(
+    id: &ItemId,
+    of_document: &[ItemId],
+    reading: &Reading,
+    receipt: &Receipt,
+    decision: Decision,
+    arrivals: u32,
+) -> QueueItem {
+    let Decision { page_range, understanding, linked, routing, .. } = decision;
     let mut flags = routing.flags;
-    flags.extend(reading_flags(reading, receipt));
+    flags.extend(reading_flags(reading, page_range, receipt));
+    let others: Vec<String> = of_document.iter().filter(|other| *other != id).map(ToString::to_string).collect();
+    if !others.is_empty() {
+        flags.push(format!("other_segments: {}", others.join(", ")));
+    }
     QueueItem {
-        id: ItemId::new(id, 1),
+        id: id.clone(),
         source: receipt.source.clone(),
         source_file: receipt.source_file.clone(),
         sender: receipt.sender.clone(),
         received_at: receipt.received_at,
-        pages,
-        page_range: [1, pages],
+        pages: reading.pages.len() as u32,
+        page_range,
         document_type: understanding.document_type,
         type_confidence: understanding.type_confidence,
         transfer_direction: understanding.transfer_direction,
@@ -121,8 +235,8 @@ pub fn item(id: &DocumentId, reading: &Reading, receipt: &Receipt, decision: Dec
     }
 }
 
-/// What a person should know of the paper before trusting what was read on it.
-fn reading_flags(reading: &Reading, receipt: &Receipt) -> Vec<String> {
+/// What a person should know of the paper before trusting what was read on these of its pages.
+fn reading_flags(reading: &Reading, [first, last]: [u32; 2], receipt: &Receipt) -> Vec<String> {
     let mut flags = Vec::new();
     if receipt.received_with_errors {
         flags.push("received_with_errors".to_owned());
@@ -130,9 +244,9 @@ fn reading_flags(reading: &Reading, receipt: &Receipt) -> Vec<String> {
     if receipt.reported_pages.is_some_and(|reported| reported as usize != reading.pages.len()) {
         flags.push("page_count_differs".to_owned());
     }
-    let mut on_pages = |name: &str, on: &dyn Fn(&crate::document::Page) -> bool| {
-        let pages: Vec<String> =
-            reading.pages.iter().filter(|page| on(page)).map(|page| page.number.to_string()).collect();
+    let mut on_pages = |name: &str, on: &dyn Fn(&Page) -> bool| {
+        let within = reading.pages.iter().filter(|page| (first..=last).contains(&page.number));
+        let pages: Vec<String> = within.filter(|page| on(page)).map(|page| page.number.to_string()).collect();
         if !pages.is_empty() {
             flags.push(format!("{name}: p{}", pages.join(",")));
         }

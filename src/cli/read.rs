@@ -73,10 +73,12 @@ fn explained(
         received_with_errors: false,
         note: None,
     };
-    let decision = pipeline::decide(reading, &receipt, &knowledge);
-    let fired = decision.understanding.fired_rules.clone();
-    let item = pipeline::item(id, reading, &receipt, decision, 1);
-    let mut explained = json!({ "item": item, "fired_rules": fired });
+    let decisions = pipeline::decide(reading, &receipt, &knowledge);
+    let fired: Vec<_> = decisions.iter().map(|decision| decision.understanding.fired_rules.clone()).collect();
+    let items = pipeline::items(id, reading, &receipt, decisions, 1, &[]);
+    let segments: Vec<_> =
+        items.iter().zip(fired).map(|(item, fired)| json!({ "item": item, "fired_rules": fired })).collect();
+    let mut explained = json!({ "segments": segments });
     if with_words {
         explained["reading"] = json!(reading);
     }

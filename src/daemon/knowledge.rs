@@ -14,10 +14,11 @@ use super::work::{blocking, decide};
 use crate::archive::event::Event;
 use crate::archive::{Archive, ArchiveError};
 use crate::config::Config;
+use crate::document::DocumentId;
 use crate::link::{Registry, RegistryError};
 use crate::log;
 use crate::pipeline::Knowledge;
-use crate::queue::item::{ItemId, ItemState};
+use crate::queue::item::{ItemState, QueueItem};
 use crate::understand::{RulesError, TypeRules};
 
 /// How often the case file is looked at. Asked of the file itself, because file events don't cross network shares.
@@ -219,39 +220,61 @@ async fn decide_open_items_again(archive: &Archive, knowledge: &Knowledge) -> Re
     let (mut documents, mut changed) = (0, 0);
     let open = {
         let archive = archive.clone();
-        blocking(move || open_items(&archive)).await?
+        blocking(move || documents_with_open_items(&archive)).await?
     };
     for id in open {
-        let (id, reading) = {
-            let archive = archive.clone();
-            blocking(move || {
-                let Some(document) = archive.find_document(id.document())? else { return Ok(None) };
-                Ok(archive.reading(&document)?.map(|reading| (document, reading)))
-            })
-            .await?
-        }
-        .unzip();
-        let (Some(id), Some(reading)) = (id, reading) else { continue };
-        let Some(item) = decide(archive, &id, &Arc::new(reading), knowledge, false).await? else { continue };
+        let reading = {
+            let (archive, id) = (archive.clone(), id.clone());
+            blocking(move || archive.reading(&id)).await?
+        };
+        let Some(reading) = reading else { continue };
+        let Some(items) = decide(archive, &id, &Arc::new(reading), knowledge, false).await? else { continue };
         documents += 1;
-        let before = archive.item(&item.id)?;
-        if before.as_ref().is_some_and(|before| before.state == ItemState::Open && *before != item) {
+        if may_replace(&items_of(archive, &id)?, &items) {
             changed += 1;
-            let (archive, event) = (archive.clone(), Event::Queued { document: id, items: vec![item] });
+            let (archive, event) = (archive.clone(), Event::Queued { document: id, items });
             blocking(move || archive.record(event)).await?;
         }
     }
     Ok((documents, changed))
 }
 
-/// Items that wait for a nurse and that the machine may still change.
-fn open_items(archive: &Archive) -> Result<Vec<ItemId>, ArchiveError> {
-    let mut open = Vec::new();
+/// Whether a document's items came out otherwise, and no person stands in the way.
+///
+/// What a person has resolved keeps its pages: once that has begun, the document is not parted anew, lest pages that
+/// were seen to come back, or those still waiting vanish into what is done.
+fn may_replace(before: &[QueueItem], now: &[QueueItem]) -> bool {
+    let same_pages = |one: &QueueItem, other: &QueueItem| one.id == other.id && one.page_range == other.page_range;
+    let parted_alike =
+        before.len() == now.len() && before.iter().all(|one| now.iter().any(|other| same_pages(one, other)));
+    let open = |item: &QueueItem| item.state == ItemState::Open;
+    if !parted_alike {
+        return before.iter().all(open);
+    }
+    before.iter().filter(|item| open(item)).any(|item| !now.contains(item))
+}
+
+fn items_of(archive: &Archive, document: &DocumentId) -> Result<Vec<QueueItem>, ArchiveError> {
+    let mut items = Vec::new();
+    for id in archive.document(document)?.map(|state| state.items).unwrap_or_default() {
+        items.extend(archive.item(&id)?);
+    }
+    Ok(items)
+}
+
+/// Documents of which an item waits for a nurse, that the machine may still change; each once, in order of arrival.
+fn documents_with_open_items(archive: &Archive) -> Result<Vec<DocumentId>, ArchiveError> {
+    let mut short: Vec<String> = Vec::new();
     for item in archive.items() {
         let item = item?;
-        if item.state == ItemState::Open {
-            open.push(item.id);
+        // The items of a document come one after the other.
+        if item.state == ItemState::Open && short.last().is_none_or(|last| last != item.id.document()) {
+            short.push(item.id.document().to_owned());
         }
+    }
+    let mut open = Vec::with_capacity(short.len());
+    for beginning in short {
+        open.extend(archive.find_document(&beginning)?);
     }
     Ok(open)
 }

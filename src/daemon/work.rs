@@ -15,7 +15,8 @@ use crate::archive::event::{Event, Stage};
 use crate::archive::{Archive, ArchiveError, Remedy};
 use crate::document::{DocumentId, PageSource, Reading};
 use crate::log;
-use crate::pipeline::{self, Knowledge};
+use crate::pipeline::{self, KnownItem, Knowledge};
+use crate::queue::item::{ItemId, QueueItem};
 use crate::reader::pool::{ReadError, ReaderPool};
 
 /// Wait before a document is tried again, by attempt: a worker that died of a passing shortage may live next time.
@@ -207,14 +208,18 @@ impl WorkLoop {
 
         loop {
             let knowledge = self.knowledge.borrow().clone();
-            let Some(item) = decide(&self.archive, id, &reading, &knowledge, true).await? else {
+            let Some(items) = decide(&self.archive, id, &reading, &knowledge, true).await? else {
                 return self.hold(id, Stage::Understand, "deciding failed unexpectedly; a fault in the program").await;
             };
-            let (lane, due_rule) = (item.lane.clone(), item.due_rule.clone().unwrap_or_default());
-            self.record(Event::Queued { document: id.clone(), items: vec![item] }).await?;
-            // Cases that came in the meantime were applied to the items of that moment; this one was not yet there.
+            let count = items.len();
+            let (lane, due_rule) = items
+                .first()
+                .map(|item| (item.lane.clone(), item.due_rule.clone().unwrap_or_default()))
+                .unwrap_or_default();
+            self.record(Event::Queued { document: id.clone(), items }).await?;
+            // Cases that came in the meantime were applied to the items of that moment; these were not yet there.
             if Arc::ptr_eq(&knowledge.registry, &self.knowledge.borrow().registry) {
-                log::document_queued(id, 1, &lane, &due_rule, start.elapsed());
+                log::document_queued(id, count, &lane, &due_rule, start.elapsed());
                 return Ok(Verdict::Queued { pages: reading.pages.len() });
             }
         }
@@ -271,21 +276,23 @@ fn pages_by(reading: &Reading, source: PageSource) -> usize {
     reading.pages.iter().filter(|page| page.source == source).count()
 }
 
-/// Decides on a reading away from the threads that wait; `None` when deciding panicked.
+/// Decides on a reading away from the threads that wait, and gives the document's items, at least one; `None` when
+/// deciding panicked.
 pub(super) async fn decide(
     archive: &Archive,
     id: &DocumentId,
     reading: &Arc<Reading>,
     knowledge: &Knowledge,
     logged: bool,
-) -> Result<Option<crate::queue::item::QueueItem>, ArchiveError> {
+) -> Result<Option<Vec<QueueItem>>, ArchiveError> {
     let Some(state) = archive.document(id)? else { return Ok(None) };
     let Some(receipt) = state.receipts.first().cloned() else { return Ok(None) };
     let arrivals = state.receipts.len() as u32;
+    let known = known_items(archive, &state.items)?;
     let (id, reading, knowledge) = (id.clone(), reading.clone(), knowledge.clone());
     let decided = tokio::task::spawn_blocking(move || {
-        let decision = pipeline::decide(&reading, &receipt, &knowledge);
-        if logged {
+        let decisions = pipeline::decide(&reading, &receipt, &knowledge);
+        for decision in decisions.iter().filter(|_| logged) {
             let understanding = &decision.understanding;
             log::document_understood(
                 &id,
@@ -296,9 +303,18 @@ pub(super) async fn decide(
             );
             log::document_linked(&id, decision.linked.status, decision.linked.candidates.len(), decision.linked_in);
         }
-        pipeline::item(&id, &reading, &receipt, decision, arrivals)
+        pipeline::items(&id, &reading, &receipt, decisions, arrivals, &known)
     });
     Ok(decided.await.ok())
+}
+
+fn known_items(archive: &Archive, ids: &[ItemId]) -> Result<Vec<KnownItem>, ArchiveError> {
+    let mut known = Vec::with_capacity(ids.len());
+    for id in ids {
+        let item = archive.item(id)?;
+        known.extend(item.map(|item| KnownItem { id: item.id, page_range: item.page_range }));
+    }
+    Ok(known)
 }
 
 /// Runs what blocks on the disk away from the threads that wait.

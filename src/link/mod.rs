@@ -18,7 +18,7 @@ mod decide;
 mod identifiers;
 mod index;
 mod labels;
-mod names;
+pub(crate) mod names;
 mod printed;
 mod registry;
 mod spot;

@@ -40,6 +40,16 @@ pub(super) fn extract(
     received: Date,
     document_type: DocumentType,
 ) -> Fields {
+    choose(&candidates(pages, lexicon, received, document_type))
+}
+
+/// Everything on the pages that could be a fact, in page order; what [`extract`] chooses from.
+pub(super) fn candidates(
+    pages: &[Labelled<'_>],
+    lexicon: &Lexicon,
+    received: Date,
+    document_type: DocumentType,
+) -> Vec<Candidate> {
     let mut harvest = Harvest { lexicon, received, document_type, candidates: Vec::new() };
     for page in pages {
         for hit in &page.hits {
@@ -49,7 +59,7 @@ pub(super) fn extract(
         harvest.letterhead(page);
         harvest.sentences(page);
     }
-    choose(&harvest.candidates)
+    harvest.candidates
 }
 
 impl Harvest<'_> {

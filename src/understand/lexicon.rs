@@ -5,6 +5,7 @@ use regex::Regex;
 use super::dates::Dates;
 use super::labels::LabelIndex;
 use super::sections::Headings;
+use super::segment::Starts;
 use super::values::Values;
 use super::weights::Weights;
 
@@ -16,6 +17,7 @@ pub(super) struct Lexicon {
     pub weights: Weights,
     pub values: Values,
     pub headings: Headings,
+    pub starts: Starts,
 }
 
 impl Lexicon {
@@ -26,6 +28,7 @@ impl Lexicon {
             weights: Weights::new(),
             values: Values::new(),
             headings: Headings::new(),
+            starts: Starts::new(),
         }
     }
 }

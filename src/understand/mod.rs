@@ -4,7 +4,8 @@
 //! - [`classify`] tells the document type by the weighted rules of `config/document-types.toml`;
 //! - [`sections`], [`labels`] and [`regions`] tell where facts can stand, [`dates`], [`weights`] and [`values`] what
 //!   they look like, and [`extract`] takes them;
-//! - [`completeness`] tells what a concurrent review fails to give.
+//! - [`completeness`] tells what a concurrent review fails to give;
+//! - [`segment`] tells where the next baby's papers begin, by what [`identity`] knows of each page.
 //!
 //! Never fails and never panics, whatever was read. Reads no clock, touches no disk and logs nothing: all that it
 //! sees is patient data.
@@ -14,6 +15,7 @@ mod classify;
 mod completeness;
 mod dates;
 mod extract;
+mod identity;
 mod labels;
 mod layout;
 mod lexicon;
@@ -23,16 +25,25 @@ mod rules;
 #[cfg(test)]
 mod scenarios;
 mod sections;
+mod segment;
 mod sentences;
 mod values;
 mod weights;
 
 pub use rules::{RulesError, TypeRules};
+pub use segment::Segmentation;
 
 use jiff::civil::Date;
 
 use crate::document::{DocumentType, Reading, Understanding};
 use layout::Sheet;
+
+/// Tells which pages are about which baby, when a document is about several.
+///
+/// Whoever understands and links a segment gives [`understand`] its pages only, with their numbers kept.
+pub fn segment(reading: &Reading, rules: &TypeRules, received: Date) -> Segmentation {
+    segment::segment(reading, rules, received)
+}
 
 /// Understands one document (of one patient) that was received on a day.
 ///

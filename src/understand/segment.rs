@@ -1,0 +1,295 @@
+//! Where the next baby's papers begin in one fax.
+//!
+//! As a clerk parts a stack without separator sheets: a new head of the form, page 1 again, and another baby's name
+//! and numbers on it. Pages without a name belong to those before them, a cover sheet to what follows it. Never parts
+//! on one fact alone, nor on what recognition or a renaming could explain, nor where a page at the seam can't be
+//! read: what is unsure stays one stack, and with it a person's.
+
+use std::collections::BTreeSet;
+
+use jiff::civil::Date;
+use regex::{Captures, Regex};
+
+use super::classify::classify;
+use super::extract::label_pages;
+use super::identity::{Difference, Identity};
+use super::labels::Label;
+use super::layout::Sheet;
+use super::lexicon::fixed;
+use super::regions::Labelled;
+use super::rules::{Place, TypeRules};
+use crate::document::{Page, PageFlag, PageSource, Reading};
+
+/// The head of a page: its upper share, without the sending machine's own line.
+const HEAD: std::ops::Range<f32> = 0.04..0.40;
+/// Where page numbers stand, as shares of the height.
+const TOP_MARGIN: f32 = 0.12;
+const BOTTOM_MARGIN: f32 = 0.86;
+/// Two heads are of one form when so much of the shorter one's words stand on both.
+const SAME_FORM: f32 = 0.5;
+/// Fewer words are no head to compare.
+const HEAD_WORDS: usize = 6;
+
+/// What the beginning of a paper looks like.
+#[derive(Clone, Debug)]
+pub(super) struct Starts {
+    /// `Twin B`, `Birth order: B`, `Baby A`; the mark in group 1.
+    pub birth_order: Regex,
+    page_number: Regex,
+    bare_number: Regex,
+    cover_title: Regex,
+    /// `Updates enclosed for 2 patients`; the number in group 1.
+    several_patients: Regex,
+}
+
+impl Starts {
+    pub(super) fn new() -> Self {
+        Self {
+            birth_order: fixed(r"(?i)\b(?:twin|triplet|multiple|birth order|infant|baby(?: (?:boy|girl))?)[ \t:#]{0,3}(?-i:([ABC]))(?:[^\w'’.]|$)"),
+            page_number: fixed(r"(?i)\b(?:page|pages|pg|p)[ .:]*0*(\d{1,3})[ ]*(?:of|/)[ ]*0*(\d{1,3})\b"),
+            bare_number: fixed(r"(?:^|\s)0*(\d{1,2})[ ]?(?:of|/)[ ]?0*(\d{1,2})[ ]*$"),
+            cover_title: fixed(
+                r"(?im)^\W*(?:fax|facsimile|telefax)\W*$|\b(?:fax|facsimile)[ ]?(?:cover|transmi\w+|message)|\bcover (?:sheet|page|letter)\b|\bincluding (?:the |this )?cover",
+            ),
+            several_patients: fixed(
+                r"(?i)\b(?:for|on|of|enclosed:?|attached:?|patients:?)[ ]+(?:the )?([2-9]|two|three|four|five|both)[ ]+(?:nicu |different |separate )?(?:patients|babies|infants|newborns|neonates|members|twins|siblings)\b",
+            ),
+        }
+    }
+}
+
+/// How the pages of a document are parted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Segmentation {
+    /// First and last page of each baby's papers, counted from 1, in order, every page in exactly one; a single span
+    /// when the document is about one baby, or when more is not sure.
+    pub spans: Vec<[u32; 2]>,
+    /// The pages alone leave no doubt about any seam. Otherwise it takes a case of its own for each span to confirm them.
+    pub certain: bool,
+}
+
+/// Tells where the next baby's papers begin.
+pub(super) fn segment(reading: &Reading, rules: &TypeRules, received: Date) -> Segmentation {
+    let total = reading.pages.len();
+    let sheets: Vec<Sheet> = reading.pages.iter().map(Sheet::new).collect();
+    let pages = label_pages(&sheets, &rules.lexicon, received);
+    let leaves: Vec<Leaf> = reading
+        .pages
+        .iter()
+        .zip(&pages)
+        .enumerate()
+        .map(|(index, (page, labelled))| Leaf::new(page, labelled, rules, received, (index, total)))
+        .collect();
+    let (starts, certain) = starts(&leaves);
+    let ends = starts.iter().skip(1).copied().chain([total]);
+    Segmentation { spans: starts.iter().zip(ends).map(|(start, end)| [*start as u32 + 1, end as u32]).collect(), certain }
+}
+
+/// A page as far as it tells where papers begin.
+struct Leaf {
+    identity: Identity,
+    /// Words of its head.
+    head: BTreeSet<String>,
+    /// Bears the title of a type of paper over a patient's data.
+    titled: bool,
+    cover: bool,
+    /// How many patients the cover sheet says are enclosed.
+    announced: Option<usize>,
+    /// The numbers that the paper itself gives its page; the sending machine's are left out.
+    numbered: Vec<usize>,
+    legible: bool,
+}
+
+impl Leaf {
+    /// `position`: index of the page and number of pages.
+    fn new(
+        page: &Page,
+        labelled: &Labelled<'_>,
+        rules: &TypeRules,
+        received: Date,
+        position: (usize, usize),
+    ) -> Self {
+        let sheet = labelled.sheet;
+        let starts = &rules.lexicon.starts;
+        let identity = Identity::of(labelled, &rules.lexicon, received);
+        let cover = is_cover(labelled, starts);
+        let titled = classify(std::slice::from_ref(sheet), rules).fired.iter().any(|fired| {
+            rules.rules.iter().any(|rule| rule.name == fired.rule && rule.place == Place::Title)
+        });
+        Self {
+            titled: titled && identity.heads_a_paper(),
+            identity,
+            head: head(sheet),
+            cover,
+            announced: starts.several_patients.captures(&sheet.text).filter(|_| cover).and_then(|said| count(&said)),
+            numbered: own_numbers(sheet, starts, position),
+            legible: page.source != PageSource::Unreadable && !page.flags.contains(&PageFlag::Illegible),
+        }
+    }
+}
+
+/// A sheet that only says who sends what to whom.
+fn is_cover(page: &Labelled<'_>, starts: &Starts) -> bool {
+    let clinical = [
+        Label::Weight,
+        Label::BirthWeight,
+        Label::BedType,
+        Label::RespiratorySupport,
+        Label::RespiratorySystem,
+        Label::Nutrition,
+        Label::Medications,
+    ];
+    starts.cover_title.is_match(&page.sheet.text) && !page.hits.iter().any(|hit| clinical.contains(&hit.label))
+}
+
+/// Words of three letters and more at the head of a page.
+fn head(sheet: &Sheet) -> BTreeSet<String> {
+    let share = |row: &super::layout::Row| row.bounds.top as f32 / sheet.height.max(1) as f32;
+    let rows = sheet.rows.iter().enumerate().filter(|(_, row)| HEAD.contains(&share(row)));
+    rows.flat_map(|(row, _)| sheet.row_pieces(row))
+        .filter(|piece| piece.fold.chars().count() >= 3 && piece.fold.chars().all(char::is_alphabetic))
+        .map(|piece| piece.fold.clone())
+        .collect()
+}
+
+/// Numbers that the paper gives this page, other than its number in the transmission.
+fn own_numbers(sheet: &Sheet, starts: &Starts, (index, total): (usize, usize)) -> Vec<usize> {
+    let mut numbers = Vec::new();
+    for (row, bounds) in sheet.rows.iter().map(|row| row.bounds).enumerate() {
+        let text = sheet.row_text(row);
+        let height = sheet.height as f32;
+        let at_foot = bounds.bottom() as f32 > BOTTOM_MARGIN * height;
+        if !at_foot && bounds.top as f32 > TOP_MARGIN * height {
+            continue;
+        }
+        let bare = at_foot.then(|| starts.bare_number.captures(text)).flatten();
+        let written = starts.page_number.captures(text);
+        for (captures, most) in [(written, 99), (bare, total)] {
+            let number = |group| captures.as_ref()?.get(group)?.as_str().parse::<usize>().ok();
+            if let Some((number, of)) = number(1).zip(number(2))
+                && (1..=of).contains(&number)
+                && of <= most
+                && number != index + 1
+            {
+                numbers.push(number);
+            }
+        }
+    }
+    numbers
+}
+
+/// The number of patients in words or figures.
+fn count(said: &Captures) -> Option<usize> {
+    let word = said.get(1)?.as_str().to_lowercase();
+    match word.as_str() {
+        "two" | "both" => Some(2),
+        "three" => Some(3),
+        "four" => Some(4),
+        "five" => Some(5),
+        figure => figure.parse().ok(),
+    }
+}
+
+/// Share of the shorter head's words that stand on both.
+fn heads_shared(one: &BTreeSet<String>, other: &BTreeSet<String>) -> f32 {
+    let fewer = one.len().min(other.len());
+    if fewer < HEAD_WORDS { 0.0 } else { one.intersection(other).count() as f32 / fewer as f32 }
+}
+
+/// How sure it is that another baby's papers begin on a page.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Seam {
+    None,
+    Likely,
+    Certain,
+}
+
+/// The pages in hand, about one baby as far as is known; cover sheets left out.
+#[derive(Default)]
+struct Stack<'a> {
+    identity: Identity,
+    leaves: Vec<&'a Leaf>,
+}
+
+/// Indexes of the pages with which a baby's papers begin, and whether all of them are certain.
+fn starts(leaves: &[Leaf]) -> (Vec<usize>, bool) {
+    let whole = || (vec![0], true);
+    let announced = leaves.iter().find_map(|leaf| leaf.announced);
+    let counted = announced.is_some_and(|announced| announced == heads_of_one_form(leaves));
+    let (mut starts, mut certain) = whole();
+    let mut done: Vec<Identity> = Vec::new();
+    let mut stack = Stack::default();
+    for (index, leaf) in leaves.iter().enumerate().filter(|(_, leaf)| !leaf.cover) {
+        let seam = stack.seam(leaf, announced.is_some(), counted);
+        if seam != Seam::None {
+            let earlier = leaves.get(..index).unwrap_or_default();
+            let covers = earlier.iter().rev().take_while(|leaf| leaf.cover).count();
+            let last = earlier.iter().rev().nth(covers);
+            // Whose page it is that can't be read, and whether papers end and begin on it, nobody knows; and what comes
+            // back to a baby after another was put together wrongly.
+            let unsure = last.is_none_or(|last| !last.legible)
+                || done.iter().any(|earlier| leaf.identity.difference(earlier).same);
+            if unsure {
+                return whole();
+            }
+            starts.push(index - covers);
+            certain &= seam == Seam::Certain;
+            done.push(std::mem::take(&mut stack).identity);
+        }
+        stack.identity.absorb(&leaf.identity);
+        stack.leaves.push(leaf);
+    }
+    (starts, certain)
+}
+
+/// How many pages bear the titled head of the first one.
+fn heads_of_one_form(leaves: &[Leaf]) -> usize {
+    let mut heads = leaves.iter().filter(|leaf| !leaf.cover);
+    let Some(first) = heads.next().filter(|first| first.titled) else { return 0 };
+    1 + heads.filter(|leaf| leaf.titled && heads_shared(&first.head, &leaf.head) >= SAME_FORM).count()
+}
+
+impl Stack<'_> {
+    /// Whether this page begins another baby's papers.
+    ///
+    /// `announced`: a cover sheet says that several patients are enclosed; `counted`: as many as there are first pages.
+    fn seam(&self, leaf: &Leaf, announced: bool, counted: bool) -> Seam {
+        let Some(first) = self.leaves.first() else { return Seam::None };
+        let difference = leaf.identity.difference(&self.identity);
+        let restarts = leaf.numbered.contains(&1);
+        let goes_on = !leaf.numbered.is_empty() && !restarts;
+        if leaf.identity.adult || difference.same || goes_on {
+            return Seam::None;
+        }
+        let alike = heads_shared(&first.head, &leaf.head);
+        let same_form = leaf.identity.heads_a_paper()
+            && alike >= SAME_FORM
+            && self.leaves.iter().skip(1).all(|between| heads_shared(&first.head, &between.head) < alike);
+        if std::env::var_os("SEG").is_some() {
+            eprintln!(
+                "{difference:?} restarts {restarts} alike {alike} form {same_form} titled {} ann {announced} counted {counted}",
+                leaf.titled
+            );
+            eprintln!("   now {:?}\n   before {:?}", leaf.identity, self.identity);
+        }
+        let begins = u32::from(restarts) + u32::from(same_form) + u32::from(leaf.titled);
+        // The cover sheet names as many patients as there are first pages, and this is one of them.
+        if counted && leaf.titled && same_form {
+            return Seam::Certain;
+        }
+        if !difference.person {
+            return Seam::None;
+        }
+        let structure = begins + u32::from(announced);
+        match difference {
+            // Two facts that leave no doubt, such as name and record number; or one, and much else.
+            Difference { clearly: 2.., .. } => Seam::Certain,
+            Difference { clearly: 1, .. } if difference.points + structure >= 5 => Seam::Certain,
+            Difference { clearly: 1, .. } if begins >= 1 || difference.facts >= 3 => Seam::Likely,
+            // Twins: a digit and a letter. The form must begin anew too.
+            Difference { facts: 2.., .. } if structure >= 2 && begins >= 1 => Seam::Likely,
+            Difference { facts: 1, .. } if structure >= 3 => Seam::Likely,
+            Difference { .. } => Seam::None,
+        }
+    }
+}
