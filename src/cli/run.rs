@@ -17,7 +17,7 @@ pub fn run(config: &Config, drain: bool) -> Result<(), Failure> {
     // Waiting is all that these threads do; what computes runs in workers or on blocking threads.
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
-        .max_blocking_threads(64)
+        .max_blocking_threads(16)
         .enable_all()
         .build()
         .map_err(|error| Failure::software(&error))?;

@@ -205,6 +205,7 @@ fn first_knowledge(config: &Config, archive: &Archive) -> Result<(Knowledge, boo
         registry: Arc::new(registry),
         policy: config.link.clone(),
         zone: config.time_zone.clone(),
+        turn: Arc::default(),
     };
     Ok((knowledge, taken))
 }

@@ -15,7 +15,7 @@ use crate::archive::event::{Event, Stage};
 use crate::archive::{Archive, ArchiveError, Remedy};
 use crate::document::{DocumentId, PageSource, Reading};
 use crate::log;
-use crate::pipeline::{self, KnownItem, Knowledge};
+use crate::pipeline::{self, Knowledge, KnownItem};
 use crate::queue::item::{ItemId, QueueItem};
 use crate::reader::pool::{ReadError, ReaderPool};
 
@@ -291,6 +291,8 @@ pub(super) async fn decide(
     let known = known_items(archive, &state.items)?;
     let (id, reading, knowledge) = (id.clone(), reading.clone(), knowledge.clone());
     let decided = tokio::task::spawn_blocking(move || {
+        let turn = knowledge.turn.clone();
+        let _turn = turn.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let decisions = pipeline::decide(&reading, &receipt, &knowledge);
         for decision in decisions.iter().filter(|_| logged) {
             let understanding = &decision.understanding;

@@ -109,7 +109,8 @@ impl Identity {
             identity.orders.extend(captures.get(1).and_then(|letter| names::order_mark(&names::fold(letter.as_str()))));
         }
         identity.printed = numbers_of(&page.sheet.text);
-        identity.labels = page.hits.iter().map(|hit| hit.label).filter(|label| HEADING_LABELS.contains(label)).collect();
+        identity.labels =
+            page.hits.iter().map(|hit| hit.label).filter(|label| HEADING_LABELS.contains(label)).collect();
         identity.adult = identity.births.is_empty() && born_long_ago(page, lexicon, received);
         identity
     }
@@ -175,15 +176,16 @@ impl Identity {
         // `Boy A` and `Emmett B` differ once, not as names and as birth orders.
         let person = [name.max(orders), births];
         difference.person = person.iter().any(|fact| *fact >= Apart::Little);
-        let mut facts = vec![
-            at_most_little(nearest(&earlier.mothers, &self.mothers, Named::apart)),
-            nearest(&earlier.birth_weights, &self.birth_weights, |one, other| {
-                if (one - other).abs() > SAME_BIRTH_WEIGHT { Apart::Little } else { Apart::Unknown }
-            }),
-            nearest(&earlier.gestations, &self.gestations, |one, other| {
-                if one == other { Apart::Unknown } else { Apart::Little }
-            }),
-        ];
+        let mut facts =
+            vec![
+                at_most_little(nearest(&earlier.mothers, &self.mothers, Named::apart)),
+                nearest(&earlier.birth_weights, &self.birth_weights, |one, other| {
+                    if (one - other).abs() > SAME_BIRTH_WEIGHT { Apart::Little } else { Apart::Unknown }
+                }),
+                nearest(&earlier.gestations, &self.gestations, |one, other| {
+                    if one == other { Apart::Unknown } else { Apart::Little }
+                }),
+            ];
         facts.extend(person);
         for (at, (before, now)) in earlier.numbers.iter().zip(&self.numbers).enumerate() {
             let apart = nearest(before, now, Number::apart);
@@ -224,7 +226,11 @@ const HEADING_LABELS: [Label; 10] = [
 
 /// How far the two nearest values are apart: a page may name more than one person.
 fn nearest<T>(before: &[T], now: &[T], apart: impl Fn(&T, &T) -> Apart) -> Apart {
-    before.iter().flat_map(|one| now.iter().map(|other| apart(one, other)).collect::<Vec<_>>()).min().unwrap_or(Apart::Unknown)
+    before
+        .iter()
+        .flat_map(|one| now.iter().map(|other| apart(one, other)).collect::<Vec<_>>())
+        .min()
+        .unwrap_or(Apart::Unknown)
 }
 
 fn at_most_little(apart: Apart) -> Apart {
@@ -296,7 +302,8 @@ impl Named {
                 if shared >= fewer {
                     return Apart::Same;
                 }
-                let given = |name: &Self| name.surname.and_then(|surname| name.legal.get(surname..).map(<[String]>::to_vec));
+                let given =
+                    |name: &Self| name.surname.and_then(|surname| name.legal.get(surname..).map(<[String]>::to_vec));
                 let differ = match given(self).zip(given(other)) {
                     Some((one, other)) => !one.is_empty() && !other.is_empty() && found(&one, &other) == 0,
                     None => shared == 0 || (shared == 1 && self.legal.len() == 2 && other.legal.len() == 2),

@@ -45,7 +45,9 @@ pub(super) struct Starts {
 impl Starts {
     pub(super) fn new() -> Self {
         Self {
-            birth_order: fixed(r"(?i)\b(?:twin|triplet|multiple|birth order|infant|baby(?: (?:boy|girl))?)[ \t:#]{0,3}(?-i:([ABC]))(?:[^\w'’.]|$)"),
+            birth_order: fixed(
+                r"(?i)\b(?:twin|triplet|multiple|birth order|infant|baby(?: (?:boy|girl))?)[ \t:#]{0,3}(?-i:([ABC]))(?:[^\w'’.]|$)",
+            ),
             page_number: fixed(r"(?i)\b(?:page|pages|pg|p)[ .:]*0*(\d{1,3})[ ]*(?:of|/)[ ]*0*(\d{1,3})\b"),
             bare_number: fixed(r"(?:^|\s)0*(\d{1,2})[ ]?(?:of|/)[ ]?0*(\d{1,2})[ ]*$"),
             cover_title: fixed(
@@ -82,7 +84,10 @@ pub(super) fn segment(reading: &Reading, rules: &TypeRules, received: Date) -> S
         .collect();
     let (starts, certain) = starts(&leaves);
     let ends = starts.iter().skip(1).copied().chain([total]);
-    Segmentation { spans: starts.iter().zip(ends).map(|(start, end)| [*start as u32 + 1, end as u32]).collect(), certain }
+    Segmentation {
+        spans: starts.iter().zip(ends).map(|(start, end)| [*start as u32 + 1, end as u32]).collect(),
+        certain,
+    }
 }
 
 /// A page as far as it tells where papers begin.
@@ -102,20 +107,15 @@ struct Leaf {
 
 impl Leaf {
     /// `position`: index of the page and number of pages.
-    fn new(
-        page: &Page,
-        labelled: &Labelled<'_>,
-        rules: &TypeRules,
-        received: Date,
-        position: (usize, usize),
-    ) -> Self {
+    fn new(page: &Page, labelled: &Labelled<'_>, rules: &TypeRules, received: Date, position: (usize, usize)) -> Self {
         let sheet = labelled.sheet;
         let starts = &rules.lexicon.starts;
         let identity = Identity::of(labelled, &rules.lexicon, received);
         let cover = is_cover(labelled, starts);
-        let titled = classify(std::slice::from_ref(sheet), rules).fired.iter().any(|fired| {
-            rules.rules.iter().any(|rule| rule.name == fired.rule && rule.place == Place::Title)
-        });
+        let titled = classify(std::slice::from_ref(sheet), rules)
+            .fired
+            .iter()
+            .any(|fired| rules.rules.iter().any(|rule| rule.name == fired.rule && rule.place == Place::Title));
         Self {
             titled: titled && identity.heads_a_paper(),
             identity,
