@@ -24,7 +24,7 @@ use super::journal::{Head, Location};
 const FORM: u32 = 1;
 
 /// sled's page cache, in bytes. The index of 100,000 documents is some 40 MB and is read once, in order.
-const CACHE_BYTES: u64 = 16 * 1024 * 1024;
+const CACHE_BYTES: u64 = 4 * 1024 * 1024;
 
 /// The key of [`Summary`]; no other key begins with `!`.
 const SUMMARY: &[u8] = b"!";

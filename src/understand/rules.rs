@@ -6,7 +6,7 @@ use regex::Regex;
 use serde::Deserialize;
 
 use super::layout::fold;
-use super::lexicon::Lexicon;
+use super::lexicon::{Lexicon, compiled};
 use crate::document::{DocumentType, TransferDirection};
 
 /// The rules as delivered with the program.
@@ -225,7 +225,7 @@ fn compile_all(rule: &str, key: &'static str, patterns: &[String], start: &str) 
         .map(|pattern| {
             // A blank stands for whatever recognition or typography puts between two words, or nothing.
             let spaced = pattern.replace(' ', "[^a-z0-9]*");
-            Regex::new(&format!("{start}(?:{spaced})")).map_err(|error| RulesError::Pattern {
+            compiled(&format!("{start}(?:{spaced})")).map_err(|error| RulesError::Pattern {
                 rule: rule.to_owned(),
                 key,
                 reason: error.to_string().lines().last().unwrap_or("unknown").to_owned(),
