@@ -7,6 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tokio::sync::watch;
 
 use super::{EX_CONFIG, EX_SOFTWARE, EX_TEMPFAIL};
+use crate::archive::ArchiveError;
 use crate::config::Config;
 use crate::control::Failure;
 use crate::daemon::{self, DaemonError, Mode, Progress};
@@ -61,7 +62,9 @@ fn exit_code(error: &DaemonError) -> u8 {
     match error {
         DaemonError::Knowledge(_) | DaemonError::Reader(_) => EX_CONFIG,
         DaemonError::Source(_) | DaemonError::Control(_) | DaemonError::Export(_) => EX_TEMPFAIL,
-        DaemonError::Archive(error) if error.is_fatal() => EX_IOERR,
+        // Starting again does not mend a state directory that is not ours to use.
+        DaemonError::Archive(ArchiveError::StateDirectory { .. } | ArchiveError::OthersMayRead { .. }) => EX_CONFIG,
+        DaemonError::Archive(error) if error.is_fatal() && !matches!(error, ArchiveError::Locked { .. }) => EX_IOERR,
         DaemonError::Archive(_) => EX_TEMPFAIL,
         DaemonError::Signals(_) | DaemonError::Task => EX_SOFTWARE,
     }
