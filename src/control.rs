@@ -301,10 +301,12 @@ async fn converse(stream: UnixStream, serving: &Arc<Serving>, started: Timestamp
         }
         Ok(request) => {
             let archive = serving.archive.clone();
+            let retries = matches!(request, Request::HeldRetry { .. });
             let answered = tokio::task::spawn_blocking(move || answer(&archive, &request)).await;
             let reply = answered.unwrap_or_else(|error| Err(Failure::software(&error)));
             // A retried document goes back to the work loop at once.
-            if let Ok(value) = &reply
+            if retries
+                && let Ok(value) = &reply
                 && let Some(id) = value.get("document").and_then(|id| serde_json::from_value(id.clone()).ok())
             {
                 announce(serving, id).await;

@@ -249,6 +249,7 @@ fn reading_flags(reading: &Reading, [first, last]: [u32; 2], receipt: &Receipt) 
         }
     };
     on_pages("damaged_rows", &|page| page.flags.contains(&PageFlag::DamagedRows));
+    on_pages("blank", &|page| page.source == PageSource::Blank);
     on_pages("blank_picture", &|page| page.flags.contains(&PageFlag::BlankPicture));
     on_pages("unreadable", &|page| page.source == PageSource::Unreadable);
     on_pages("illegible", &|page| page.flags.contains(&PageFlag::Illegible));

@@ -333,7 +333,6 @@ impl Archive {
 
 /// Makes the state directory, or makes sure that it is ours alone.
 fn prepare_state(disk: &Disk, state: &Path) -> Result<(), ArchiveError> {
-    let unusable = |source| ArchiveError::StateDirectory { path: state.to_owned(), source: Arc::new(source) };
     disk.make_folder(state).map_err(|error| {
         if let ArchiveError::WriteFailed { source, .. } = error {
             ArchiveError::StateDirectory { path: state.to_owned(), source }
@@ -341,14 +340,22 @@ fn prepare_state(disk: &Disk, state: &Path) -> Result<(), ArchiveError> {
             error
         }
     })?;
-    let mode = std::fs::metadata(state).map_err(unusable)?.permissions().mode() & 0o777;
-    if mode & 0o077 != 0 {
-        // A fresh folder made by an installer or a person holds nothing yet that could have been read.
-        let is_empty = std::fs::read_dir(state).map_err(unusable)?.next().is_none();
-        if !is_empty {
-            return Err(ArchiveError::OthersMayRead { path: state.to_owned(), mode });
-        }
+    if others_may_read(state)? {
         disk.make_private(state)?;
     }
     Ok(())
+}
+
+/// Whether others than its owner may enter a state directory that is still empty: a fresh one, made by an installer or
+/// a person, holds nothing yet that could have been read. [`ArchiveError::OthersMayRead`] when it holds something.
+pub fn others_may_read(state: &Path) -> Result<bool, ArchiveError> {
+    let unusable = |source| ArchiveError::StateDirectory { path: state.to_owned(), source: Arc::new(source) };
+    let mode = std::fs::metadata(state).map_err(unusable)?.permissions().mode() & 0o777;
+    if mode & 0o077 == 0 {
+        return Ok(false);
+    }
+    if std::fs::read_dir(state).map_err(unusable)?.next().is_some() {
+        return Err(ArchiveError::OthersMayRead { path: state.to_owned(), mode });
+    }
+    Ok(true)
 }

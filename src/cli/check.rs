@@ -8,6 +8,7 @@ use std::path::Path;
 use rustix::fs::Access;
 
 use super::{EX_CONFIG, print_text};
+use crate::archive::others_may_read;
 use crate::config::{Config, Problem};
 use crate::control::Failure;
 use crate::daemon::knowledge::{load_cases, load_rules};
@@ -35,6 +36,7 @@ pub fn check(file: &Path) -> Result<(), Failure> {
 fn problems_of(config: &Config) -> Vec<Problem> {
     let mut found = Found { config, problems: Vec::new() };
     found.writable_or_creatable("state_dir", &config.state_dir);
+    found.private("state_dir", &config.state_dir);
     for (position, folder) in config.folders.iter().enumerate() {
         let key = format!("intake.folder[{position}].path");
         found.folder(&key, &folder.path, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK);
@@ -92,6 +94,15 @@ impl Found<'_> {
                 format!("{} cannot be written by this user", path.display()),
                 "make the folder and give it to the daemon's user",
             );
+        }
+    }
+
+    /// An existing state directory must be its owner's alone.
+    fn private(&mut self, key: &str, path: &Path) {
+        if path.is_dir()
+            && let Err(error) = others_may_read(path)
+        {
+            self.add(key, error.to_string(), "the faxes in it are patients' data");
         }
     }
 

@@ -151,7 +151,12 @@ pub async fn run(config: Arc<Config>, mode: Mode, progress: watch::Sender<Progre
     };
     stop.send_replace(true);
     let worked = worked.map_err(DaemonError::Archive)?;
-    while sources.join_next().await.is_some() {}
+    // In a drain, the work ends as soon as the last source does, so its error may be told only here.
+    while let Some(ended) = sources.join_next().await {
+        if let Err(error) = ended.map_err(|_| DaemonError::Task)? {
+            source_error.get_or_insert(error);
+        }
+    }
     pool.shutdown().await;
     control.end().await;
     finish.send_replace(true);

@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::archive::event::{Event, Stage};
-use crate::archive::{Archive, ArchiveError, Remedy};
+use crate::archive::{Archive, ArchiveError, Remedy, Status};
 use crate::document::{DocumentId, PageSource, Reading};
 use crate::log;
 use crate::pipeline::{self, Knowledge, KnownItem};
@@ -59,6 +59,8 @@ enum Verdict {
         pages: usize,
     },
     Held,
+    /// It does not wait for the pipeline (any more): nothing was done.
+    NotWaiting,
     /// Try again after this time.
     Again(Duration),
     /// The daemon is stopping; the attempt was given back.
@@ -76,6 +78,8 @@ impl WorkLoop {
     ) -> Result<Worked, ArchiveError> {
         let this = Arc::new(self);
         let mut known: HashSet<DocumentId> = waiting.iter().cloned().collect();
+        // Announced once more while in hand: a person may have wanted it tried again just as it was held.
+        let mut announced_again = HashSet::new();
         let mut waiting = VecDeque::from(waiting);
         let mut in_hand: JoinSet<(DocumentId, Result<Verdict, ArchiveError>)> = JoinSet::new();
         let mut later: JoinSet<DocumentId> = JoinSet::new();
@@ -109,6 +113,8 @@ impl WorkLoop {
                     Some(id) => if known.insert(id.clone()) {
                         this.progress.send_modify(|progress| progress.accepted += 1);
                         waiting.push_back(id);
+                    } else {
+                        announced_again.insert(id);
                     },
                     None => sources_open = false,
                 },
@@ -122,6 +128,7 @@ impl WorkLoop {
                         })),
                         Verdict::Queued { pages } => {
                             known.remove(&id);
+                            announced_again.remove(&id);
                             worked.queued += 1;
                             this.progress.send_modify(|progress| {
                                 progress.queued += 1;
@@ -129,10 +136,15 @@ impl WorkLoop {
                             });
                         }
                         Verdict::Held => {
-                            known.remove(&id);
                             worked.held += 1;
                             this.progress.send_modify(|progress| progress.held += 1);
+                            if announced_again.remove(&id) {
+                                waiting.push_back(id);
+                            } else {
+                                known.remove(&id);
+                            }
                         }
+                        Verdict::NotWaiting => drop(known.remove(&id)),
                         Verdict::HandedBack => worked.handed_back += 1,
                     }
                 }
@@ -156,6 +168,7 @@ impl WorkLoop {
                 match verdict? {
                     Verdict::Queued { .. } => worked.queued += 1,
                     Verdict::Held => worked.held += 1,
+                    Verdict::NotWaiting => {}
                     Verdict::Again(_) | Verdict::HandedBack => worked.handed_back += 1,
                 }
             }
@@ -167,7 +180,10 @@ impl WorkLoop {
     /// One attempt at one document, from its sealed bytes to its queue item.
     async fn attempt(&self, id: &DocumentId) -> Result<Verdict, ArchiveError> {
         let start = Instant::now();
-        let Some(state) = self.archive.document(id)? else { return Ok(Verdict::Held) };
+        let Some(state) = self.archive.document(id)? else { return Ok(Verdict::NotWaiting) };
+        if state.status != Status::Waiting {
+            return Ok(Verdict::NotWaiting);
+        }
         let attempt = state.attempts + 1;
         if state.attempts >= self.attempts {
             return self.hold(id, Stage::Read, &format!("given up after {} attempts", state.attempts)).await;

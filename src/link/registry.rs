@@ -66,8 +66,8 @@ pub struct Case {
 /// Why a snapshot was refused. The old one stays in use. No message repeats a cell of the file.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum RegistryError {
-    #[error("cases.csv, line {line}: not UTF-8; export the file again as UTF-8")]
-    NotUtf8 { line: u64 },
+    #[error("cases.csv, line {line}, column `{column}`: not UTF-8; export the file again as UTF-8")]
+    NotUtf8 { line: u64, column: &'static str },
     #[error("cases.csv is empty; export it again with its heading line")]
     Empty,
     #[error("cases.csv, line 1: the column `{column}` is missing; add it to the export (its cells may be empty)")]
@@ -130,10 +130,7 @@ impl Registry {
     /// Reads a snapshot: UTF-8 CSV (a byte-order mark is allowed) with a heading line that holds every column of
     /// the contract, in any order.
     pub fn parse(csv: &[u8]) -> Result<Self, RegistryError> {
-        let text = std::str::from_utf8(csv).map_err(|error| {
-            let before = csv.get(..error.valid_up_to()).unwrap_or_default();
-            RegistryError::NotUtf8 { line: before.split(|&byte| byte == b'\n').count() as u64 }
-        })?;
+        let text = std::str::from_utf8(csv).map_err(|error| not_utf8(csv, error.valid_up_to()))?;
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         if text.trim().is_empty() {
             return Err(RegistryError::Empty);
@@ -193,6 +190,24 @@ impl Registry {
     pub fn unknown_columns(&self) -> &[String] {
         &self.unknown_columns
     }
+}
+
+/// Says where the bytes at `offset` stand, which are no UTF-8 and so keep the file from being read as CSV.
+fn not_utf8(csv: &[u8], offset: usize) -> RegistryError {
+    let before = csv.get(..offset).unwrap_or_default();
+    let row = before.rsplit(|&byte| byte == b'\n').next().unwrap_or_default();
+    let mut quoted = false;
+    let mut place = 0;
+    for byte in row {
+        quoted ^= *byte == b'"';
+        place += usize::from(*byte == b',' && !quoted);
+    }
+    let heading = csv.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    let name = heading.split(|&byte| byte == b',').nth(place).map(|name| String::from_utf8_lossy(name));
+    let name = name.unwrap_or_default();
+    let name = name.trim_start_matches('\u{feff}').trim().trim_matches('"');
+    let column = COLUMNS.into_iter().find(|column| *column == name).unwrap_or("(unknown)");
+    RegistryError::NotUtf8 { line: before.split(|&byte| byte == b'\n').count() as u64, column }
 }
 
 /// Where each column stands.
@@ -339,9 +354,10 @@ mod tests {
     }
 
     #[test]
-    fn another_encoding_is_refused_with_its_line() {
+    fn another_encoding_is_refused_with_its_line_and_column() {
         let mut csv = format!("{}\n{}\n", heading(), row("C1", "open", "")).into_bytes();
-        csv.extend(b"C2,open,Gon\xe7alves");
-        assert_eq!(refusal(&csv), RegistryError::NotUtf8 { line: 3 });
+        csv.extend(b"C2,open,\"1,2\",Gon\xe7alves");
+        assert_eq!(refusal(&csv), RegistryError::NotUtf8 { line: 3, column: "auth_number" });
+        assert_eq!(refusal(b"case_id,na\xefve"), RegistryError::NotUtf8 { line: 1, column: "(unknown)" });
     }
 }

@@ -138,7 +138,7 @@ pub fn plans() -> Vec<Plan> {
             special: Some("closed"),
             ..plan("readmission_memo", narrative::readmission_memo, Readmission, Case(CLOSED))
         },
-        Plan { delivery: Some(Delivery::Jpeg), ..plan("progress_note", review::progress_note, Review, Case(37)) },
+        Plan { delivery: Some(Delivery::Jpeg), ..plan("flowsheet", review::flowsheet, Review, Case(37)) },
         Plan { delivery: Some(Delivery::Png), ..plan("criteria_sheet", review::criteria_sheet, Review, Case(39)) },
         // Two babies in one fax.
         Plan {

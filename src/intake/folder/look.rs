@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -204,19 +205,20 @@ impl Folder {
                 let (settings, archive) = (Arc::clone(&self.settings), self.archive.clone());
                 let stored = self.unreleased.get(&file.key).map(|file| file.document.clone());
                 batch.spawn_blocking(move || {
+                    let begun = Instant::now();
                     let taken = take(&settings, &archive, &file, stored);
-                    (file, taken)
+                    (file, taken, begun.elapsed())
                 });
             }
             let mut sidecars = Vec::new();
             while let Some(joined) = batch.join_next().await {
-                let Ok((file, taken)) = joined else {
+                let Ok((file, taken, took)) = joined else {
                     error!(source = %self.settings.name, "a fault in nicufaxd itself; the file stays and is tried again");
                     continue;
                 };
                 match taken {
                     Taken::Stored { document, first, release } => {
-                        self.after_storing(&file, &document, first);
+                        self.after_storing(&file, &document, first, took);
                         match release {
                             Ok(Released::Yes) => {
                                 self.unreleased.remove(&file.key);
@@ -246,10 +248,11 @@ impl Folder {
         FolderError::Archive { source_name: self.settings.name.clone(), error }
     }
 
-    fn after_storing(&mut self, file: &Ready, document: &DocumentId, first: bool) {
+    fn after_storing(&mut self, file: &Ready, document: &DocumentId, first: bool, took: Duration) {
         let source = &self.settings.name;
         if !self.unreleased.contains_key(&file.key) {
-            info!(%document, %source, bytes = file.entry.fingerprint.size, first, "document stored");
+            let (bytes, ms) = (file.entry.fingerprint.size, took.as_millis() as u64);
+            info!(stage = "intake", %document, %source, bytes, first, ms, "document stored");
             self.statuses.update(source, |status| status.accepted += 1);
             if first {
                 self.unannounced.push_back(document.clone());

@@ -1,3 +1,5 @@
+//! A watched folder on a real disk: what is taken, refused, released, and found again after a crash.
+
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::symlink;

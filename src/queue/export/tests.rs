@@ -1,3 +1,5 @@
+//! The exported files as nurses and other programs find them.
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;

@@ -1,0 +1,299 @@
+//! Every command of the built program, while the daemon runs and while it does not: what it prints, and its exit code.
+
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test stops at the first surprise")]
+
+mod generator;
+mod run;
+
+use std::fs;
+
+use generator::registry::{cases, csv};
+use generator::{Encoding, FillOrder, Fonts, SEED, Scan, Sheet, Storage, fax, fax_of_lines, sheet::Face};
+use nicufaxd::document::DocumentId;
+use run::{DATAERR, Setup, UNAVAILABLE, wait_until};
+use serde_json::Value;
+
+fn fax_saying(lines: &[&str]) -> Vec<u8> {
+    fax_of_lines(&Fonts::load().unwrap(), lines)
+}
+
+/// Two pages, one line each.
+fn fax_of_two_pages(lines: [&str; 2]) -> Vec<u8> {
+    let fonts = Fonts::load().unwrap();
+    let sheets = lines.map(|line| {
+        let mut sheet = Sheet::new(&fonts);
+        sheet.text(60.0, 90.0, 14.0, Face::Sans, line);
+        sheet
+    });
+    let storage = Storage::Fax(Encoding::Group3OneDimensional, FillOrder::LeastSignificantFirst);
+    fax(&sheets, &Scan::default(), storage)
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("{value} is no text")).to_owned()
+}
+
+#[test]
+fn status_says_what_the_daemon_is_doing_and_69_when_none_runs() {
+    let setup = Setup::new();
+    for arguments in [&["status"][..], &["status", "--json"]] {
+        let ended = setup.run(arguments);
+        assert_eq!(ended.code, Some(UNAVAILABLE));
+        assert!(ended.said.contains("not running"), "{}", ended.said);
+    }
+    let daemon = setup.start();
+    setup.arrive("one.tif", &fax_saying(&["Concurrent review of a newborn"]));
+    wait_until("the item", || setup.exported_of("one.tif").pop());
+    let status = setup.json(&["status", "--json"]);
+    assert_eq!(status["running"], true);
+    assert_eq!(status["documents"]["documents"], 1);
+    assert_eq!(status["documents"]["unresolved_items"], 1);
+    assert_eq!(status["sources"]["secure-fax"]["accepted"], 1);
+    assert!(status["sources"]["secure-fax"]["last_read"].is_string(), "{status:#}");
+    assert!(!status["workers"]["alive"].as_array().unwrap().is_empty(), "{status:#}");
+    let table = setup.succeed(&["status"]);
+    assert!(table.contains("documents.unresolved_items") && table.contains("sources.secure-fax.last_read"), "{table}");
+    assert!(daemon.stop().0.success());
+    assert_eq!(setup.run(&["status"]).code, Some(UNAVAILABLE));
+}
+
+#[test]
+fn the_queue_and_the_held_list_answer_alike_with_and_without_a_daemon() {
+    let setup = Setup::with("", "[reader]\nattempts = 1\n");
+    setup.arrive("review.tif", &fax_saying(&["CONCURRENT REVIEW", "Baby is a newborn in our NICU"]));
+    setup.arrive("note.tif", b"Dear nurse, this is not a picture at all.");
+    setup.drain();
+
+    let look = || {
+        let listed = setup.json(&["queue", "list", "--json"]);
+        let id = text(&setup.exported_of("review.tif")[0]["id"]);
+        let shown = setup.json(&["queue", "show", &id]);
+        let by_lane: Vec<Value> = ["um", "attention", "no-such-lane"]
+            .iter()
+            .map(|lane| setup.json(&["queue", "list", "--json", "--lane", lane]))
+            .collect();
+        let held = setup.json(&["held", "list", "--json"]);
+        let held_id = text(&held[0]["id"]);
+        let held_shown = setup.json(&["held", "show", &held_id]);
+        let tables = [setup.succeed(&["queue", "list"]), setup.succeed(&["held", "list"])];
+        (listed, shown, by_lane, held, held_shown, tables)
+    };
+    let without = look();
+    let daemon = setup.start();
+    let with = look();
+    assert_eq!(without, with);
+
+    // Looking changes nothing: a held document is not tried again by being shown.
+    assert_eq!(with, look());
+    let (listed, shown, by_lane, held, _, [queue_table, held_table]) = with;
+    assert_eq!(listed.as_array().unwrap().len(), 2);
+    assert_eq!(shown["source_file"], "review.tif");
+    let ids = |items: &[Value]| items.iter().map(|item| text(&item["id"])).collect::<Vec<_>>();
+    assert_eq!(ids(&setup.exported()), ids(listed.as_array().unwrap()), "queue.jsonl and `queue list` differ");
+    let in_lanes: usize = by_lane.iter().map(|items| items.as_array().unwrap().len()).sum();
+    assert_eq!((in_lanes, by_lane[2].as_array().unwrap().len()), (2, 0));
+    assert_eq!(held.as_array().unwrap().len(), 1);
+    assert!(queue_table.contains("review.tif") && queue_table.contains("concurrent_review"), "{queue_table}");
+    assert!(held_table.contains("note.tif") && held_table.contains("no TIFF, PDF, JPEG or PNG"), "{held_table}");
+    assert!(daemon.stop().0.success());
+}
+
+#[test]
+fn an_id_that_is_none_and_one_that_is_not_known_are_bad_input() {
+    let setup = Setup::new();
+    let daemon = setup.start();
+    for _ in 0..2 {
+        for arguments in [
+            &["queue", "show", "nonsense"][..],
+            &["queue", "show", "0123456789abcdef-1"],
+            &["queue", "resolve", "0123456789abcdef-1", "--by", "T. Ashgrove"],
+            &["held", "show", "0123456789abcdef"],
+            &["held", "retry", "0123456789abcdef"],
+            &["cases", "show", "UM00000"],
+            &["read", "no-such-file.tif"],
+            &["submit", "no-such-file.tif"],
+            &["cases", "import", "no-such-file.csv"],
+        ] {
+            let ended = setup.run(arguments);
+            assert_eq!((ended.code, ended.printed.as_str()), (Some(DATAERR), ""), "{arguments:?}: {}", ended.said);
+            assert!(ended.said.contains(arguments[if arguments.len() == 2 { 1 } else { 2 }]), "{}", ended.said);
+        }
+        // The second time without it.
+        daemon.signal(rustix::process::Signal::TERM);
+        wait_until("the daemon's end", || (setup.run(&["status"]).code == Some(UNAVAILABLE)).then_some(()));
+        wait_until("the lock", || (setup.run(&["queue", "list"]).code == Some(0)).then_some(()));
+    }
+}
+
+#[test]
+fn a_resolved_item_leaves_queue_and_exports_and_never_comes_back() {
+    let setup = Setup::new();
+    let page = fax_saying(&["Concurrent review of a newborn"]);
+    setup.arrive("one.tif", &page);
+    setup.arrive("two.tif", &fax_saying(&["Discharge of a newborn"]));
+    let daemon = setup.start();
+    let first = wait_until("both items", || (setup.exported().len() == 2).then(|| setup.exported_of("one.tif").pop()));
+    let second = setup.exported_of("two.tif").pop().unwrap();
+    let (first, second) = (text(&first.unwrap()["id"]), text(&second["id"]));
+
+    let resolve = ["queue", "resolve", &first, "--by", "N. Bellamy", "--case", "UM41200", "--note", "seen"];
+    assert!(setup.succeed(&resolve).contains(&first));
+    wait_until("the export", || (setup.exported().len() == 1).then_some(()));
+    let again = setup.run(&resolve);
+    assert_eq!(again.code, Some(DATAERR));
+    assert!(again.said.contains("resolved already"), "{}", again.said);
+    assert_eq!(setup.json(&["queue", "show", &first])["state"], "resolved");
+    // The same fax again is no new work.
+    setup.arrive("one-again.tif", &page);
+    wait_until("the second arrival", || (setup.files("inbox").is_empty()).then_some(()));
+    assert!(daemon.stop().0.success());
+
+    setup.succeed(&["queue", "resolve", &second, "--by", "N. Bellamy"]);
+    assert_eq!(setup.json(&["queue", "list", "--json"]), Value::Array(Vec::new()));
+    setup.drain();
+    assert_eq!(setup.exported(), Vec::<Value>::new());
+    setup.succeed(&["verify"]);
+    setup.succeed(&["rebuild"]);
+    assert_eq!(setup.json(&["queue", "show", &first])["state"], "resolved");
+    assert_eq!(setup.exported(), Vec::<Value>::new());
+}
+
+#[test]
+fn a_held_document_is_tried_again_when_a_person_wants_it() {
+    let setup = Setup::with("", "[reader]\nattempts = 1\n");
+    let daemon = setup.start();
+    setup.arrive("poison.tif", b"%fault abort");
+    let attempts = || {
+        let begun = |line: &&String| line.contains("\"stage\":\"read\"") && line.contains("held for a person");
+        daemon.log().iter().filter(begun).count()
+    };
+    wait_until("the first try", || (attempts() == 1).then_some(()));
+    let held = setup.held_of("poison.tif");
+    assert!(text(&held["reason"]).contains("given up after 1 attempts"), "{held}");
+    let id = text(&held["id"]);
+    assert!(setup.succeed(&["held", "retry", &id]).contains(&id));
+    wait_until("the second try", || (attempts() == 2).then_some(()));
+    assert!(daemon.stop().0.success());
+
+    // Without a daemon it waits for the next start.
+    setup.succeed(&["held", "retry", &id]);
+    assert_eq!(setup.held(), Vec::<Value>::new());
+    setup.drain();
+    assert_eq!(text(&setup.held_of("poison.tif")["id"]), id);
+    assert_eq!(setup.exported_of("poison.tif").len(), 1);
+}
+
+#[test]
+fn a_submitted_file_is_stored_before_its_id_is_printed_and_twice_is_one_document() {
+    let setup = Setup::new();
+    let file = setup.path("0042.tif");
+    let page = fax_saying(&["Concurrent review of a newborn"]);
+    fs::write(&file, &page).unwrap();
+    let submit = [
+        "submit",
+        file.to_str().unwrap(),
+        "--source",
+        "hook",
+        "--sender",
+        "6175550134",
+        "--received-at",
+        "2026-03-16T09:12:00-04:00",
+    ];
+    let id = DocumentId::of(&page);
+    // Nobody runs: it is stored all the same, and read at the next start.
+    assert_eq!(setup.succeed(&submit).trim(), id.as_str());
+    assert!(setup.sealed(&page).is_some());
+    assert!(file.exists(), "the file is the script's own");
+    assert_eq!(setup.exported(), Vec::<Value>::new());
+
+    let daemon = setup.start();
+    let item = wait_until("the item", || setup.exported_of("0042.tif").pop());
+    assert_eq!((&item["source"], &item["sender"]), (&Value::from("hook"), &Value::from("6175550134")));
+    let received: jiff::Timestamp = text(&item["received_at"]).parse().unwrap();
+    assert_eq!(received.to_string(), "2026-03-16T13:12:00Z");
+    assert_eq!(text(&item["id"]), format!("{}-1", id.short()));
+    assert_eq!(setup.succeed(&submit).trim(), id.as_str());
+
+    // While it runs, what is refused does not keep the others from being accepted.
+    let (empty, other) = (setup.path("empty.tif"), setup.path("other.tif"));
+    fs::write(&empty, b"").unwrap();
+    let second = fax_saying(&["Discharge of a newborn"]);
+    fs::write(&other, &second).unwrap();
+    let ended = setup.run(&["submit", empty.to_str().unwrap(), other.to_str().unwrap()]);
+    assert_eq!(ended.code, Some(DATAERR));
+    assert_eq!(ended.printed.trim(), DocumentId::of(&second).as_str());
+    assert!(ended.said.contains("empty.tif") && ended.said.contains("send the document again"), "{}", ended.said);
+    wait_until("the other item", || setup.exported_of("other.tif").pop());
+    assert_eq!(setup.exported().len(), 2);
+    assert!(daemon.stop().0.success());
+    setup.succeed(&["verify"]);
+}
+
+#[test]
+fn cases_are_imported_listed_and_shown_and_a_running_daemon_takes_them_up() {
+    let setup = Setup::new();
+    assert_eq!(setup.json(&["cases", "list", "--json"]), Value::Array(Vec::new()));
+    let daemon = setup.start();
+    let registry = cases(SEED);
+    let file = setup.path("export.csv");
+    fs::write(&file, csv(&registry)).unwrap();
+    assert_eq!(setup.succeed(&["cases", "import", file.to_str().unwrap()]), "41 cases imported\n");
+    daemon.wait_for_line("the new cases", |line| line["stage"] == "cases" && line["cases"] == 41);
+    let listed = setup.json(&["cases", "list", "--json"]);
+    assert_eq!(listed.as_array().unwrap().len(), 41);
+    let table = setup.succeed(&["cases", "list"]);
+    assert_eq!(table.lines().count(), 42);
+    assert!(table.contains("Okonjo-Reyes, Mateus"), "{table}");
+    let shown = setup.json(&["cases", "show", &registry[5].case_id]);
+    assert_eq!((&shown["mrn"], &shown["last_name"]), (&registry[5].mrn.as_str().into(), &"Pham".into()));
+    assert!(daemon.stop().0.success());
+}
+
+#[test]
+fn reading_a_file_shows_what_would_be_read_and_accepts_nothing() {
+    let setup = Setup::new();
+    let registry = cases(SEED);
+    setup.write_cases(csv(&registry).as_bytes());
+    let case = &registry[6];
+    let baby = format!("{}, {}", case.last_name, case.first_name);
+    let born = case.dob.strftime("%m/%d/%Y");
+    let pages = ["NICU concurrent review".to_owned(), format!("Patient: {baby} DOB {born} MRN {}", case.mrn)];
+    let file = setup.path("two-pages.tif");
+    fs::write(&file, fax_of_two_pages(pages.each_ref().map(String::as_str))).unwrap();
+    let file = file.to_str().unwrap();
+
+    let printed = setup.succeed(&["read", file]);
+    let read: Vec<&str> = printed.split('\u{c}').map(str::trim).collect();
+    assert_eq!(read, pages);
+    let words = setup.json(&["read", file, "--json"]);
+    let second = &words["pages"][1];
+    assert_eq!(second["number"], 2);
+    let word = second["words"].as_array().unwrap().iter().find(|word| word["text"] == "DOB").unwrap();
+    assert!(word["confidence"].as_f64().unwrap() > 0.5, "{word}");
+    assert!(word.get("box").is_some(), "{word}");
+    let explained = setup.json(&["read", file, "--explain"]);
+    assert_eq!(explained["item"]["document_type"], "concurrent_review", "{explained:#}");
+    assert_eq!(explained["item"]["match"]["case_id"], case.case_id.as_str(), "{explained:#}");
+    assert!(!explained["item"]["match"]["reasons"].as_array().unwrap().is_empty());
+    assert!(!explained["fired_rules"].as_array().unwrap().is_empty());
+    assert!(!setup.path("state").exists(), "a dry run leaves nothing behind");
+
+    let bad = setup.path("note.tif");
+    fs::write(&bad, b"Dear nurse").unwrap();
+    let ended = setup.run(&["read", bad.to_str().unwrap()]);
+    assert_eq!((ended.code, ended.printed.as_str()), (Some(DATAERR), ""));
+    let id = DocumentId::of(b"Dear nurse");
+    assert!(ended.said.contains("no TIFF, PDF, JPEG or PNG") && ended.said.contains(id.short()), "{}", ended.said);
+}
+
+#[test]
+fn check_finds_nothing_wrong_with_a_good_set_up_whether_or_not_the_daemon_runs() {
+    let setup = Setup::new();
+    assert!(setup.succeed(&["check"]).contains("all is well"));
+    let daemon = setup.start();
+    assert!(setup.succeed(&["check"]).contains("all is well"));
+    setup.succeed(&["verify"]);
+    assert!(daemon.stop().0.success());
+    setup.succeed(&["verify"]);
+    setup.succeed(&["rebuild"]);
+}
