@@ -55,11 +55,7 @@ impl TryFrom<String> for DocumentId {
     type Error = NotADocumentId;
     fn try_from(text: String) -> Result<Self, NotADocumentId> {
         let hexadecimal = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-        if text.len() == 64 && text.bytes().all(hexadecimal) {
-            Ok(Self(text))
-        } else {
-            Err(NotADocumentId)
-        }
+        if text.len() == 64 && text.bytes().all(hexadecimal) { Ok(Self(text)) } else { Err(NotADocumentId) }
     }
 }
 

@@ -9,14 +9,12 @@ use std::time::{Duration, Instant};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use crate::document::{
-    DocumentId, Match, MatchStatus, Page, PageFlag, PageSource, Reading, Receipt, Understanding,
-};
+use crate::document::{DocumentId, Match, MatchStatus, Page, PageFlag, PageSource, Reading, Receipt, Understanding};
 use crate::link::{self, LinkPolicy, Registry};
 use crate::queue::item::{ItemId, ItemState, QueueItem};
 use crate::reader::pool::{ReadError, ReaderPool, Urgency};
 use crate::route::{self, Routing};
-use crate::understand::{self, TypeRules};
+use crate::understand::{self, Segmentation, TypeRules};
 
 /// What deciding goes by; replaced as a whole when cases or rules change.
 #[derive(Clone)]
@@ -84,29 +82,17 @@ pub fn nothing_readable(reading: &Reading) -> Option<&str> {
 /// Part → understand → link → route: a decision for each baby's pages, in page order, at least one. Pure: the same
 /// arguments give the same decisions.
 ///
-/// A document is parted only when each part has a case of its own, or the pages leave no doubt. When they only seem to
-/// be about several babies, it stays one item and is linked to none.
+/// What may be about several babies, and is not surely parted, stays one item and is linked to no case.
 pub fn decide(reading: &Reading, receipt: &Receipt, knowledge: &Knowledge) -> Vec<Decision> {
     let deciding = Deciding { receipt, knowledge };
     let start = Instant::now();
     let segmentation = understand::segment(reading, &knowledge.rules, deciding.received());
     let parted_in = start.elapsed();
-    let mut decisions = match segmentation.spans.as_slice() {
-        [] | [_] => vec![deciding.one(reading, None)],
-        spans => {
-            let parts: Vec<Reading> = spans.iter().map(|span| pages_of(reading, *span)).collect();
-            let parts: Vec<Decision> = parts.iter().map(|part| deciding.one(part, None)).collect();
-            if hold_apart(&parts, segmentation.certain) {
-                parts
-            } else {
-                vec![deciding.one(reading, Some(spans))]
-            }
-        }
-    };
-    if let Some(first) = decisions.first_mut() {
+    let mut judgements = deciding.parted(reading, &segmentation);
+    if let Some(first) = judgements.first_mut() {
         first.understood_in += parted_in;
     }
-    decisions
+    judgements.into_iter().map(|judgement| deciding.routed(judgement)).collect()
 }
 
 struct Deciding<'a> {
@@ -114,27 +100,66 @@ struct Deciding<'a> {
     knowledge: &'a Knowledge,
 }
 
+/// What understanding and linking make of some pages.
+struct Judgement {
+    page_range: [u32; 2],
+    understanding: Understanding,
+    linked: Match,
+    understood_in: Duration,
+    linked_in: Duration,
+}
+
 impl Deciding<'_> {
     fn received(&self) -> Date {
         self.receipt.received_at.to_zoned(self.knowledge.zone.clone()).date()
     }
 
-    /// Decides on these pages as one baby's; `doubted`: they may be of several, by these spans.
-    fn one(&self, reading: &Reading, doubted: Option<&[[u32; 2]]>) -> Decision {
-        let Knowledge { rules, registry, policy, zone } = self.knowledge;
+    /// The document as one, or in its parts where that is sure.
+    fn parted(&self, reading: &Reading, segmentation: &Segmentation) -> Vec<Judgement> {
+        let Segmentation { spans, certain, strange } = segmentation;
+        if spans.len() < 2 {
+            return vec![self.one(reading, strange)];
+        }
+        let parts: Vec<Judgement> = spans.iter().map(|span| self.one(&pages_of(reading, *span), strange)).collect();
+        let mut cases: Vec<&str> = parts.iter().filter_map(|part| part.linked.case_id.as_deref()).collect();
+        let linked = cases.len();
+        cases.sort_unstable();
+        cases.dedup();
+        // Two parts of one case are one baby's, or one of them is linked wrongly.
+        let apart = cases.len() == linked;
+        if apart && (*certain || linked == parts.len()) {
+            return parts;
+        }
+        let mut whole = self.one(reading, strange);
+        // One part found its case by itself, which the whole did not.
+        if apart && linked > 0 && whole.linked.status != MatchStatus::Matched {
+            return parts;
+        }
+        leave_to_a_person(&mut whole.linked, several_babies(spans));
+        vec![whole]
+    }
+
+    /// Understands and links these pages as one baby's. `strange`: pages that may be about another.
+    fn one(&self, reading: &Reading, strange: &[u32]) -> Judgement {
+        let Knowledge { rules, registry, policy, .. } = self.knowledge;
         let start = Instant::now();
         let understanding = understand::understand(reading, rules, self.received());
         let understood_in = start.elapsed();
         let start = Instant::now();
         let mut linked = link::link(reading, &understanding, registry, policy, self.receipt);
-        if let Some(spans) = doubted {
-            leave_to_a_person(&mut linked, spans);
-        }
         let linked_in = start.elapsed();
-        let case = linked.case_id.as_deref().and_then(|case_id| registry.get(case_id));
-        let routing = route::route(&understanding, &linked, case, self.receipt, zone);
+        for page in strange.iter().filter(|page| reading.pages.iter().any(|here| here.number == **page)) {
+            leave_to_a_person(&mut linked, format!("page {page} may be about another baby"));
+        }
         let number = |page: Option<&Page>, none| page.map_or(none, |page| page.number);
         let page_range = [number(reading.pages.first(), 1), number(reading.pages.last(), 0)];
+        Judgement { page_range, understanding, linked, understood_in, linked_in }
+    }
+
+    fn routed(&self, judgement: Judgement) -> Decision {
+        let Judgement { page_range, understanding, linked, understood_in, linked_in } = judgement;
+        let case = linked.case_id.as_deref().and_then(|case_id| self.knowledge.registry.get(case_id));
+        let routing = route::route(&understanding, &linked, case, self.receipt, &self.knowledge.zone);
         Decision { page_range, understanding, linked, routing, understood_in, linked_in }
     }
 }
@@ -145,27 +170,24 @@ fn pages_of(reading: &Reading, [first, last]: [u32; 2]) -> Reading {
     Reading { format: reading.format, pages: within.cloned().collect() }
 }
 
-/// Whether parts of a document may go their own ways: no two to one case, and a case for each unless they are certain.
-fn hold_apart(parts: &[Decision], certain: bool) -> bool {
-    let mut cases: Vec<&str> = parts.iter().filter_map(|part| part.linked.case_id.as_deref()).collect();
-    let linked = cases.len();
-    cases.sort_unstable();
-    cases.dedup();
-    cases.len() == linked && (certain || linked == parts.len())
+/// Which pages seem to be about which of several babies, in words.
+fn several_babies(spans: &[[u32; 2]]) -> String {
+    let pages: Vec<String> = spans
+        .iter()
+        .map(|[first, last]| if first == last { first.to_string() } else { format!("{first} to {last}") })
+        .collect();
+    format!("may be about {} babies: pages {}", spans.len(), pages.join(", "))
 }
 
-/// Takes back a link of pages that may be about more than one baby, and says which pages.
-fn leave_to_a_person(linked: &mut Match, spans: &[[u32; 2]]) {
-    let pages: Vec<String> = spans.iter().map(|[first, last]| format!("{first}-{last}")).collect();
-    let reason = format!("may be about {} babies: pages {}", spans.len(), pages.join(", "));
-    match linked.status {
-        MatchStatus::Matched => {
-            linked.status = MatchStatus::Ambiguous;
-            linked.case_id = None;
-            linked.reasons = vec![reason];
-        }
-        MatchStatus::Ambiguous | MatchStatus::Unmatched => linked.reasons.push(reason),
+/// Takes back a link that the pages leave in doubt.
+fn leave_to_a_person(linked: &mut Match, reason: String) {
+    if linked.status == MatchStatus::Matched {
+        linked.status = MatchStatus::Ambiguous;
+        linked.case_id = None;
+        // They told why it was linked; its candidate has them too.
+        linked.reasons.clear();
     }
+    linked.reasons.push(reason);
 }
 
 /// The queue items that show these decisions to a nurse. The items of one document name each other.

@@ -15,7 +15,7 @@ use crate::archive::event::{Event, Stage};
 use crate::archive::{Archive, ArchiveError, Remedy};
 use crate::document::{DocumentId, PageSource, Reading};
 use crate::log;
-use crate::pipeline::{self, KnownItem, Knowledge};
+use crate::pipeline::{self, Knowledge, KnownItem};
 use crate::queue::item::{ItemId, QueueItem};
 use crate::reader::pool::{ReadError, ReaderPool};
 
