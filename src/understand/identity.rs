@@ -145,7 +145,7 @@ impl Identity {
                 }
             }
             FieldValue::Date(date) if candidate.field == "dob" => {
-                self.births.push(Birth { date: *date, read: candidate.read })
+                self.births.push(Birth { date: *date, read: candidate.read });
             }
             FieldValue::Number(grams) if candidate.field == "birth_weight_g" => self.birth_weights.push(*grams),
             FieldValue::Date(_) | FieldValue::Number(_) => {}
