@@ -14,7 +14,7 @@ use crate::link::{self, LinkPolicy, Registry};
 use crate::queue::item::{ItemId, ItemState, QueueItem};
 use crate::reader::pool::{ReadError, ReaderPool, Urgency};
 use crate::route::{self, Routing};
-use crate::understand::{self, TypeRules};
+use crate::understand::{self, Segmentation, TypeRules};
 
 /// What deciding goes by; replaced as a whole when cases or rules change.
 #[derive(Clone)]
@@ -85,25 +85,17 @@ pub fn nothing_readable(reading: &Reading) -> Option<&str> {
 /// Part → understand → link → route: a decision for each baby's pages, in page order, at least one. Pure: the same
 /// arguments give the same decisions.
 ///
-/// A document is parted only when each part has a case of its own, or the pages leave no doubt. When they only seem to
-/// be about several babies, it stays one item and is linked to none.
+/// What may be about several babies, and is not surely parted, stays one item and is linked to no case.
 pub fn decide(reading: &Reading, receipt: &Receipt, knowledge: &Knowledge) -> Vec<Decision> {
     let deciding = Deciding { receipt, knowledge };
     let start = Instant::now();
     let segmentation = understand::segment(reading, &knowledge.rules, deciding.received());
     let parted_in = start.elapsed();
-    let mut decisions = match segmentation.spans.as_slice() {
-        [] | [_] => vec![deciding.one(reading, None)],
-        spans => {
-            let parts: Vec<Reading> = spans.iter().map(|span| pages_of(reading, *span)).collect();
-            let parts: Vec<Decision> = parts.iter().map(|part| deciding.one(part, None)).collect();
-            if hold_apart(&parts, segmentation.certain) { parts } else { vec![deciding.one(reading, Some(spans))] }
-        }
-    };
-    if let Some(first) = decisions.first_mut() {
+    let mut judgements = deciding.parted(reading, &segmentation);
+    if let Some(first) = judgements.first_mut() {
         first.understood_in += parted_in;
     }
-    decisions
+    judgements.into_iter().map(|judgement| deciding.routed(judgement)).collect()
 }
 
 struct Deciding<'a> {
@@ -111,27 +103,66 @@ struct Deciding<'a> {
     knowledge: &'a Knowledge,
 }
 
+/// What understanding and linking make of some pages.
+struct Judgement {
+    page_range: [u32; 2],
+    understanding: Understanding,
+    linked: Match,
+    understood_in: Duration,
+    linked_in: Duration,
+}
+
 impl Deciding<'_> {
     fn received(&self) -> Date {
         self.receipt.received_at.to_zoned(self.knowledge.zone.clone()).date()
     }
 
-    /// Decides on these pages as one baby's; `doubted`: they may be of several, by these spans.
-    fn one(&self, reading: &Reading, doubted: Option<&[[u32; 2]]>) -> Decision {
-        let Knowledge { rules, registry, policy, zone, turn: _ } = self.knowledge;
+    /// The document as one, or in its parts where that is sure.
+    fn parted(&self, reading: &Reading, segmentation: &Segmentation) -> Vec<Judgement> {
+        let Segmentation { spans, certain, strange } = segmentation;
+        if spans.len() < 2 {
+            return vec![self.one(reading, strange)];
+        }
+        let parts: Vec<Judgement> = spans.iter().map(|span| self.one(&pages_of(reading, *span), strange)).collect();
+        let mut cases: Vec<&str> = parts.iter().filter_map(|part| part.linked.case_id.as_deref()).collect();
+        let linked = cases.len();
+        cases.sort_unstable();
+        cases.dedup();
+        // Two parts of one case are one baby's, or one of them is linked wrongly.
+        let apart = cases.len() == linked;
+        if apart && (*certain || linked == parts.len()) {
+            return parts;
+        }
+        let mut whole = self.one(reading, strange);
+        // One part found its case by itself, which the whole did not.
+        if apart && linked > 0 && whole.linked.status != MatchStatus::Matched {
+            return parts;
+        }
+        leave_to_a_person(&mut whole.linked, several_babies(spans));
+        vec![whole]
+    }
+
+    /// Understands and links these pages as one baby's. `strange`: pages that may be about another.
+    fn one(&self, reading: &Reading, strange: &[u32]) -> Judgement {
+        let Knowledge { rules, registry, policy, .. } = self.knowledge;
         let start = Instant::now();
         let understanding = understand::understand(reading, rules, self.received());
         let understood_in = start.elapsed();
         let start = Instant::now();
         let mut linked = link::link(reading, &understanding, registry, policy, self.receipt);
-        if let Some(spans) = doubted {
-            leave_to_a_person(&mut linked, spans);
-        }
         let linked_in = start.elapsed();
-        let case = linked.case_id.as_deref().and_then(|case_id| registry.get(case_id));
-        let routing = route::route(&understanding, &linked, case, self.receipt, zone);
+        for page in strange.iter().filter(|page| reading.pages.iter().any(|here| here.number == **page)) {
+            leave_to_a_person(&mut linked, format!("page {page} may be about another baby"));
+        }
         let number = |page: Option<&Page>, none| page.map_or(none, |page| page.number);
         let page_range = [number(reading.pages.first(), 1), number(reading.pages.last(), 0)];
+        Judgement { page_range, understanding, linked, understood_in, linked_in }
+    }
+
+    fn routed(&self, judgement: Judgement) -> Decision {
+        let Judgement { page_range, understanding, linked, understood_in, linked_in } = judgement;
+        let case = linked.case_id.as_deref().and_then(|case_id| self.knowledge.registry.get(case_id));
+        let routing = route::route(&understanding, &linked, case, self.receipt, &self.knowledge.zone);
         Decision { page_range, understanding, linked, routing, understood_in, linked_in }
     }
 }
@@ -142,27 +173,24 @@ fn pages_of(reading: &Reading, [first, last]: [u32; 2]) -> Reading {
     Reading { format: reading.format, pages: within.cloned().collect() }
 }
 
-/// Whether parts of a document may go their own ways: no two to one case, and a case for each unless they are certain.
-fn hold_apart(parts: &[Decision], certain: bool) -> bool {
-    let mut cases: Vec<&str> = parts.iter().filter_map(|part| part.linked.case_id.as_deref()).collect();
-    let linked = cases.len();
-    cases.sort_unstable();
-    cases.dedup();
-    cases.len() == linked && (certain || linked == parts.len())
+/// Which pages seem to be about which of several babies, in words.
+fn several_babies(spans: &[[u32; 2]]) -> String {
+    let pages: Vec<String> = spans
+        .iter()
+        .map(|[first, last]| if first == last { first.to_string() } else { format!("{first} to {last}") })
+        .collect();
+    format!("may be about {} babies: pages {}", spans.len(), pages.join(", "))
 }
 
-/// Takes back a link of pages that may be about more than one baby, and says which pages.
-fn leave_to_a_person(linked: &mut Match, spans: &[[u32; 2]]) {
-    let pages: Vec<String> = spans.iter().map(|[first, last]| format!("{first}-{last}")).collect();
-    let reason = format!("may be about {} babies: pages {}", spans.len(), pages.join(", "));
-    match linked.status {
-        MatchStatus::Matched => {
-            linked.status = MatchStatus::Ambiguous;
-            linked.case_id = None;
-            linked.reasons = vec![reason];
-        }
-        MatchStatus::Ambiguous | MatchStatus::Unmatched => linked.reasons.push(reason),
+/// Takes back a link that the pages leave in doubt.
+fn leave_to_a_person(linked: &mut Match, reason: String) {
+    if linked.status == MatchStatus::Matched {
+        linked.status = MatchStatus::Ambiguous;
+        linked.case_id = None;
+        // They told why it was linked; its candidate has them too.
+        linked.reasons.clear();
     }
+    linked.reasons.push(reason);
 }
 
 /// The queue items that show these decisions to a nurse. The items of one document name each other.
@@ -254,4 +282,159 @@ fn reading_flags(reading: &Reading, [first, last]: [u32; 2], receipt: &Receipt) 
     on_pages("unreadable", &|page| page.source == PageSource::Unreadable);
     on_pages("illegible", &|page| page.flags.contains(&PageFlag::Illegible));
     flags
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::{Bounds, DocumentFormat, Word};
+
+    const HEADING: &str = "case_id,status,member_id,auth_number,mrn,facility,facility_fax,facility_npi,last_name,\
+        first_name,birth_order,sex,dob,mother_first,mother_last,mother_dob,admit_date,discharge_date,plan,\
+        level_of_care,assigned_nurse,next_review_date,race_ethnicity,preferred_language";
+    const GIRL: &str = "C-1,open,ZQX440912233,7712004501,88104477,Lakeview Hospital,,,Okonkwo,Baby Girl A,A,F,2027-04-02,\
+        Ngozi,Okonkwo,,2027-04-02,,commercial,3,,,,";
+    const BOY: &str = "C-2,open,ZQX440912233,7712004502,88104478,Lakeview Hospital,,,Okonkwo,Baby Boy B,B,M,2027-04-02,\
+        Ngozi,Okonkwo,,2027-04-02,,commercial,3,,,,";
+    const FURTHER: &str = "Laboratory values\nNa 141   K 4.9   Hct 38\nPlan: wean the incubator, teach the parents";
+
+    fn knowledge(cases: &[&str]) -> Knowledge {
+        let csv = format!("{HEADING}\n{}\n", cases.join("\n"));
+        Knowledge {
+            turn: Arc::default(),
+            rules: Arc::new(TypeRules::builtin()),
+            registry: Arc::new(Registry::parse(csv.as_bytes()).unwrap()),
+            policy: LinkPolicy::default(),
+            zone: TimeZone::UTC,
+        }
+    }
+
+    fn review(name: &str, record: &str, auth: &str) -> String {
+        format!(
+            "Lakeview Hospital\nUtilization Management\nNICU WEEKLY CLINICAL REVIEW\n\
+             Patient name: {name}      Birth date: 4/2/2027\nMRN: {record}      Auth #: {auth}\n\
+             Member ID: ZQX440912233      Mother's name: Okonkwo, Ngozi\nStatus today\nWt today: 1.98 kg"
+        )
+    }
+
+    fn girl() -> String {
+        review("Okonkwo, Baby Girl A", "88104477", "7712004501")
+    }
+
+    fn boy() -> String {
+        review("Okonkwo, Baby Boy B", "88104478", "7712004502")
+    }
+
+    /// 10 pixels a character, 40 a line.
+    fn page(number: u32, text: &str) -> Page {
+        let mut words = Vec::new();
+        for (line, content) in (0..).zip(text.lines()) {
+            let mut left = 20;
+            for part in content.split(' ') {
+                let width = part.chars().count() as u32 * 10;
+                let bounds = Bounds { left, top: 100 + line * 40, width, height: 20 };
+                if width > 0 {
+                    words.push(Word { text: part.to_owned(), bounds, confidence: 0.95, line });
+                }
+                left += width + 10;
+            }
+        }
+        Page {
+            number,
+            width: 1700,
+            height: 2200,
+            resolution: 200,
+            source: PageSource::Recognised,
+            turned: 0,
+            flags: Vec::new(),
+            unreadable_because: None,
+            words,
+        }
+    }
+
+    fn reading(pages: &[&str]) -> Reading {
+        let pages = (1..).zip(pages).map(|(number, text)| page(number, text)).collect();
+        Reading { format: DocumentFormat::Tiff, pages }
+    }
+
+    fn receipt() -> Receipt {
+        Receipt {
+            source: "secure-fax".to_owned(),
+            source_file: "0042.tif".to_owned(),
+            sender: None,
+            received_at: "2027-05-14T09:12:00-04:00".parse().unwrap(),
+            receiver: None,
+            reported_pages: None,
+            received_with_errors: false,
+            note: None,
+        }
+    }
+
+    fn links(reading: &Reading, cases: &[&str]) -> Vec<([u32; 2], Option<String>)> {
+        let decisions = decide(reading, &receipt(), &knowledge(cases));
+        decisions.into_iter().map(|decision| (decision.page_range, decision.linked.case_id)).collect()
+    }
+
+    #[test]
+    fn twins_on_one_fax_become_two_items_that_name_each_other() {
+        let mut reading = reading(&[&girl(), FURTHER, &boy()]);
+        reading.pages[1].flags.push(PageFlag::DamagedRows);
+        let document = DocumentId::of(b"fax");
+        let decisions = decide(&reading, &receipt(), &knowledge(&[GIRL, BOY]));
+        let items = items(&document, &reading, &receipt(), decisions, 1, &[]);
+        let [first, second] = items.as_slice() else { panic!("{} items", items.len()) };
+        assert_eq!((first.page_range, first.link.case_id.as_deref()), ([1, 2], Some("C-1")));
+        assert_eq!((second.page_range, second.link.case_id.as_deref()), ([3, 3], Some("C-2")));
+        assert_eq!((first.pages, second.pages), (3, 3));
+        assert!(first.flags.contains(&format!("other_segments: {}", second.id)), "{:?}", first.flags);
+        assert!(second.flags.contains(&format!("other_segments: {}", first.id)), "{:?}", second.flags);
+        assert!(first.flags.contains(&"damaged_rows: p2".to_owned()));
+        assert!(!second.flags.iter().any(|flag| flag.starts_with("damaged_rows")));
+    }
+
+    #[test]
+    fn a_twin_without_a_case_is_never_linked_to_the_other() {
+        let reading = reading(&[&girl(), FURTHER, &boy()]);
+        for (case, own_pages) in [(GIRL, [1, 2]), (BOY, [3, 3])] {
+            for (pages, linked) in links(&reading, &[case]) {
+                assert!(linked.is_none() || pages == own_pages, "{pages:?} linked to {linked:?}");
+            }
+        }
+        assert!(links(&reading, &[]).iter().all(|(_, linked)| linked.is_none()));
+    }
+
+    #[test]
+    fn one_babys_pages_are_one_item() {
+        assert_eq!(links(&reading(&[&girl(), FURTHER, &girl()]), &[GIRL, BOY]), [([1, 3], Some("C-1".to_owned()))]);
+    }
+
+    #[test]
+    fn what_may_be_about_two_babies_is_linked_to_neither_and_says_why() {
+        // The second paper is nobody's in particular.
+        let scrawl = "DISCHARGE SUMMARY\nPatient name: ~|\nMRN: |_l   Admit date: ,/\nDischarged home with family";
+        let decisions = decide(&reading(&[&girl(), FURTHER, scrawl]), &receipt(), &knowledge(&[GIRL, BOY]));
+        let [only] = decisions.as_slice() else { panic!("{} decisions", decisions.len()) };
+        assert_eq!((only.linked.status, &only.linked.case_id), (MatchStatus::Ambiguous, &None));
+        assert_eq!(only.linked.reasons, ["page 3 may be about another baby"]);
+        assert_eq!(only.linked.candidates.first().map(|first| first.case_id.as_str()), Some("C-1"));
+    }
+
+    #[test]
+    fn the_same_pages_keep_their_id_and_no_other_pages_get_it() {
+        let parted = reading(&[&girl(), FURTHER, &boy()]);
+        let document = DocumentId::of(b"fax");
+        let ids = |cases: &[&str], known: &[QueueItem]| {
+            let known: Vec<KnownItem> =
+                known.iter().map(|item| KnownItem { id: item.id.clone(), page_range: item.page_range }).collect();
+            items(&document, &parted, &receipt(), decide(&parted, &receipt(), &knowledge(cases)), 1, &known)
+        };
+        let numbers = |items: &[QueueItem]| items.iter().map(|item| item.id.segment()).collect::<Vec<_>>();
+        // Without their cases the twins are a letter and a digit apart, which is not enough.
+        let whole = ids(&[], &[]);
+        assert_eq!(numbers(&whole), [1]);
+        let both = ids(&[GIRL, BOY], &whole);
+        assert_eq!(numbers(&both), [2, 3]);
+        assert_eq!(numbers(&ids(&[GIRL, BOY], &both)), [2, 3]);
+        assert_eq!(numbers(&ids(&[], &both)), [1]);
+    }
 }

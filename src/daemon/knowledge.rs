@@ -279,3 +279,46 @@ fn documents_with_open_items(archive: &Archive) -> Result<Vec<DocumentId>, Archi
     }
     Ok(open)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::Receipt;
+    use crate::queue::item::ItemId;
+
+    fn item(segment: u32, page_range: [u32; 2], state: ItemState) -> QueueItem {
+        let receipt = Receipt {
+            source: "secure-fax".to_owned(),
+            source_file: "0042.tif".to_owned(),
+            sender: None,
+            received_at: "2027-05-14T09:12:00-04:00".parse().unwrap(),
+            receiver: None,
+            reported_pages: None,
+            received_with_errors: false,
+            note: None,
+        };
+        let document = DocumentId::of(b"fax");
+        let item = QueueItem::held(&document, &receipt, "");
+        QueueItem { id: ItemId::new(&document, segment), page_range, state, ..item }
+    }
+
+    #[test]
+    fn items_that_came_out_the_same_are_left_alone_and_others_replaced() {
+        let before = [item(1, [1, 2], ItemState::Open), item(2, [3, 3], ItemState::Open)];
+        assert!(!may_replace(&before, &before));
+        let mut now = before.clone();
+        now[1].lane = "cm".to_owned();
+        assert!(may_replace(&before, &now));
+        assert!(may_replace(&before, &[item(3, [1, 3], ItemState::Open)]));
+    }
+
+    #[test]
+    fn a_document_on_which_a_person_has_begun_is_not_parted_anew() {
+        let before = [item(1, [1, 2], ItemState::Resolved), item(2, [3, 3], ItemState::Open)];
+        assert!(!may_replace(&before, &[item(3, [1, 3], ItemState::Open)]));
+        let mut now = [item(1, [1, 2], ItemState::Open), item(2, [3, 3], ItemState::Open)];
+        assert!(!may_replace(&before, &now), "only the resolved one differs");
+        now[1].lane = "cm".to_owned();
+        assert!(may_replace(&before, &now));
+    }
+}

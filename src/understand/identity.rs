@@ -47,6 +47,13 @@ struct Named {
     order: Option<u8>,
 }
 
+/// A birth date as recognised.
+#[derive(Clone, Debug, PartialEq)]
+struct Birth {
+    date: Date,
+    read: f32,
+}
+
 /// The facts of one page, or of several that are about one baby.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Identity {
@@ -54,12 +61,14 @@ pub(super) struct Identity {
     mothers: Vec<Named>,
     /// Record, case, authorization and member numbers.
     numbers: [Vec<Number>; 4],
-    births: Vec<(Date, f32)>,
+    births: Vec<Birth>,
     birth_weights: Vec<i64>,
     gestations: Vec<String>,
     orders: BTreeSet<u8>,
     /// Every run of letters and digits that holds five digits, wherever it stands.
     printed: BTreeSet<String>,
+    /// Every capitalised word.
+    words: BTreeSet<String>,
     /// Kinds of labels that head a patient's data.
     labels: BTreeSet<Label>,
     /// The only birth date is that of somebody grown up: a page about the mother, or of another patient altogether.
@@ -109,6 +118,7 @@ impl Identity {
             identity.orders.extend(captures.get(1).and_then(|letter| names::order_mark(&names::fold(letter.as_str()))));
         }
         identity.printed = numbers_of(&page.sheet.text);
+        identity.words = words_of(&page.sheet.text);
         identity.labels =
             page.hits.iter().map(|hit| hit.label).filter(|label| HEADING_LABELS.contains(label)).collect();
         identity.adult = identity.births.is_empty() && born_long_ago(page, lexicon, received);
@@ -134,7 +144,9 @@ impl Identity {
                     }
                 }
             }
-            FieldValue::Date(date) if candidate.field == "dob" => self.births.push((*date, candidate.read)),
+            FieldValue::Date(date) if candidate.field == "dob" => {
+                self.births.push(Birth { date: *date, read: candidate.read });
+            }
             FieldValue::Number(grams) if candidate.field == "birth_weight_g" => self.birth_weights.push(*grams),
             FieldValue::Date(_) | FieldValue::Number(_) => {}
         }
@@ -152,6 +164,7 @@ impl Identity {
         self.gestations.extend_from_slice(&other.gestations);
         self.orders.extend(&other.orders);
         self.printed.extend(other.printed.iter().cloned());
+        self.words.extend(other.words.iter().cloned());
         self.labels.extend(&other.labels);
     }
 
@@ -160,14 +173,25 @@ impl Identity {
         self.labels.len() >= 3
     }
 
+    /// Whether anything ties this page to earlier ones: a name or number of theirs stands on it, or the other way round.
+    pub(super) fn tied_to(&self, earlier: &Self) -> bool {
+        let named = |one: &Self, other: &Self| {
+            let mut tokens = one.names.iter().chain(&one.mothers).flat_map(|name| &name.legal);
+            tokens.any(|token| token.len() >= 4 && other.words.iter().any(|word| names::alike(token, word)))
+        };
+        let numbered = |one: &Self, other: &Self| {
+            one.numbers.iter().flatten().any(|number| other.printed.iter().any(|run| names::alike(&number.text, run)))
+        };
+        let born = self.births.iter().any(|birth| earlier.births.iter().any(|other| birth.date == other.date));
+        born || named(self, earlier) || named(earlier, self) || numbered(self, earlier) || numbered(earlier, self)
+    }
+
     /// What tells the baby of this page from that of earlier ones.
     pub(super) fn difference(&self, earlier: &Self) -> Difference {
         let mut difference = Difference::default();
-        let births = nearest(&earlier.births, &self.births, births_apart);
-        let orders = match self.orders.is_empty() || earlier.orders.is_empty() {
-            false if self.orders.is_disjoint(&earlier.orders) => Apart::Little,
-            true | false => Apart::Unknown,
-        };
+        let births = nearest(&earlier.births, &self.births, Birth::apart);
+        let ordered = !self.orders.is_empty() && !earlier.orders.is_empty();
+        let orders = if ordered && self.orders.is_disjoint(&earlier.orders) { Apart::Little } else { Apart::Unknown };
         let mut name = nearest(&earlier.names, &self.names, Named::apart);
         // `Roe, Baby Boy` and `Doe, Jan`, born on one day: the same baby renamed, unless it is one of several.
         if name == Apart::Little && orders == Apart::Unknown && births == Apart::Same {
@@ -237,14 +261,16 @@ fn at_most_little(apart: Apart) -> Apart {
     apart.min(Apart::Little)
 }
 
-fn births_apart((one, one_read): &(Date, f32), (other, other_read): &(Date, f32)) -> Apart {
-    let digits = |date: &Date| date.strftime("%Y%m%d").to_string();
-    let different = digits(one).chars().zip(digits(other).chars()).filter(|(left, right)| left != right).count();
-    match different {
-        0 => Apart::Same,
-        1 if one_read.min(*other_read) < READ_WELL => Apart::Unknown,
-        1 => Apart::Little,
-        _ => Apart::Clearly,
+impl Birth {
+    fn apart(&self, other: &Self) -> Apart {
+        let digits = |birth: &Self| birth.date.strftime("%Y%m%d").to_string();
+        let different = digits(self).chars().zip(digits(other).chars()).filter(|(one, other)| one != other).count();
+        match different {
+            0 => Apart::Same,
+            1 if self.read.min(other.read) < READ_WELL => Apart::Unknown,
+            1 => Apart::Little,
+            _ => Apart::Clearly,
+        }
     }
 }
 
@@ -332,12 +358,66 @@ fn numbers_of(text: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// A date labelled as birth date that no baby has.
+/// Capitalised words, folded.
+fn words_of(text: &str) -> BTreeSet<String> {
+    text.split(|character: char| !(character.is_alphanumeric() || matches!(character, '\'' | '’')))
+        .filter(|word| word.starts_with(char::is_uppercase))
+        .map(names::fold)
+        .collect()
+}
+
+/// A date labelled as birth date that no baby has. Years of two digits are this century's, and may lie ahead.
 fn born_long_ago(page: &Labelled<'_>, lexicon: &Lexicon, received: Date) -> bool {
     page.of(Label::BirthDate).any(|hit| {
-        page.regions(hit)
-            .iter()
-            .filter_map(|region| lexicon.dates.first(&text_of(region.pieces)))
-            .any(|found| days_between(found.date, received) > ADULT)
+        page.regions(hit).iter().map(|region| text_of(region.pieces)).any(|text| {
+            let date = lexicon.dates.first(&text);
+            lexicon.starts.last_century.is_match(&text)
+                || date.is_some_and(|found| days_between(found.date, received).abs() > ADULT)
+        })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn apart(one: &str, other: &str) -> Apart {
+        Named::read(one).unwrap().apart(&Named::read(other).unwrap())
+    }
+
+    #[test]
+    fn a_baby_given_its_name_is_no_other_baby() {
+        assert_eq!(apart("Okonkwo, Baby Girl", "Okonkwo, Ada"), Apart::Unknown);
+        assert_eq!(apart("BB Okonkwo", "Ike Okonkwo"), Apart::Unknown);
+        assert_eq!(apart("Okonkwo, Baby Girl", "Larsen, Ada"), Apart::Little);
+    }
+
+    #[test]
+    fn another_name_is_another_baby_and_a_misread_one_is_not() {
+        assert_eq!(apart("Okonkwo, Ada", "Larsen, Nils"), Apart::Clearly);
+        assert_eq!(apart("Okonkwo, Ada", "Okonkwo, Ike"), Apart::Clearly);
+        assert_eq!(apart("Larsen, Baby Boy", "Okonkwo, Baby Girl"), Apart::Clearly);
+        assert_eq!(apart("Okonkwo, Adaeze", "Ckonkwo, Adacze"), Apart::Same);
+        assert_eq!(apart("Okonkwo, Ada", "Ada Okonkwo"), Apart::Same);
+        assert_eq!(Named::read("Okonkwo"), None);
+    }
+
+    #[test]
+    fn twins_are_a_letter_apart() {
+        assert_eq!(apart("Okonkwo, Boy A", "Okonkwo, Girl B"), Apart::Little);
+        assert_eq!(apart("Okonkwo, Baby A", "Okonkwo, Ike B"), Apart::Little);
+    }
+
+    #[test]
+    fn a_digit_counts_only_between_well_read_numbers() {
+        let apart = |one: &str, other: &str, read| {
+            let number = |text: &str| Number { text: text.to_owned(), read };
+            number(one).apart(&number(other))
+        };
+        assert_eq!(apart("88104477", "88104478", 0.95), Apart::Little);
+        assert_eq!(apart("88104477", "88104478", 0.6), Apart::Unknown);
+        assert_eq!(apart("88104477", "8810447", 0.95), Apart::Unknown);
+        assert_eq!(apart("88104477", "71930052", 0.95), Apart::Clearly);
+        assert_eq!(apart("88104477", "88104477", 0.5), Apart::Same);
+    }
 }
