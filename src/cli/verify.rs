@@ -47,7 +47,8 @@ pub fn verify(config: &Config) -> Result<(), Failure> {
 /// Makes the index anew, then the exports from it.
 pub fn rebuild(config: &Config) -> Result<(), Failure> {
     let archive = Archive::rebuild(&config.state_dir, &OpenOptions::default())?;
-    export::write_queue(&config.export_dir, &archive).map_err(|error| Failure::new(EX_TEMPFAIL, error.to_string()))?;
+    export::write_queue(&config.export_dir, &config.time_zone, &archive)
+        .map_err(|error| Failure::new(EX_TEMPFAIL, error.to_string()))?;
     let counts = archive.counts();
     print_text(&format!(
         "rebuilt from {} records: {} documents, {} items\n",

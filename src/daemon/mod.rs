@@ -86,10 +86,11 @@ pub async fn run(config: Arc<Config>, mode: Mode, progress: watch::Sender<Progre
     let (accepted, arrivals) = mpsc::channel(ANNOUNCED);
     let statuses = SourceStatuses::default();
 
-    let export_dir = config.export_dir.clone();
+    let (export_dir, zone) = (config.export_dir.clone(), config.time_zone.clone());
     // The exporter ends last: what the work loop finishes while stopping is exported too.
     let (finish, finished) = watch::channel(false);
-    let exporter = tokio::spawn(export::run_exporter(export_dir, archive.clone(), archive.watch_items(), finished));
+    let exporter =
+        tokio::spawn(export::run_exporter(export_dir, zone, archive.clone(), archive.watch_items(), finished));
     let control = control::serve(control::Serving {
         state_dir: config.state_dir.clone(),
         archive: archive.clone(),
@@ -163,8 +164,9 @@ pub async fn run(config: Arc<Config>, mode: Mode, progress: watch::Sender<Progre
     exporter.await.map_err(|_| DaemonError::Task)?;
     if mode == Mode::Drain {
         // The exporter logs failures and tries again; who waits for a drain wants to be told.
-        let (dir, archive) = (config.export_dir.clone(), archive.clone());
-        let written = tokio::task::spawn_blocking(move || export::write_queue(&dir, &archive));
+        let archive = archive.clone();
+        let written =
+            tokio::task::spawn_blocking(move || export::write_queue(&config.export_dir, &config.time_zone, &archive));
         written.await.map_err(|_| DaemonError::Task)?.map_err(DaemonError::Export)?;
     }
     log::daemon_stopped(worked.handed_back);

@@ -3,8 +3,8 @@
 //! One page without scripts, pictures or anything fetched; its Content-Security-Policy allows its own style sheet and
 //! nothing else. Every text is escaped by the template, whoever faxed it.
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{Timestamp, Zoned};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::document::{Field, MatchStatus};
@@ -38,7 +38,7 @@ const STYLE_SOURCE: &str = "sha256-FvhQdKvvpNC3VyfMcj2zOJomncEPJ+R7RN0h11vOQUI="
 /// What stands before the rows.
 pub(super) struct Page {
     pub items: usize,
-    pub written_at: Timestamp,
+    pub written_at: Zoned,
 }
 
 impl Page {
@@ -59,7 +59,7 @@ impl Page {
             (PreEscaped("<body>"))
             h1 { (self.items) @if self.items == 1 { " document waits" } @else { " documents wait" } }
             p.written {
-                "Written " (self.written_at.to_zoned(TimeZone::system()).strftime("%a %-d %b %Y, %H:%M:%S %Z"))
+                "Written " (self.written_at.strftime("%a %-d %b %Y, %H:%M:%S %Z"))
                 ", in order of due time"
             }
             (PreEscaped("<table>"))
@@ -189,7 +189,7 @@ mod tests {
     #[test]
     fn the_policy_allows_this_style_sheet_and_nothing_else() {
         assert_eq!(STYLE_SOURCE, format!("sha256-{}", base64(&Sha256::digest(STYLE))));
-        let head = Page { items: 1, written_at: Timestamp::UNIX_EPOCH }.head();
+        let head = Page { items: 1, written_at: Timestamp::UNIX_EPOCH.to_zoned(TimeZone::UTC) }.head();
         let policy = format!("default-src &#39;none&#39;; style-src &#39;{STYLE_SOURCE}&#39;");
         assert!(head.contains(&policy) || head.contains(&policy.replace("&#39;", "'")), "{head}");
         assert!(!head.contains("unsafe"));

@@ -56,9 +56,9 @@ pub enum ExportError {
     Archive(#[from] ArchiveError),
 }
 
-/// Writes the three files, of these items and of no others.
-pub fn write(folder: &Path, items: impl Iterator<Item = QueueItem>) -> Result<(), ExportError> {
-    let mut sheets = Sheets::new(folder)?;
+/// Writes the three files, of these items and of no others; `index.html` shows times in `zone`.
+pub fn write(folder: &Path, zone: &TimeZone, items: impl Iterator<Item = QueueItem>) -> Result<(), ExportError> {
+    let mut sheets = Sheets::new(folder, zone)?;
     for item in items {
         sheets.add(&item)?;
     }
@@ -67,8 +67,8 @@ pub fn write(folder: &Path, items: impl Iterator<Item = QueueItem>) -> Result<()
 }
 
 /// Writes the three files, of everything that waits for a person; gives the number of items. Blocks.
-pub fn write_queue(folder: &Path, archive: &Archive) -> Result<usize, ExportError> {
-    let mut sheets = Sheets::new(folder)?;
+pub fn write_queue(folder: &Path, zone: &TimeZone, archive: &Archive) -> Result<usize, ExportError> {
+    let mut sheets = Sheets::new(folder, zone)?;
     for item in archive.items() {
         sheets.add(&item?)?;
     }
@@ -138,6 +138,7 @@ impl Expecting {
 /// becomes true. A failure is logged and tried again.
 pub async fn run_exporter(
     folder: PathBuf,
+    zone: TimeZone,
     archive: Archive,
     mut changes: watch::Receiver<u64>,
     mut stop: watch::Receiver<bool>,
@@ -153,8 +154,8 @@ pub async fn run_exporter(
         };
         // From here on a change is one that this export may lack.
         changes.mark_unchanged();
-        let (target, source, begun) = (folder.clone(), archive.clone(), Instant::now());
-        match tokio::task::spawn_blocking(move || write_queue(&target, &source)).await {
+        let (target, zone, source, begun) = (folder.clone(), zone.clone(), archive.clone(), Instant::now());
+        match tokio::task::spawn_blocking(move || write_queue(&target, &zone, &source)).await {
             Ok(Ok(items)) => {
                 debug!(items, milliseconds = begun.elapsed().as_millis() as u64, "queue exported");
                 if failing {
@@ -210,6 +211,7 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
 /// rest of the daemon, so they go to a scratch file as the items come; only what sorts them stays in memory.
 struct Sheets<'a> {
     folder: &'a Path,
+    zone: &'a TimeZone,
     scratch: Scratch,
     items: Vec<Sorted>,
 }
@@ -225,17 +227,17 @@ struct Sorted {
 const FILES: [&str; 3] = ["queue.jsonl", "queue.csv", "index.html"];
 
 impl<'a> Sheets<'a> {
-    fn new(folder: &'a Path) -> Result<Self, ExportError> {
+    fn new(folder: &'a Path, zone: &'a TimeZone) -> Result<Self, ExportError> {
         let failed = |error| ExportError::Folder { folder: folder.to_owned(), error };
         DirBuilder::new().recursive(true).mode(0o750).create(folder).map_err(failed)?;
-        Ok(Self { folder, scratch: Scratch::new(folder).map_err(failed)?, items: Vec::new() })
+        Ok(Self { folder, zone, scratch: Scratch::new(folder).map_err(failed)?, items: Vec::new() })
     }
 
     fn add(&mut self, item: &QueueItem) -> Result<(), ExportError> {
         let failed = |error: io::Error| ExportError::Item { item: item.id.clone(), error };
         let json = self.scratch.append(jsonl::line(item).map_err(failed)?.as_bytes()).map_err(failed)?;
         let csv = self.scratch.append(&csv::row(item).map_err(failed)?).map_err(failed)?;
-        let html = self.scratch.append(html::row(item, &TimeZone::system()).as_bytes()).map_err(failed)?;
+        let html = self.scratch.append(html::row(item, self.zone).as_bytes()).map_err(failed)?;
         self.items.push(Sorted { due_at: item.due_at, id: item.id.clone(), lines: [json, csv, html] });
         Ok(())
     }
@@ -244,7 +246,7 @@ impl<'a> Sheets<'a> {
     fn write(mut self, written_at: Timestamp) -> Result<usize, ExportError> {
         // Items without a due time stand last.
         self.items.sort_by(|a, b| (a.due_at.is_none(), a.due_at, &a.id).cmp(&(b.due_at.is_none(), b.due_at, &b.id)));
-        let page = html::Page { items: self.items.len(), written_at };
+        let page = html::Page { items: self.items.len(), written_at: written_at.to_zoned(self.zone.clone()) };
         let around = [(String::new(), ""), (csv::head(), ""), (page.head(), html::FOOT)];
         let mut replacements = Vec::new();
         for (position, (file, (head, foot))) in FILES.into_iter().zip(around).enumerate() {

@@ -59,7 +59,7 @@ fn item(bytes: &[u8], due_at: Option<&str>) -> QueueItem {
 
 fn written(items: Vec<QueueItem>) -> (tempfile::TempDir, [String; 3]) {
     let folder = tempfile::tempdir().unwrap();
-    write(folder.path(), items.into_iter()).unwrap();
+    write(folder.path(), &TimeZone::UTC, items.into_iter()).unwrap();
     let read = |name| fs::read_to_string(folder.path().join(name)).unwrap();
     let files = [read("queue.jsonl"), read("queue.csv"), read("index.html")];
     (folder, files)
@@ -158,7 +158,7 @@ fn an_export_that_fails_leaves_the_last_one() {
     let (folder, before) = written(vec![item(b"1", None)]);
     // Another's folder stands where the last of the three would be written.
     fs::create_dir(folder.path().join(".index.html.new")).unwrap();
-    let error = write(folder.path(), std::iter::empty()).unwrap_err();
+    let error = write(folder.path(), &TimeZone::UTC, std::iter::empty()).unwrap_err();
     assert!(matches!(error, ExportError::File { file: "index.html", .. }), "{error}");
     let read = |name| fs::read_to_string(folder.path().join(name)).unwrap();
     assert_eq!([read("queue.jsonl"), read("queue.csv"), read("index.html")], before);
@@ -178,7 +178,8 @@ async fn what_changed_before_the_stop_is_exported_still() {
     let archive = Archive::open(&root.path().join("state"), &OpenOptions::default()).unwrap();
     let (stop, stopped) = watch::channel(false);
     let folder = root.path().join("worklist");
-    let exporter = tokio::spawn(run_exporter(folder.clone(), archive.clone(), archive.watch_items(), stopped));
+    let exporter =
+        tokio::spawn(run_exporter(folder.clone(), TimeZone::UTC, archive.clone(), archive.watch_items(), stopped));
 
     let item = item(b"II*\0", None);
     let receipt = Receipt {
@@ -206,6 +207,6 @@ async fn the_exporter_brings_the_files_up_to_date_when_it_starts_without_any_cha
     let archive = Archive::open(&root.path().join("state"), &OpenOptions::default()).unwrap();
     let (_stop, stopped) = watch::channel(true);
     let folder = root.path().join("worklist");
-    run_exporter(folder.clone(), archive.clone(), archive.watch_items(), stopped).await;
+    run_exporter(folder.clone(), TimeZone::UTC, archive.clone(), archive.watch_items(), stopped).await;
     assert_eq!(fs::read_to_string(folder.join("queue.jsonl")).unwrap(), "");
 }
