@@ -124,7 +124,7 @@ enum CasesCommand {
 enum QueueCommand {
     /// The open items, soonest due first.
     List {
-        /// Only this lane: um, medical_director, plan, co_review, attention.
+        /// Only this lane: `um`, `medical_director`, `plan`, `co_review` or `attention`.
         #[arg(long)]
         lane: Option<String>,
         #[arg(long)]
@@ -187,7 +187,7 @@ pub fn main() -> ExitCode {
             load(config).and_then(|config| show(&config, &Request::QueueShow { id }))
         }
         Command::Queue(QueueCommand::Resolve { id, by, case, note }) => {
-            load(config).and_then(|config| queue::resolve(&config, Request::QueueResolve { id, by, case, note }))
+            load(config).and_then(|config| queue::resolve(&config, &Request::QueueResolve { id, by, case, note }))
         }
         Command::Held(HeldCommand::List { json }) => load(config).and_then(|config| held::list(&config, json)),
         Command::Held(HeldCommand::Show { id }) => {

@@ -34,8 +34,8 @@ fn row(config: &Config, item: &QueueItem) -> Vec<String> {
     ]
 }
 
-pub fn resolve(config: &Config, request: Request) -> Result<(), Failure> {
-    let answer = control::ask(config, &request)?;
+pub fn resolve(config: &Config, request: &Request) -> Result<(), Failure> {
+    let answer = control::ask(config, request)?;
     match answer["resolved"].as_str() {
         Some(id) => print_text(&format!("{id} resolved\n")),
         None => Err(Failure::new(EX_SOFTWARE, "the answer is not understood")),

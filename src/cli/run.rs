@@ -60,12 +60,15 @@ pub fn run(config: &Config, drain: bool) -> Result<(), Failure> {
 
 fn exit_code(error: &DaemonError) -> u8 {
     match error {
-        DaemonError::Knowledge(_) | DaemonError::Reader(_) => EX_CONFIG,
-        DaemonError::Source(_) | DaemonError::Control(_) | DaemonError::Export(_) => EX_TEMPFAIL,
         // Starting again does not mend a state directory that is not ours to use.
-        DaemonError::Archive(ArchiveError::StateDirectory { .. } | ArchiveError::OthersMayRead { .. }) => EX_CONFIG,
+        DaemonError::Knowledge(_)
+        | DaemonError::Reader(_)
+        | DaemonError::Archive(ArchiveError::StateDirectory { .. } | ArchiveError::OthersMayRead { .. }) => EX_CONFIG,
         DaemonError::Archive(error) if error.is_fatal() && !matches!(error, ArchiveError::Locked { .. }) => EX_IOERR,
-        DaemonError::Archive(_) => EX_TEMPFAIL,
+        // Another daemon has the state directory, or something is away for now.
+        DaemonError::Archive(_) | DaemonError::Source(_) | DaemonError::Control(_) | DaemonError::Export(_) => {
+            EX_TEMPFAIL
+        }
         DaemonError::Signals(_) | DaemonError::Task => EX_SOFTWARE,
     }
 }
