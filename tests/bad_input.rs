@@ -95,7 +95,7 @@ fn links_pipes_empty_and_overlong_files_are_refused_once_and_left_where_they_lie
     let pipe = setup.inbox().join("pipe.tif");
     rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RWXU).unwrap();
     setup.arrive("empty.tif", b"");
-    setup.arrive("long.tif", &[b'x'; 20_001]);
+    setup.arrive("long.tif", &vec![b'x'; 20_001]);
     setup.arrive("good.tif", &good_fax());
     let log = setup.drain();
     let refused = [

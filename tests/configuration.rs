@@ -69,6 +69,12 @@ fn a_state_directory_that_cannot_be_written_is_said_so() {
     assert!(drain.said.contains("cannot be used") && drain.said.contains("make it writable"), "{}", drain.said);
     let check = setup.run(&["check"]);
     assert!(check.said.contains("state_dir") && check.said.contains("cannot be written"), "{}", check.said);
+    // A hook is told to try again, and its file stays.
+    let fax = setup.path("fax.tif");
+    fs::write(&fax, b"II*\0").unwrap();
+    let submit = setup.run(&["submit", fax.to_str().unwrap()]);
+    assert_eq!((submit.code, submit.printed.as_str()), (Some(TEMPFAIL), ""), "{}", submit.said);
+    assert!(submit.said.contains("make it writable") && fax.exists(), "{}", submit.said);
     assert_eq!(fs::read(setup.path("state")).unwrap(), b"in the way");
 }
 

@@ -8,12 +8,13 @@ mod run;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::time::Duration;
+use std::os::unix::net::UnixDatagram;
+use std::time::{Duration, Instant};
 
 use generator::random::Random;
 use generator::registry::{Case, cases, csv};
 use generator::{Encoding, FillOrder, Fonts, SEED, Scan, Sheet, Storage, fax, fax_of_lines, sheet::Face};
-use run::{Setup, wait_until};
+use run::{Daemon, Setup, wait_until};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
@@ -337,5 +338,81 @@ fn a_file_that_is_still_being_written_is_not_taken_before_it_has_settled() {
     let item = item_of(&setup, "slow.tif");
     assert_eq!((&item["state"], &item["flags"]), (&json!("open"), &json!([])), "{item:#}");
     assert!(setup.sealed(&page).is_some());
+    assert!(daemon.stop().0.success());
+}
+
+#[test]
+fn a_change_of_the_queue_is_exported_within_two_seconds() {
+    let setup = Setup::new();
+    let daemon = setup.start();
+    setup.arrive("one.tif", &fax_number(&Fonts::load().unwrap(), 1));
+    let id = item_of(&setup, "one.tif")["id"].as_str().unwrap().to_owned();
+    setup.succeed(&["queue", "resolve", &id, "--by", "N. Bellamy"]);
+    let resolved = Instant::now();
+    wait_until("the export", || setup.exported().is_empty().then_some(()));
+    assert!(resolved.elapsed() < Duration::from_secs(2), "it took {:?}", resolved.elapsed());
+    assert!(daemon.stop().0.success());
+}
+
+#[test]
+fn systemd_is_told_when_the_daemon_is_ready_and_when_it_stops() {
+    let setup = Setup::new();
+    let socket = setup.path("notify");
+    let told = UnixDatagram::bind(&socket).unwrap();
+    told.set_read_timeout(Some(run::PATIENCE)).unwrap();
+    let next = || {
+        let mut message = [0; 512];
+        let length = told.recv(&mut message).unwrap();
+        String::from_utf8_lossy(&message[..length]).into_owned()
+    };
+    let mut command = setup.command(&["run"]);
+    command.env("NOTIFY_SOCKET", &socket).env("WATCHDOG_USEC", "600000");
+    let daemon = Daemon::new(command);
+    assert!(next().contains("READY=1"));
+    // Ready means that an index is open and a worker has loaded its language data.
+    let log = daemon.log();
+    assert!(log.iter().any(|line| line.contains("\"started\"")), "{log:#?}");
+    for _ in 0..2 {
+        assert!(next().contains("WATCHDOG=1"));
+    }
+    assert!(daemon.stop().0.success());
+    told.set_nonblocking(true).unwrap();
+    let mut last = Vec::new();
+    let mut message = [0; 512];
+    while let Ok(length) = told.recv(&mut message) {
+        last.push(String::from_utf8_lossy(&message[..length]).into_owned());
+    }
+    assert!(last.iter().any(|message| message.contains("STOPPING=1")), "{last:?}");
+}
+
+#[test]
+fn a_file_may_be_deleted_once_stored_and_its_own_time_counts_without_a_sidecar() {
+    let setup = Setup::with("after = \"delete\"\n", "");
+    let page = fax_number(&Fonts::load().unwrap(), 1);
+    let elsewhere = setup.path("old.tif");
+    fs::write(&elsewhere, &page).unwrap();
+    let received: jiff::Timestamp = "2026-03-16T13:12:00Z".parse().unwrap();
+    fs::File::options().write(true).open(&elsewhere).unwrap().set_modified(received.into()).unwrap();
+    fs::rename(elsewhere, setup.inbox().join("old.tif")).unwrap();
+    setup.drain();
+    let item = item_of(&setup, "old.tif");
+    assert_eq!(item["received_at"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap(), received);
+    assert!(setup.files("inbox").is_empty() && setup.files("done").is_empty());
+    assert!(setup.sealed(&page).is_some());
+}
+
+#[test]
+fn a_folder_that_goes_away_and_comes_back_is_told_and_watched_again() {
+    let setup = Setup::new();
+    let daemon = setup.start();
+    let away = setup.path("away");
+    fs::rename(setup.inbox(), &away).unwrap();
+    let source = |setup: &Setup| setup.json(&["status", "--json"])["sources"]["secure-fax"].clone();
+    let error = wait_until("the error", || source(&setup)["last_error"].as_str().map(str::to_owned));
+    assert!(error.contains("cannot be read"), "{error}");
+    fs::rename(&away, setup.inbox()).unwrap();
+    setup.arrive("back.tif", &fax_number(&Fonts::load().unwrap(), 1));
+    assert_eq!(item_of(&setup, "back.tif")["state"], "open");
+    wait_until("the error's end", || source(&setup)["last_error"].is_null().then_some(()));
     assert!(daemon.stop().0.success());
 }

@@ -8,6 +8,7 @@ mod run;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::process::{Command, Stdio};
 
 use generator::registry::{Case, TODAY, cases};
 use generator::{SEED, Sample, family_size, write_samples};
@@ -47,7 +48,7 @@ fn assert_nothing_lost_and_nothing_wrong(items: &[Value], samples: &[Sample]) {
         of_file.entry(item["source_file"].as_str().unwrap()).or_default().push(item);
     }
     assert_eq!(of_file.len(), samples.len());
-    let (mut linkable, mut linked, mut typed) = (0, 0, 0);
+    let (mut linkable, mut linked, mut typed) = (0_usize, 0_usize, 0_usize);
     for sample in samples {
         let items = &of_file[sample.file.as_str()];
         let mut pages: Vec<u64> =
@@ -172,6 +173,38 @@ fn a_json_log_has_one_line_a_stage_a_document_with_its_id_and_duration_and_no_pa
         }
     }
     assert!(lines.iter().any(|line| line["stage"] == "daemon" && line["message"] == "started"));
+}
+
+#[test]
+fn lines_for_journald_carry_its_priorities_instead_of_times() {
+    let setup = Setup::with("", "[log]\nformat = \"human\"\n");
+    setup.arrive("note.tif", b"Dear nurse");
+    let ended = Setup::finish(setup.command(&["run", "--drain"]).env("JOURNAL_STREAM", "8:1"));
+    assert_eq!(ended.code, Some(0));
+    let (lines, _summary): (Vec<&str>, Vec<&str>) = ended.said.lines().partition(|line| line.starts_with('<'));
+    let starts =
+        |priority: &str, what: &str| lines.iter().any(|line| line.starts_with(priority) && line.contains(what));
+    assert!(starts("<6>", "started") && starts("<4>", "held for a person"), "{}", ended.said);
+    assert!(!lines.iter().any(|line| line.contains("INFO") || line.contains("202")), "{}", ended.said);
+}
+
+#[test]
+fn a_drain_at_a_terminal_shows_how_far_it_has_come() {
+    let setup = Setup::new();
+    setup.arrive("note.tif", b"Dear nurse");
+    let program = format!("{} --config {} run --drain", env!("CARGO_BIN_EXE_nicufaxd"), setup.config().display());
+    let mut terminal = Command::new("script");
+    terminal
+        .args(["--quiet", "--return", "--command", &program, "/dev/null"])
+        .env("TERM", "xterm")
+        .stdin(Stdio::null());
+    if Command::new("script").arg("--version").output().is_err() {
+        eprintln!("SKIPPED: `script` of util-linux is missing, so there is no terminal to show a drain's progress on");
+        return;
+    }
+    let ended = Setup::finish(&mut terminal);
+    assert_eq!(ended.code, Some(0), "{}", ended.printed);
+    assert!(ended.printed.contains("1/1 documents") && ended.printed.contains("1 held"), "{}", ended.printed);
 }
 
 /// The forms in which people write a date.

@@ -351,11 +351,9 @@ fn prepare_state(disk: &Disk, state: &Path) -> Result<(), ArchiveError> {
 pub fn others_may_read(state: &Path) -> Result<bool, ArchiveError> {
     let unusable = |source| ArchiveError::StateDirectory { path: state.to_owned(), source: Arc::new(source) };
     let mode = std::fs::metadata(state).map_err(unusable)?.permissions().mode() & 0o777;
-    if mode & 0o077 == 0 {
-        return Ok(false);
-    }
-    if std::fs::read_dir(state).map_err(unusable)?.next().is_some() {
+    let others_may = mode & 0o077 != 0;
+    if others_may && std::fs::read_dir(state).map_err(unusable)?.next().is_some() {
         return Err(ArchiveError::OthersMayRead { path: state.to_owned(), mode });
     }
-    Ok(true)
+    Ok(others_may)
 }

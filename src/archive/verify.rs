@@ -16,9 +16,9 @@ use crate::document::DocumentId;
 /// Something that is not as it was accepted.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Problem {
-    #[error("document {document}: accepted, but its file is missing")]
+    #[error("document {document}: accepted, but its file is missing; restore it from a copy")]
     Missing { document: DocumentId },
-    #[error("document {document}: its bytes are not those that were accepted")]
+    #[error("document {document}: its bytes are not those that were accepted; restore them from a copy")]
     Changed { document: DocumentId },
     #[error("document {document}: {error}")]
     Unreadable { document: DocumentId, error: ArchiveError },

@@ -104,7 +104,8 @@ impl Setup {
         names
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    /// The program with these arguments, to be run in another way than the ways below.
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_nicufaxd"));
         command.arg("--config").arg(self.config()).args(arguments).stdin(Stdio::null());
         command.env_remove("JOURNAL_STREAM").env_remove("NOTIFY_SOCKET");
@@ -113,17 +114,20 @@ impl Setup {
 
     /// Runs a command to its end, which must come in time.
     pub fn run(&self, arguments: &[&str]) -> Ended {
-        let child = self.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        Self::finish(&mut self.command(arguments))
+    }
+
+    /// Runs any program to its end.
+    pub fn finish(command: &mut Command) -> Ended {
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let pid = Pid::from_child(&child);
         let (sender, receiver) = std::sync::mpsc::channel();
         thread::spawn(move || sender.send(child.wait_with_output().unwrap()));
-        match receiver.recv_timeout(PATIENCE) {
-            Ok(output) => Ended::of(&output),
-            Err(_) => {
-                _ = kill_process(pid, Signal::KILL);
-                panic!("`nicufaxd {}` did not end", arguments.join(" "));
-            }
-        }
+        let Ok(output) = receiver.recv_timeout(PATIENCE) else {
+            _ = kill_process(pid, Signal::KILL);
+            panic!("{command:?} did not end");
+        };
+        Ended::of(&output)
     }
 
     /// Runs a command that must succeed; gives what it printed.
@@ -257,7 +261,7 @@ struct Lines {
 }
 
 impl Daemon {
-    fn new(mut command: Command) -> Self {
+    pub fn new(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let log = Arc::new(Log::default());
         let heard = Arc::clone(&log);
