@@ -11,10 +11,12 @@
 //! 7. [`queue`] holds the items, and exports them for the nurses.
 //!
 //! [`pipeline`] joins 3 to 6 and reads as what a clerk would do; [`daemon`] joins everything and is the only part
-//! that acts on signals and time. [`document`] is the vocabulary, [`config`] the settings.
+//! that acts on signals and time. [`document`] is the vocabulary, [`names`] knows what newborns are called,
+//! [`config`] holds the settings.
 
 pub mod config;
 pub mod document;
+pub mod names;
 
 pub mod intake;
 

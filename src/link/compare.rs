@@ -9,10 +9,10 @@ use jiff::civil::Date;
 use super::identifiers::{IdFinding, IdState, find_id, id_bits};
 use super::index::{IdKind, Index, NameId, Traits};
 use super::labels::Label;
-use super::names::{self, GivenToken, Sex};
 use super::registry::Case;
 use super::spot::{Place, Printed};
 use crate::document::Receipt;
+use crate::names::{self, GivenToken, Sex};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum DobState {

@@ -2,8 +2,8 @@
 
 use jiff::civil::Date;
 
-use super::names;
 use super::printed::Token;
+use crate::names;
 
 /// The dates that start at this token; a numeric date that reads two ways (day or month first) gives the American
 /// one only, since the senders are American hospitals.

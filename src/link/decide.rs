@@ -13,10 +13,10 @@ use super::compare::{Comparison, DobState, misprinted};
 use super::identifiers::IdState;
 use super::index::{IdKind, Index, Rivalry, Traits};
 use super::labels::Label;
-use super::names;
 use super::registry::{Case, CaseStatus};
 use super::spot::Printed;
 use crate::document::{Candidate, Match, MatchStatus};
+use crate::names;
 
 const OWN_IDS: [IdKind; 3] = [IdKind::CaseId, IdKind::Auth, IdKind::Mrn];
 

@@ -8,8 +8,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use jiff::civil::Date;
 
-use super::names::{self, GivenName, Sex};
 use super::registry::Case;
+use crate::names::{self, GivenName, Sex};
 
 /// Number of a name token in the registry's vocabulary.
 pub(super) type NameId = u32;

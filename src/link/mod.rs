@@ -10,7 +10,7 @@
 //!
 //! In the order of the flow: `registry` and `index` are the loaded snapshot, `printed` what stands on a page (with
 //! `labels` and `dates`), `spot` what of the registry stands there, `compare` the weights (with `identifiers`),
-//! `decide` the rules; `names` knows newborns' names.
+//! `decide` the rules.
 
 mod compare;
 mod dates;
@@ -18,7 +18,6 @@ mod decide;
 mod identifiers;
 mod index;
 mod labels;
-pub(crate) mod names;
 mod printed;
 mod registry;
 mod spot;
@@ -26,7 +25,7 @@ mod spot;
 #[cfg(test)]
 mod tests;
 
-pub use names::Sex;
+pub use crate::names::Sex;
 pub use registry::{Case, CaseStatus, Registry, RegistryError};
 
 use serde::{Deserialize, Serialize};

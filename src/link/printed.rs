@@ -11,8 +11,8 @@ use jiff::civil::Date;
 use super::dates::dates_at;
 use super::index::{member_base, merge};
 use super::labels::{Between, Label, date_label, label_of, number_word, person_word};
-use super::names::{self, Sex};
 use crate::document::{Bounds, Page};
+use crate::names::{self, Sex};
 
 /// A run of letters and digits with its surrounding punctuation taken off.
 #[derive(Debug)]

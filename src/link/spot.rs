@@ -7,9 +7,9 @@ use jiff::civil::Date;
 
 use super::index::{Index, NameId, bare_digits, merge};
 use super::labels::Label;
-use super::names::{self, GivenToken};
 use super::printed::{PrintedDate, PrintedId, PrintedPage};
 use crate::document::{Field, FieldValue, Reading, Understanding};
+use crate::names::{self, GivenToken};
 
 /// Everything printed, from the words and from the understood fields.
 #[derive(Debug)]

@@ -481,6 +481,6 @@ struct GivenOrder(Option<u8>);
 
 impl GivenOrder {
     fn of(baby: &Baby) -> Self {
-        Self(names::GivenName::read(baby.name[0]).order.or(names::order_mark(baby.order)))
+        Self(crate::names::GivenName::read(baby.name[0]).order.or(crate::names::order_mark(baby.order)))
     }
 }

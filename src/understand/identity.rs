@@ -16,7 +16,7 @@ use super::labels::Label;
 use super::lexicon::Lexicon;
 use super::regions::{Labelled, text_of};
 use crate::document::{DocumentType, FieldValue};
-use crate::link::names::{self, GivenToken};
+use crate::names::{self, GivenToken};
 
 /// Values recognised with less than this are too doubtful to tell a difference by.
 const READ: f32 = 0.5;

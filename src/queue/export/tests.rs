@@ -71,7 +71,7 @@ fn cells(csv: &str) -> Vec<BTreeMap<String, String>> {
 }
 
 fn worklist(folder: &Path) -> Worklist {
-    Worklist { folder: folder.to_owned(), zone: TimeZone::UTC }
+    Worklist { folder: folder.to_owned(), zone: TimeZone::fixed(jiff::tz::offset(-4)) }
 }
 
 /// Writes the three files, of these items.
@@ -116,7 +116,7 @@ fn a_row_holds_the_whole_item_flattened() {
         ("other_fields", "apgar=8/9"),
         ("missing", "bed_type; discharge_needs"),
         ("flags", "received_with_errors"),
-        ("due_at", "2026-03-17T13:12:00Z"),
+        ("due_at", "2026-03-17T09:12:00-04:00"),
         ("state", "open"),
         ("page_first", "1"),
         ("page_last", "3"),
