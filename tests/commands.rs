@@ -271,7 +271,7 @@ fn reading_a_file_shows_what_would_be_read_and_accepts_nothing() {
     let word = second["words"].as_array().unwrap().iter().find(|word| word["text"] == "DOB").unwrap();
     assert!(word["confidence"].as_f64().unwrap() > 0.5, "{word}");
     assert!(word.get("box").is_some(), "{word}");
-    let explained = setup.json(&["read", file, "--explain"]);
+    let explained = setup.json(&["read", file, "--explain"])["segments"][0].clone();
     assert_eq!(explained["item"]["document_type"], "concurrent_review", "{explained:#}");
     assert_eq!(explained["item"]["match"]["case_id"], case.case_id.as_str(), "{explained:#}");
     assert!(!explained["item"]["match"]["reasons"].as_array().unwrap().is_empty());

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{EX_DATAERR, print_text};
+use super::{EX_DATAERR, EX_TEMPFAIL, print_text};
 use crate::config::Config;
 use crate::control::{self, Failure};
 use crate::intake::submit::{self, SubmitOptions};
@@ -30,5 +30,7 @@ pub fn submit(config: &Config, files: &[PathBuf], options: &SubmitOptions) -> Re
 
 fn one(config: &Config, file: &std::path::Path, options: &SubmitOptions) -> Result<String, Failure> {
     let submission = submit::take(file, options).map_err(|error| Failure::new(error.exit_code(), error.to_string()))?;
-    Ok(control::submit(config, submission)?.as_str().to_owned())
+    // Whatever keeps it from being stored, a hook has to try again: its file stays.
+    let stored = control::submit(config, submission).map_err(|failure| Failure { exit: EX_TEMPFAIL, ..failure })?;
+    Ok(stored.as_str().to_owned())
 }
