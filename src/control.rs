@@ -11,7 +11,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream as BlockingStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -28,6 +28,7 @@ use crate::config::Config;
 use crate::document::{DocumentId, Receipt};
 use crate::intake::status::SourceStatuses;
 use crate::intake::submit::Submission;
+use crate::log;
 use crate::queue::item::{ItemId, ItemState, QueueItem};
 use crate::reader::pool::ReaderPool;
 
@@ -321,10 +322,12 @@ async fn converse(stream: UnixStream, serving: &Arc<Serving>, started: Timestamp
 }
 
 async fn accept(serving: &Arc<Serving>, arrival: Arrival) -> Result<Value, Failure> {
+    let begun = Instant::now();
     let archive = serving.archive.clone();
     let accepted = tokio::task::spawn_blocking(move || archive.accept(arrival))
         .await
         .map_err(|error| Failure::software(&error))??;
+    log::document_submitted(&accepted.document, accepted.first, begun.elapsed());
     announce(serving, accepted.document.clone()).await;
     Ok(json!({ "document": accepted.document, "first": accepted.first }))
 }

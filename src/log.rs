@@ -79,6 +79,10 @@ pub fn daemon_stopped(handed_back: usize) {
     info!(stage = "daemon", handed_back, "stopped; nothing is lost: what was handed back is read after the next start");
 }
 
+pub fn document_submitted(id: &DocumentId, first: bool, took: Duration) {
+    info!(stage = "intake", document = %id, source = "submit", first, ms = milliseconds(took), "document stored");
+}
+
 pub fn document_read(id: &DocumentId, pages: usize, blank: usize, unreadable: usize, took: Duration) {
     info!(stage = "read", document = %id, pages, blank, unreadable, ms = milliseconds(took), "read");
 }

@@ -77,9 +77,11 @@ impl<T> Drop for AbortOnDrop<T> {
 /// Why a document has not one page that could be read, if so: there is nothing to decide on then, and a person must
 /// look at the paper itself.
 pub fn nothing_readable(reading: &Reading) -> Option<&str> {
-    let unreadable = reading.pages.iter().all(|page| page.source == PageSource::Unreadable);
-    let first = reading.pages.first().filter(|_| unreadable)?;
-    Some(first.unreadable_because.as_deref().unwrap_or("no page could be read: look at it by hand"))
+    // A page that holds a picture and yet came out blank was not read either.
+    let unread = |page: &Page| page.source == PageSource::Unreadable || page.flags.contains(&PageFlag::BlankPicture);
+    let first = reading.pages.first().filter(|_| reading.pages.iter().all(unread))?;
+    let blank = "its pages hold pictures that came out blank: look at it by hand, and ask the sender to send it again";
+    Some(first.unreadable_because.as_deref().unwrap_or(blank))
 }
 
 /// Part → understand → link → route: a decision for each baby's pages, in page order, at least one. Pure: the same
@@ -263,6 +265,7 @@ fn queue_item(
 /// What a person should know of the paper before trusting what was read on these of its pages.
 fn reading_flags(reading: &Reading, [first, last]: [u32; 2], receipt: &Receipt) -> Vec<String> {
     let mut flags = Vec::new();
+    flags.extend(receipt.note.iter().map(|note| format!("note: {note}")));
     if receipt.received_with_errors {
         flags.push("received_with_errors".to_owned());
     }

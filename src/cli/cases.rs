@@ -73,6 +73,7 @@ pub fn show(config: &Config, id: &str) -> Result<(), Failure> {
     }
 }
 
-fn registry(config: &Config) -> Result<Registry, Failure> {
+/// The cases on disk; a snapshot that is refused is said so.
+pub(super) fn registry(config: &Config) -> Result<Registry, Failure> {
     load_cases(config).map(|(registry, _)| registry).map_err(|error| Failure::new(EX_DATAERR, error.to_string()))
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{EX_SOFTWARE, print_json, print_text, table};
+use super::{EX_DATAERR, EX_SOFTWARE, print_json, print_text, table};
 use crate::config::Config;
 use crate::control::{self, Failure, Request};
 use crate::queue::item::QueueItem;
@@ -51,6 +51,13 @@ fn case(item: &QueueItem) -> String {
 }
 
 pub fn resolve(config: &Config, request: &Request) -> Result<(), Failure> {
+    // A mistyped case would be a wrong link made by hand.
+    if let Request::QueueResolve { case: Some(case), .. } = request
+        && super::cases::registry(config)?.get(case).is_none()
+    {
+        let message = format!("{case} is no case in {}; the item stays open", config.cases.display());
+        return Err(Failure::new(EX_DATAERR, message));
+    }
     let answer = control::ask(config, request)?;
     match answer["resolved"].as_str() {
         Some(id) => print_text(&format!("{id} resolved\n")),

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::document::{
     DocumentId, DocumentType, Fields, Match, MatchStatus, Receipt, ReviewElement, TransferDirection,
 };
+use crate::route::Lane;
 
 /// An item's identity: the first 16 hexadecimal digits of its document's id, `-`, and the 1-based segment number.
 ///
@@ -160,6 +161,7 @@ impl QueueItem {
     pub fn held(document: &DocumentId, receipt: &Receipt, reason: &str) -> Self {
         let pages = receipt.reported_pages.unwrap_or(0);
         let mut flags = vec![format!("held: {reason}")];
+        flags.extend(receipt.note.iter().map(|note| format!("note: {note}")));
         if receipt.received_with_errors {
             flags.push("received_with_errors".to_owned());
         }
@@ -185,7 +187,7 @@ impl QueueItem {
             missing: Vec::new(),
             duplicate_of: None,
             flags,
-            lane: "um".to_owned(),
+            lane: Lane::Attention.name().to_owned(),
             priority: "urgent".to_owned(),
             due_at: receipt.received_at.checked_add(SignedDuration::from_hours(UNKNOWN_DUE_HOURS)).ok(),
             due_rule: Some("unknown-plan".to_owned()),

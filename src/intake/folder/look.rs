@@ -309,7 +309,7 @@ impl Folder {
         for (key, (source_file, refusal)) in refusals {
             if !known.contains(&key) {
                 let reason = refusal.to_string();
-                warn!(%source, id = refusal_id(&key), %reason, "refused; it stays where it lies");
+                warn!(stage = "intake", %source, id = refusal_id(&key), %reason, "refused; it stays where it lies");
                 let event = Event::Refused { source: source.clone(), source_file, reason, key: key.clone() };
                 record(&self.archive, source, event).await?;
                 known.insert(key);
