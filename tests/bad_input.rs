@@ -10,9 +10,10 @@ use std::fs;
 use std::os::unix::fs::symlink;
 
 use generator::registry::{Case, cases, csv};
-use generator::{Fonts, SEED, fax_of_lines, hostile};
+use generator::sheet::Face;
+use generator::{Encoding, FillOrder, Fonts, SEED, Scan, Sheet, Storage, fax, fax_of_lines, hostile};
 use run::{DATAERR, Setup, wait_until};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// A fax that anybody can read, quickly.
 fn good_fax() -> Vec<u8> {
@@ -84,6 +85,28 @@ fn every_hostile_document_is_kept_and_shown_with_its_reason_while_good_faxes_go_
         assert!(held.contains(file), "{held}");
     }
     setup.succeed(&["verify"]);
+}
+
+#[test]
+fn a_fax_cut_off_in_its_second_page_keeps_the_first_and_says_what_is_missing() {
+    let setup = Setup::new();
+    let fonts = Fonts::load().unwrap();
+    let sheets = ["CONCURRENT REVIEW of a newborn in the NICU", "This page was never received whole"].map(|line| {
+        let mut sheet = Sheet::new(&fonts);
+        sheet.text(60.0, 90.0, 14.0, Face::Sans, line);
+        sheet
+    });
+    let storage = Storage::Fax(Encoding::Group3OneDimensional, FillOrder::LeastSignificantFirst);
+    let mut bytes = fax(&sheets, &Scan::default(), storage);
+    // The second page's directory stands at the end: its last bytes are gone.
+    bytes.truncate(bytes.len() - 300);
+    setup.arrive("cut.tif", &bytes);
+    setup.drain();
+    let item = setup.exported_of("cut.tif").pop().unwrap();
+    assert_eq!((&item["state"], &item["document_type"]), (&json!("open"), &json!("concurrent_review")), "{item:#}");
+    assert_eq!(item["pages"], 2, "a page that cannot be read is a page: {item:#}");
+    assert!(item["flags"].to_string().contains("unreadable: p2"), "{item:#}");
+    assert!(setup.sealed(&bytes).is_some());
 }
 
 #[test]
