@@ -22,7 +22,7 @@ const FOREIGN: [(&str, &[&str]); 14] = [
     ("maud", &["queue/export/html.rs"]),
     ("indicatif", &["cli/run.rs"]),
     ("sd_notify", &["systemd.rs"]),
-    ("strsim", &["link", "understand"]),
+    ("strsim", &["link", "names.rs", "understand"]),
 ];
 
 fn source() -> PathBuf {

@@ -3,6 +3,8 @@
 //! As a nurse sorts the pile: the title and the sentence that says why it was sent decide, not words that stand in
 //! every paper of an infant. Rows of printed choices say nothing but by their crossed box.
 
+use std::collections::BTreeSet;
+
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
@@ -46,7 +48,7 @@ struct Passage {
 
 /// Tells the type.
 pub(super) fn classify(sheets: &[Sheet], rules: &TypeRules) -> Verdict {
-    let passages = passages(sheets);
+    let passages = passages(sheets, rules);
     let mut fired: Vec<FiredRule> = rules.rules.iter().filter_map(|rule| fire(rule, &passages)).collect();
     fired.sort_by(|a, b| b.points.total_cmp(&a.points));
     let total = |document_type: DocumentType| -> f32 {
@@ -110,6 +112,41 @@ fn is_choice_row(sheet: &Sheet, row: usize) -> bool {
     marks.len() >= 2 || marks.contains(&Mark::Checked)
 }
 
+/// So many types named on one row, or on rows that follow each other, are a form's choices.
+const OFFERED_ON_A_ROW: usize = 3;
+const OFFERED_ON_ROWS: usize = 4;
+
+/// Rows that offer types to choose among, though no box is legible: "check one: admission, review, transfer, …". Which
+/// was chosen can't be told from them, so none of them is a title.
+fn rows_of_offered_types(sheet: &Sheet, rules: &TypeRules) -> BTreeSet<usize> {
+    let titles: Vec<&Rule> = rules.rules.iter().filter(|rule| rule.place == Place::Title).collect();
+    let named = |row: usize| -> BTreeSet<DocumentType> {
+        let text = mended(&plain(sheet.row_text(row)));
+        let says = |rule: &&&Rule| rule.patterns.iter().any(|pattern| pattern.is_match(&text));
+        titles.iter().filter(says).map(|rule| rule.document_type).collect()
+    };
+    let mut offered = BTreeSet::new();
+    let (mut run, mut run_types) = (Vec::new(), BTreeSet::new());
+    // One row more than there are ends the last run.
+    for row in 0..=sheet.rows.len() {
+        let types = if row < sheet.rows.len() { named(row) } else { BTreeSet::new() };
+        if types.len() >= OFFERED_ON_A_ROW {
+            offered.insert(row);
+        }
+        if types.is_empty() {
+            if run_types.len() >= OFFERED_ON_ROWS {
+                offered.extend(run.iter().copied());
+            }
+            run.clear();
+            run_types.clear();
+        } else {
+            run.push(row);
+            run_types.extend(types);
+        }
+    }
+    offered
+}
+
 /// The line that the sending fax machine prints: page counts and two numbers, no title.
 fn is_sending_line(text: &str) -> bool {
     let digits = text.chars().filter(char::is_ascii_digit).count();
@@ -117,9 +154,10 @@ fn is_sending_line(text: &str) -> bool {
     digits >= 12 && (digits * 3 >= signs || text.contains("from:"))
 }
 
-fn passages(sheets: &[Sheet]) -> Vec<Passage> {
+fn passages(sheets: &[Sheet], rules: &TypeRules) -> Vec<Passage> {
     let mut passages = Vec::new();
     for (index, sheet) in sheets.iter().enumerate() {
+        let offered = rows_of_offered_types(sheet, rules);
         let mut running = String::new();
         for number in 0..sheet.rows.len() {
             let text = plain(sheet.row_text(number));
@@ -135,7 +173,9 @@ fn passages(sheets: &[Sheet]) -> Vec<Passage> {
                 } else {
                     running.push(' ');
                 }
-                passages.extend(titles(sheet, number, index));
+                if !offered.contains(&number) {
+                    passages.extend(titles(sheet, number, index));
+                }
             }
         }
         let body = |place, share, text: &str| Passage {

@@ -40,6 +40,17 @@ Maternal history
 Mother is 30, delivered at 31 2/7 weeks, baby needed CPAP, weight 1475 g";
 
 #[test]
+fn choices_whose_tick_cannot_be_read_are_no_titles() {
+    let choices = "Lakeview Children's Hospital\nPurpose of this form, check one\n\
+                   Admission notification   Concurrent review   Transfer notification   Discharge summary   Readmission\n\
+                   Baby's name: Okonkwo, Ada   Birth date: 4/2/2027\nMR No. 88104477";
+    let read = read(&[choices]);
+    let titles: Vec<_> = read.fired_rules.iter().filter(|fired| fired.rule.starts_with("title")).collect();
+    assert!(titles.is_empty(), "{titles:?}");
+    assert!(read.type_confidence < 0.9, "{:?} {}", read.document_type, read.type_confidence);
+}
+
+#[test]
 fn a_review_gives_its_facts_and_lacks_nothing() {
     let read = read(&[REVIEW]);
     assert_eq!(read.document_type, DocumentType::ConcurrentReview);
