@@ -136,7 +136,7 @@ fn a_resolved_item_leaves_queue_and_exports_and_never_comes_back() {
     let second = setup.exported_of("two.tif").pop().unwrap();
     let (first, second) = (text(&first.unwrap()["id"]), text(&second["id"]));
 
-    let resolve = ["queue", "resolve", &first, "--by", "N. Bellamy", "--case", "UM41200", "--note", "seen"];
+    let resolve = ["queue", "resolve", &first, "--by", "N. Bellamy", "--note", "seen"];
     assert!(setup.succeed(&resolve).contains(&first));
     wait_until("the export", || (setup.exported().len() == 1).then_some(()));
     let again = setup.run(&resolve);

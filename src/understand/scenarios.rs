@@ -47,7 +47,7 @@ fn choices_whose_tick_cannot_be_read_are_no_titles() {
     let read = read(&[choices]);
     let titles: Vec<_> = read.fired_rules.iter().filter(|fired| fired.rule.starts_with("title")).collect();
     assert!(titles.is_empty(), "{titles:?}");
-    assert!(read.type_confidence < 0.9, "{:?} {}", read.document_type, read.type_confidence);
+    assert_eq!(read.document_type, DocumentType::Other, "a person looks");
 }
 
 #[test]
