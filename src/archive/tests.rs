@@ -40,6 +40,7 @@ fn item(document: &DocumentId, segment: u32) -> QueueItem {
     item.id = ItemId::new(document, segment);
     item.flags.clear();
     item.state = ItemState::Open;
+    item.lane = "um".to_owned();
     item
 }
 

@@ -22,8 +22,8 @@ use crate::reader::pool::{PoolSettings, ReadError, ReaderPool};
 use crate::reader::render::RenderLimits;
 use crate::systemd;
 use knowledge::{KnowledgeError, KnowledgeInForce};
-pub use work::Progress;
 use work::WorkLoop;
+pub use work::{Progress, Worked};
 
 /// Ids on their way to the work loop. Small: what does not fit waits in the archive or with its source.
 const ANNOUNCED: usize = 1024;
@@ -58,16 +58,8 @@ pub enum DaemonError {
     Task,
 }
 
-/// What a run did, for the last line of `run --drain`.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Summary {
-    pub queued: u64,
-    pub held: u64,
-    pub handed_back: usize,
-}
-
 /// Runs the daemon. `progress` is told of every document that is finished.
-pub async fn run(config: Arc<Config>, mode: Mode, progress: watch::Sender<Progress>) -> Result<Summary, DaemonError> {
+pub async fn run(config: Arc<Config>, mode: Mode, progress: watch::Sender<Progress>) -> Result<Worked, DaemonError> {
     let mut terminate = signal(SignalKind::terminate()).map_err(DaemonError::Signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(DaemonError::Signals)?;
     let mut hangup = signal(SignalKind::hangup()).map_err(DaemonError::Signals)?;
@@ -171,7 +163,7 @@ pub async fn run(config: Arc<Config>, mode: Mode, progress: watch::Sender<Progre
     match source_error {
         Some(FolderError::Archive { error, .. }) => Err(DaemonError::Archive(error)),
         Some(error @ FolderError::Unreadable { .. }) => Err(DaemonError::Source(error)),
-        None => Ok(Summary { queued: worked.queued, held: worked.held, handed_back: worked.handed_back }),
+        None => Ok(worked),
     }
 }
 

@@ -36,7 +36,7 @@ pub struct Progress {
     pub pages: u64,
 }
 
-/// What the loop did until it ended.
+/// What a run did, for the last line of `run --drain`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Worked {
     pub queued: u64,
@@ -192,13 +192,12 @@ impl WorkLoop {
 
         let reading = match self.read(id).await? {
             Ok(reading) => Arc::new(reading),
-            Err(ReadError::Stopping) => {
+            Err(error) if !error.counts_as_attempt() => {
                 self.record(Event::HandedBack { document: id.clone() }).await?;
-                return Ok(Verdict::HandedBack);
-            }
-            Err(error @ ReadError::CannotStart { .. }) => {
+                if error == ReadError::Stopping {
+                    return Ok(Verdict::HandedBack);
+                }
                 log::reader_unavailable(&error.to_string(), READER_UNAVAILABLE_FOR);
-                self.record(Event::HandedBack { document: id.clone() }).await?;
                 return Ok(Verdict::Again(READER_UNAVAILABLE_FOR));
             }
             Err(error) if error.is_permanent() => return self.hold(id, Stage::Read, &error.to_string()).await,
