@@ -3,7 +3,7 @@
 //! Reading waits for the worker processes; everything after it is a pure function, [`decide`], which is also what
 //! decides again when the cases or the rules change, and what `read --explain` shows.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::civil::Date;
@@ -23,9 +23,6 @@ pub struct Knowledge {
     pub registry: Arc<Registry>,
     pub policy: LinkPolicy,
     pub zone: TimeZone,
-    /// Held by whoever decides: one at a time. Compiled patterns keep scratch memory for every thread that uses them at
-    /// the same time, megabytes in all, and deciding takes milliseconds where reading takes seconds.
-    pub turn: Arc<Mutex<()>>,
 }
 
 /// A document's way through the deciding stages, or that of its pages about one baby, with what each took.
@@ -304,7 +301,6 @@ mod tests {
     fn knowledge(cases: &[&str]) -> Knowledge {
         let csv = format!("{HEADING}\n{}\n", cases.join("\n"));
         Knowledge {
-            turn: Arc::default(),
             rules: Arc::new(TypeRules::builtin()),
             registry: Arc::new(Registry::parse(csv.as_bytes()).unwrap()),
             policy: LinkPolicy::default(),

@@ -56,7 +56,6 @@ fn explained(
         registry: Arc::new(registry),
         policy: config.link.clone(),
         zone: config.time_zone.clone(),
-        turn: Arc::default(),
     };
     let received_at = file
         .metadata()

@@ -58,7 +58,9 @@ fn exit_code(error: &DaemonError) -> u8 {
     match error {
         DaemonError::Knowledge(_) | DaemonError::Reader(_) => EX_CONFIG,
         DaemonError::Archive(error) => archive_exit_code(error),
-        DaemonError::Source(_) | DaemonError::Control(_) | DaemonError::Export(_) => EX_TEMPFAIL,
+        DaemonError::Source(_) | DaemonError::Control(_) | DaemonError::Export(_) | DaemonError::Thread(_) => {
+            EX_TEMPFAIL
+        }
         DaemonError::Signals(_) | DaemonError::Task => EX_SOFTWARE,
     }
 }

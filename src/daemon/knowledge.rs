@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+use super::decider::Decider;
 use super::work::{blocking, decide};
 use crate::archive::event::Event;
 use crate::archive::{Archive, ArchiveError};
@@ -61,6 +62,8 @@ type FileState = Option<(u64, Option<std::time::SystemTime>, u64)>;
 pub struct KnowledgeInForce {
     config: Arc<Config>,
     archive: Archive,
+    /// Compiles the rules too, which it is to look with.
+    decider: Decider,
     current: watch::Sender<Knowledge>,
     /// The case file as it was when last read, good or bad.
     seen: FileState,
@@ -69,15 +72,13 @@ pub struct KnowledgeInForce {
 impl KnowledgeInForce {
     /// Loads rules and cases. Bad rules keep the daemon from starting; bad or absent cases don't, because documents can
     /// be stored and read without them: the last good snapshot is used, or none, and all goes to people until one comes.
-    pub async fn load(config: Arc<Config>, archive: Archive) -> Result<Self, KnowledgeError> {
+    pub async fn load(config: Arc<Config>, archive: Archive, decider: Decider) -> Result<Self, KnowledgeError> {
         let seen = file_state(&config);
         let (knowledge, taken) = {
             let (config, archive) = (config.clone(), archive.clone());
-            tokio::task::spawn_blocking(move || first_knowledge(&config, &archive))
-                .await
-                .map_err(|_| KnowledgeError::Task)??
+            decider.run(move || first_knowledge(&config, &archive)).await.ok_or(KnowledgeError::Task)??
         };
-        let in_force = Self { config, archive, current: watch::Sender::new(knowledge), seen };
+        let in_force = Self { config, archive, decider, current: watch::Sender::new(knowledge), seen };
         if taken {
             in_force.record_cases().await?;
             in_force.decide_again();
@@ -111,7 +112,7 @@ impl KnowledgeInForce {
     /// SIGHUP: rules and cases are read again, whether they look changed or not.
     pub async fn reload(&mut self) -> Result<(), KnowledgeError> {
         let config = self.config.clone();
-        let rules = tokio::task::spawn_blocking(move || load_rules(&config)).await.map_err(|_| KnowledgeError::Task)?;
+        let rules = self.decider.run(move || load_rules(&config)).await.ok_or(KnowledgeError::Task)?;
         match rules {
             Ok(rules) => {
                 log::rules_reloaded(rules.count());
@@ -167,11 +168,12 @@ impl KnowledgeInForce {
 
     /// Decides every open item again in the background.
     fn decide_again(&self) {
-        let (archive, knowledge) = (self.archive.clone(), self.current.borrow().clone());
+        let (archive, decider) = (self.archive.clone(), self.decider.clone());
+        let knowledge = self.current.borrow().clone();
         tokio::spawn(async move {
             let start = Instant::now();
             // An archive that can't record is noticed by the work loop too, which ends the daemon.
-            if let Ok((documents, changed)) = decide_open_items_again(&archive, &knowledge).await
+            if let Ok((documents, changed)) = decide_open_items_again(&archive, &decider, &knowledge).await
                 && documents > 0
             {
                 log::decided_again(documents, changed, start.elapsed());
@@ -205,7 +207,6 @@ fn first_knowledge(config: &Config, archive: &Archive) -> Result<(Knowledge, boo
         registry: Arc::new(registry),
         policy: config.link.clone(),
         zone: config.time_zone.clone(),
-        turn: Arc::default(),
     };
     Ok((knowledge, taken))
 }
@@ -217,7 +218,11 @@ fn file_state(config: &Config) -> FileState {
 }
 
 /// Gives how many documents were decided again, and how many came out otherwise.
-async fn decide_open_items_again(archive: &Archive, knowledge: &Knowledge) -> Result<(usize, usize), ArchiveError> {
+async fn decide_open_items_again(
+    archive: &Archive,
+    decider: &Decider,
+    knowledge: &Knowledge,
+) -> Result<(usize, usize), ArchiveError> {
     let (mut documents, mut changed) = (0, 0);
     let open = {
         let archive = archive.clone();
@@ -229,7 +234,7 @@ async fn decide_open_items_again(archive: &Archive, knowledge: &Knowledge) -> Re
             blocking(move || archive.reading(&id)).await?
         };
         let Some(reading) = reading else { continue };
-        let Some(items) = decide(archive, &id, &Arc::new(reading), knowledge, false).await? else { continue };
+        let Some(items) = decide(archive, decider, &id, &Arc::new(reading), knowledge, false).await? else { continue };
         documents += 1;
         if may_replace(&items_of(archive, &id)?, &items) {
             changed += 1;

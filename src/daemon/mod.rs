@@ -3,6 +3,7 @@
 //! A restart is a normal path: what was accepted and is neither queued nor held is waiting, whatever ended the last
 //! run. Stopping hands back what can't be finished at once; a handed-back document keeps its attempts.
 
+mod decider;
 pub mod knowledge;
 mod work;
 
@@ -21,6 +22,7 @@ use crate::queue::export;
 use crate::reader::pool::{PoolSettings, ReadError, ReaderPool};
 use crate::reader::render::RenderLimits;
 use crate::systemd;
+use decider::Decider;
 use knowledge::{KnowledgeError, KnowledgeInForce};
 use work::WorkLoop;
 pub use work::{Progress, Worked};
@@ -50,6 +52,8 @@ pub enum DaemonError {
     Control(std::io::Error),
     #[error("signal handlers cannot be set: {0}")]
     Signals(std::io::Error),
+    #[error("a thread cannot be started: {0}; the machine or the unit allows too few")]
+    Thread(std::io::Error),
     #[error("source could not be read: {0}")]
     Source(FolderError),
     #[error(transparent)]
@@ -70,7 +74,8 @@ pub async fn run(config: Arc<Config>, mode: Mode, progress: watch::Sender<Progre
             .await
             .map_err(|_| DaemonError::Task)??
     };
-    let mut knowledge = KnowledgeInForce::load(config.clone(), archive.clone()).await?;
+    let decider = Decider::start().map_err(DaemonError::Thread)?;
+    let mut knowledge = KnowledgeInForce::load(config.clone(), archive.clone(), decider.clone()).await?;
     // Missing language data is found here, not at the first fax.
     let pool = Arc::new(ReaderPool::start(pool_settings(&config.reader)?).await?);
 
@@ -99,6 +104,7 @@ pub async fn run(config: Arc<Config>, mode: Mode, progress: watch::Sender<Progre
             archive: archive.clone(),
             pool: pool.clone(),
             knowledge: knowledge.subscribe(),
+            decider,
             attempts: config.reader.attempts,
             progress,
         }

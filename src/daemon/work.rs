@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
+use super::decider::Decider;
 use crate::archive::event::{Event, Stage};
 use crate::archive::{Archive, ArchiveError, Remedy, Status};
 use crate::document::{DocumentId, PageSource, Reading};
@@ -48,6 +49,7 @@ pub struct WorkLoop {
     pub archive: Archive,
     pub pool: Arc<ReaderPool>,
     pub knowledge: watch::Receiver<Knowledge>,
+    pub decider: Decider,
     /// Attempts before a document is held.
     pub attempts: u32,
     pub progress: watch::Sender<Progress>,
@@ -223,7 +225,7 @@ impl WorkLoop {
 
         loop {
             let knowledge = self.knowledge.borrow().clone();
-            let Some(items) = decide(&self.archive, id, &reading, &knowledge, true).await? else {
+            let Some(items) = decide(&self.archive, &self.decider, id, &reading, &knowledge, true).await? else {
                 return self.hold(id, Stage::Understand, "deciding failed unexpectedly; a fault in the program").await;
             };
             let count = items.len();
@@ -291,10 +293,11 @@ fn pages_by(reading: &Reading, source: PageSource) -> usize {
     reading.pages.iter().filter(|page| page.source == source).count()
 }
 
-/// Decides on a reading away from the threads that wait, and gives the document's items, at least one; `None` when
+/// Decides on a reading in its turn, and gives the document's items, at least one; `None` when
 /// deciding panicked.
 pub(super) async fn decide(
     archive: &Archive,
+    decider: &Decider,
     id: &DocumentId,
     reading: &Arc<Reading>,
     knowledge: &Knowledge,
@@ -305,9 +308,7 @@ pub(super) async fn decide(
     let arrivals = state.receipts.len() as u32;
     let known = known_items(archive, &state.items)?;
     let (id, reading, knowledge) = (id.clone(), reading.clone(), knowledge.clone());
-    let decided = tokio::task::spawn_blocking(move || {
-        let turn = knowledge.turn.clone();
-        let _turn = turn.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let decided = decider.run(move || {
         let decisions = pipeline::decide(&reading, &receipt, &knowledge);
         for decision in decisions.iter().filter(|_| logged) {
             let understanding = &decision.understanding;
@@ -322,7 +323,7 @@ pub(super) async fn decide(
         }
         pipeline::items(&id, &reading, &receipt, decisions, arrivals, &known)
     });
-    Ok(decided.await.ok())
+    Ok(decided.await)
 }
 
 fn known_items(archive: &Archive, ids: &[ItemId]) -> Result<Vec<KnownItem>, ArchiveError> {
