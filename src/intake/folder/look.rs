@@ -4,11 +4,10 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
-use super::take::{Ready, Taken, take};
+use super::take::{Ready, Taken, read, store_and_release};
 use super::{FolderError, FolderSettings};
 use crate::archive::event::{Event, refusal_id};
 use crate::archive::{Archive, ArchiveError};
@@ -22,8 +21,8 @@ use crate::intake::settle::Settling;
 use crate::intake::source_file::{Entry, Kind, list, source_key};
 use crate::intake::status::SourceStatuses;
 
-/// Files stored together, so that the archive's group commit shares its syncs among them.
-const BATCH_FILES: usize = 64;
+/// Files stored together, so that they share the archive's syncs.
+const BATCH_FILES: usize = 256;
 
 /// Bytes stored together: what a batch may hold in memory, unless one file alone is larger.
 const BATCH_BYTES: u64 = 16 * 1024 * 1024;
@@ -196,28 +195,33 @@ impl Folder {
         let mut present: Vec<&Entry> = entries.iter().filter(|entry| entry.kind != Kind::Folder).collect();
         let mut outcome = Ok(());
         while outcome.is_ok() && !ready.is_empty() {
-            let mut batch = JoinSet::new();
+            let mut reading = Vec::new();
             let mut bytes = 0;
             while let Some(file) = ready.pop_if(|file| {
-                batch.is_empty() || (batch.len() < BATCH_FILES && bytes + file.entry.fingerprint.size <= BATCH_BYTES)
+                reading.is_empty()
+                    || (reading.len() < BATCH_FILES && bytes + file.entry.fingerprint.size <= BATCH_BYTES)
             }) {
                 bytes += file.entry.fingerprint.size;
-                let (settings, archive) = (Arc::clone(&self.settings), self.archive.clone());
+                let settings = Arc::clone(&self.settings);
                 let stored = self.unreleased.get(&file.key).map(|file| file.document.clone());
-                batch.spawn_blocking(move || {
-                    let begun = Instant::now();
-                    let taken = take(&settings, &archive, &file, stored);
-                    (file, taken, begun.elapsed())
-                });
+                reading.push(tokio::task::spawn_blocking(move || read(&settings, file, stored)));
             }
+            let mut batch = Vec::with_capacity(reading.len());
+            for read in reading {
+                match read.await {
+                    Ok(read) => batch.push(read),
+                    Err(_panicked) => error!(
+                        source = %self.settings.name,
+                        "a fault in nicufaxd itself; the file stays and is tried again"
+                    ),
+                }
+            }
+            let (settings, archive) = (Arc::clone(&self.settings), self.archive.clone());
+            let taken = on_blocking_thread(move || store_and_release(&settings, &archive, batch)).await;
             let mut sidecars = Vec::new();
-            while let Some(joined) = batch.join_next().await {
-                let Ok((file, taken, took)) = joined else {
-                    error!(source = %self.settings.name, "a fault in nicufaxd itself; the file stays and is tried again");
-                    continue;
-                };
+            for (file, taken) in taken {
                 match taken {
-                    Taken::Stored { document, first, release } => {
+                    Taken::Stored { document, first, release, took } => {
                         self.after_storing(&file, &document, first, took);
                         match release {
                             Ok(Released::Yes) => {

@@ -1,12 +1,13 @@
-//! One file: read, stored, released, in this order and no other.
+//! A batch of files: each read, all stored together, each released, in this order and no other.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use tracing::warn;
 
 use super::FolderSettings;
 use crate::archive::event::Event;
-use crate::archive::{Archive, ArchiveError, Arrival, Content};
+use crate::archive::{Accepted, Archive, ArchiveError, Arrival, Content};
 use crate::clock;
 use crate::document::{DocumentId, Receipt};
 use crate::intake::judge::SidecarFile;
@@ -22,12 +23,28 @@ pub(super) struct Ready {
     pub key: String,
 }
 
+/// A file that was ready and has been read.
+pub(super) struct Read {
+    pub file: Ready,
+    content: ReadContent,
+    begun: Instant,
+}
+
+enum ReadContent {
+    /// An earlier look stored it already; only its release is left to do.
+    Stored(DocumentId),
+    Arrival(Arrival),
+    Not(Taken),
+}
+
 /// What became of a file that was ready.
 pub(super) enum Taken {
     Stored {
         document: DocumentId,
         first: bool,
         release: std::io::Result<Released>,
+        /// Since its reading began.
+        took: Duration,
     },
     /// Not as it was when looked at; it is looked at again.
     Changed,
@@ -35,44 +52,77 @@ pub(super) enum Taken {
     Failed(ArchiveError),
 }
 
-/// Reads one file, stores it, releases it. Blocks. `stored` is its document when an earlier look stored it already.
-pub(super) fn take(settings: &FolderSettings, archive: &Archive, file: &Ready, stored: Option<DocumentId>) -> Taken {
-    let Ready { entry, key, .. } = file;
-    let (document, first) = match stored {
-        Some(document) => (document, false),
-        None => match store(settings, archive, file) {
-            Ok(stored) => stored,
-            Err(taken) => return taken,
+/// Reads one file with its sidecar. Blocks. `stored` is its document when an earlier look stored it already.
+pub(super) fn read(settings: &FolderSettings, file: Ready, stored: Option<DocumentId>) -> Read {
+    let begun = Instant::now();
+    let content = match stored {
+        Some(document) => ReadContent::Stored(document),
+        None => match arrival(settings, &file) {
+            Ok(arrival) => ReadContent::Arrival(arrival),
+            Err(ReadError::Gone | ReadError::Changed) => ReadContent::Not(Taken::Changed),
+            Err(ReadError::Refused(refusal)) => ReadContent::Not(Taken::Refused(refusal)),
         },
     };
-    let release = release(&settings.path, &entry.name, &entry.fingerprint, &settings.after, document.short());
-    if matches!(release, Ok(Released::Yes)) {
-        let event = Event::SourceReleased { document: document.clone(), source_key: key.clone() };
-        if let Err(error) = archive.record(event) {
-            // The document is stored and its file released; only the note of it is missing.
-            warn!(%document, source = %settings.name, %error, "the release could not be recorded");
-        }
-    }
-    Taken::Stored { document, first, release }
+    Read { file, content, begun }
 }
 
-pub(super) fn store(settings: &FolderSettings, archive: &Archive, file: &Ready) -> Result<(DocumentId, bool), Taken> {
-    let Ready { entry, sidecar, key } = file;
-    let taken = |error| match error {
-        ReadError::Gone | ReadError::Changed => Taken::Changed,
-        ReadError::Refused(refusal) => Taken::Refused(refusal),
-    };
-    let mut opened = SourceFile::open(&settings.path.join(&entry.name)).map_err(taken)?;
-    if opened.fingerprint != entry.fingerprint {
-        return Err(Taken::Changed);
+/// Stores what was read, in one go, and releases what is stored. Blocks. The outcomes stand in the order given.
+pub(super) fn store_and_release(settings: &FolderSettings, archive: &Archive, batch: Vec<Read>) -> Vec<(Ready, Taken)> {
+    let mut arrivals = Vec::new();
+    let mut files = Vec::with_capacity(batch.len());
+    for Read { file, content, begun } in batch {
+        let known = match content {
+            ReadContent::Stored(document) => Some(Ok(Accepted { document, first: false })),
+            ReadContent::Not(taken) => Some(Err(taken)),
+            ReadContent::Arrival(arrival) => {
+                arrivals.push(arrival);
+                None
+            }
+        };
+        files.push((file, known, begun));
     }
-    let bytes = opened.read_whole(settings.max_bytes).map_err(taken)?;
+    let mut accepted = archive.accept_all(arrivals).into_iter();
+
+    let mut released = Vec::new();
+    let mut outcomes = Vec::with_capacity(files.len());
+    for (file, known, begun) in files {
+        let stored = known.unwrap_or_else(|| match accepted.next() {
+            Some(outcome) => outcome.map_err(Taken::Failed),
+            None => Err(Taken::Failed(ArchiveError::Stopped)),
+        });
+        let taken = stored.map_or_else(
+            |taken| taken,
+            |Accepted { document, first }| {
+                let Ready { entry, key, .. } = &file;
+                let release =
+                    release(&settings.path, &entry.name, &entry.fingerprint, &settings.after, document.short());
+                if matches!(release, Ok(Released::Yes)) {
+                    released.push(Event::SourceReleased { document: document.clone(), source_key: key.clone() });
+                }
+                Taken::Stored { document, first, release, took: begun.elapsed() }
+            },
+        );
+        outcomes.push((file, taken));
+    }
+    if !released.is_empty()
+        && let Err(error) = archive.record_all(released)
+    {
+        // The documents are stored and their files released; only the note of it is missing.
+        warn!(source = %settings.name, %error, "releases could not be recorded");
+    }
+    outcomes
+}
+
+pub(super) fn arrival(settings: &FolderSettings, file: &Ready) -> Result<Arrival, ReadError> {
+    let Ready { entry, sidecar, key } = file;
+    let mut opened = SourceFile::open(&settings.path.join(&entry.name))?;
+    if opened.fingerprint != entry.fingerprint {
+        return Err(ReadError::Changed);
+    }
+    let bytes = opened.read_whole(settings.max_bytes)?;
     let sidecar = sidecar.as_ref().map(|sidecar| read_sidecar(&settings.path, sidecar)).unwrap_or_default();
     let receipt = receipt(settings, entry, sidecar);
-    let accepted = archive
-        .accept(Arrival { content: Content::Bytes(bytes), receipt, source_key: key.clone() })
-        .map_err(Taken::Failed)?;
-    Ok((accepted.document, accepted.first))
+    Ok(Arrival { content: Content::Bytes(bytes), receipt, source_key: key.clone() })
 }
 
 fn read_sidecar(folder: &Path, file: &SidecarFile) -> Sidecar {

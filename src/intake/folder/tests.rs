@@ -4,7 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::symlink;
 
-use super::take::{Ready, Taken, store, take};
+use super::take::{Ready, Taken, arrival, read, store_and_release};
 use super::*;
 use crate::intake::source_file::{list, source_key};
 use crate::intake::testing::{archive, receipts};
@@ -157,7 +157,8 @@ async fn a_crash_between_storing_and_releasing_gives_one_document_with_one_arriv
     // Stored, and then the process died.
     let entry = list(&inbox.settings().path).unwrap().remove(0);
     let key = source_key("secure-fax", "0042.tif", &entry.fingerprint);
-    assert!(store(&inbox.settings(), &inbox.archive, &Ready { entry, sidecar: None, key }).is_ok());
+    let arrival = arrival(&inbox.settings(), &Ready { entry, sidecar: None, key }).unwrap();
+    inbox.archive.accept(arrival).unwrap();
     assert_eq!(inbox.names("fax"), ["0042.tif"]);
 
     assert_eq!(inbox.drain().await, []);
@@ -171,7 +172,8 @@ async fn a_crash_in_the_middle_of_a_release_gives_one_document_with_one_arrival(
     inbox.put("0042.tif", b"II*\0");
     let entry = list(&inbox.settings().path).unwrap().remove(0);
     let key = source_key("secure-fax", "0042.tif", &entry.fingerprint);
-    assert!(store(&inbox.settings(), &inbox.archive, &Ready { entry, sidecar: None, key }).is_ok());
+    let arrival = arrival(&inbox.settings(), &Ready { entry, sidecar: None, key }).unwrap();
+    inbox.archive.accept(arrival).unwrap();
     fs::rename(inbox.path("0042.tif"), inbox.path(".nicufaxd-releasing-0042.tif")).unwrap();
 
     assert_eq!(inbox.drain().await, []);
@@ -242,7 +244,9 @@ async fn a_file_put_in_the_place_of_another_after_the_look_is_not_taken_for_it()
     inbox.put("other.tif", b"II*\0 second");
     fs::rename(inbox.path("other.tif"), inbox.path("0042.tif")).unwrap();
     let ready = Ready { entry, sidecar: None, key: "key".into() };
-    assert!(matches!(take(&inbox.settings(), &inbox.archive, &ready, None), Taken::Changed));
+    let batch = vec![read(&inbox.settings(), ready, None)];
+    let taken = store_and_release(&inbox.settings(), &inbox.archive, batch);
+    assert!(matches!(taken[..], [(_, Taken::Changed)]));
     assert_eq!(receipts(&inbox.archive).len(), 0);
 }
 
