@@ -308,7 +308,7 @@ pub(super) async fn decide(
     let arrivals = state.receipts.len() as u32;
     let known = known_items(archive, &state.items)?;
     let (id, reading, knowledge) = (id.clone(), reading.clone(), knowledge.clone());
-    let decided = decider.run(move || {
+    let items = decider.run(move || {
         let decisions = pipeline::decide(&reading, &receipt, &knowledge);
         for decision in decisions.iter().filter(|_| logged) {
             let understanding = &decision.understanding;
@@ -323,7 +323,7 @@ pub(super) async fn decide(
         }
         pipeline::items(&id, &reading, &receipt, decisions, arrivals, &known)
     });
-    Ok(decided.await)
+    Ok(items.await)
 }
 
 fn known_items(archive: &Archive, ids: &[ItemId]) -> Result<Vec<KnownItem>, ArchiveError> {
