@@ -15,6 +15,7 @@ use super::decider::Decider;
 use crate::archive::event::{Event, Stage};
 use crate::archive::{Archive, ArchiveError, Remedy, Status};
 use crate::document::{DocumentId, PageSource, Reading};
+use crate::fault::{self, Step};
 use crate::log;
 use crate::pipeline::{self, Knowledge, KnownItem};
 use crate::queue::item::{ItemId, QueueItem};
@@ -192,6 +193,8 @@ impl WorkLoop {
         }
         self.record(Event::AttemptStarted { document: id.clone(), stage: Stage::Read, attempt }).await?;
 
+        fault::at(Step::AttemptCounted);
+
         let reading = match self.read(id).await? {
             Ok(reading) => Arc::new(reading),
             Err(error) if !error.counts_as_attempt() => {
@@ -228,12 +231,14 @@ impl WorkLoop {
             let Some(items) = decide(&self.archive, &self.decider, id, &reading, &knowledge, true).await? else {
                 return self.hold(id, Stage::Understand, "deciding failed unexpectedly; a fault in the program").await;
             };
+            fault::at(Step::Decided);
             let count = items.len();
             let (lane, due_rule) = items
                 .first()
                 .map(|item| (item.lane.clone(), item.due_rule.clone().unwrap_or_default()))
                 .unwrap_or_default();
             self.record(Event::Queued { document: id.clone(), items }).await?;
+            fault::at(Step::ItemsQueued);
             // Cases that came in the meantime were applied to the items of that moment; these were not yet there.
             if Arc::ptr_eq(&knowledge.registry, &self.knowledge.borrow().registry) {
                 log::document_queued(id, count, &lane, &due_rule, start.elapsed());
@@ -272,6 +277,7 @@ impl WorkLoop {
             Ok(reading) => reading,
             Err(error) => return Ok(Err(error)),
         };
+        fault::at(Step::PagesRead);
         let (archive, id, kept) = (self.archive.clone(), id.clone(), reading.clone());
         blocking(move || archive.put_reading(&id, &kept)).await?;
         Ok(Ok(reading))

@@ -30,6 +30,7 @@ use self::scratch::{Scratch, Span};
 use super::item::{ItemId, QueueItem};
 use crate::archive::{Archive, ArchiveError};
 use crate::clock;
+use crate::fault::{self, Step};
 
 /// A change is exported once it has been quiet for this long …
 const QUIET: Duration = Duration::from_millis(300);
@@ -255,12 +256,15 @@ impl<'a> Sheets<'a> {
             });
             replacements.push(replacement.map_err(|error| ExportError::File { file, error })?);
         }
+        fault::at(Step::ExportWritten);
         // Nothing is replaced before everything is written: the three files show the same queue.
         for replacement in replacements {
             let file = replacement.file();
             replacement.replace().map_err(|error| ExportError::File { file, error })?;
+            fault::at(Step::ExportNamed);
         }
         atomic::sync_folder(folder).map_err(|error| ExportError::Folder { folder: folder.to_owned(), error })?;
+        fault::at(Step::ExportSynced);
         Ok(self.items.len())
     }
 }
