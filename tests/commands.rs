@@ -10,7 +10,7 @@ use std::fs;
 use generator::registry::{cases, csv};
 use generator::{Encoding, FillOrder, Fonts, SEED, Scan, Sheet, Storage, fax, fax_of_lines, sheet::Face};
 use nicufaxd::document::DocumentId;
-use run::{DATAERR, Setup, UNAVAILABLE, wait_until};
+use run::{DATAERR, Setup, UNAVAILABLE, USAGE, wait_until};
 use serde_json::Value;
 
 fn fax_saying(lines: &[&str]) -> Vec<u8> {
@@ -55,6 +55,27 @@ fn status_says_what_the_daemon_is_doing_and_69_when_none_runs() {
     assert!(table.contains("documents.unresolved_items") && table.contains("sources.secure-fax.last_read"), "{table}");
     assert!(daemon.stop().0.success());
     assert_eq!(setup.run(&["status"]).code, Some(UNAVAILABLE));
+}
+
+#[test]
+fn a_misused_command_ends_with_64_and_help_and_version_with_0() {
+    let setup = Setup::new();
+    for arguments in [
+        &["no-such-command"][..],
+        &["run", "--no-such-option"],
+        &["queue", "resolve"],
+        &["submit", "a.tif", "--received-at", "yesterday"],
+        &[],
+    ] {
+        let ended = setup.run(arguments);
+        assert_eq!((ended.code, ended.printed.as_str()), (Some(USAGE), ""), "{arguments:?}: {}", ended.said);
+        assert!(ended.said.contains("--help"), "{arguments:?}: {}", ended.said);
+    }
+    for (arguments, wanted) in
+        [(&["--help"][..], "Usage:"), (&["submit", "--help"], "--sender"), (&["--version"], "0.")]
+    {
+        assert!(setup.succeed(arguments).contains(wanted), "{arguments:?}");
+    }
 }
 
 #[test]

@@ -79,6 +79,33 @@ fn a_state_directory_that_cannot_be_written_is_said_so() {
 }
 
 #[test]
+fn a_place_where_nothing_can_be_made_is_found_by_check_whoever_asks() {
+    // In /proc nobody can make anything, and permissions tell root otherwise.
+    for (key, from, to) in [
+        ("state_dir", "state_dir = \"state\"", "state_dir = \"/proc/nicufaxd-state\""),
+        ("export.dir", "dir = \"worklist\"", "dir = \"/proc/sys/nicufaxd/worklist\""),
+    ] {
+        let setup = Setup::new();
+        let text = fs::read_to_string(setup.config()).unwrap();
+        assert!(text.contains(from));
+        fs::write(setup.config(), text.replace(from, to)).unwrap();
+        let ended = setup.run(&["check"]);
+        assert_eq!(ended.code, Some(CONFIG), "{key}: {}", ended.said);
+        for words in [key, "nicufaxd.toml", "cannot be written", "on a disk that can be written"] {
+            assert!(ended.said.contains(words), "{} lacks {words}", ended.said);
+        }
+    }
+}
+
+#[test]
+fn check_leaves_nothing_behind() {
+    let setup = Setup::new();
+    let before = setup.files("");
+    setup.succeed(&["check"]);
+    assert_eq!((setup.files(""), setup.files("inbox")), (before, Vec::<String>::new()));
+}
+
+#[test]
 fn a_state_directory_that_others_may_read_is_refused_with_the_remedy() {
     use std::os::unix::fs::PermissionsExt;
     let setup = Setup::new();

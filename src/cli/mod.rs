@@ -23,6 +23,8 @@ use crate::config::{self, Config};
 use crate::control::{self, Failure, Request};
 use crate::intake::submit::SubmitOptions;
 
+/// sysexits.h: the command was used wrongly.
+pub const EX_USAGE: u8 = 64;
 /// sysexits.h: the input data was wrong.
 pub const EX_DATAERR: u8 = 65;
 /// sysexits.h: a service is unavailable (the daemon is not running).
@@ -167,7 +169,10 @@ enum HeldCommand {
 pub fn main() -> ExitCode {
     // Exports may be read by the group (the nurses' share), by nobody else; the state directory is 0700.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o027));
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(told) => return misused(&told),
+    };
     let config = &arguments.config;
     let outcome = match arguments.command {
         Command::Worker => return crate::reader::worker::main(),
@@ -208,6 +213,13 @@ pub fn main() -> ExitCode {
             ExitCode::from(failure.exit)
         }
     }
+}
+
+/// Prints what the command line came to instead of a command: help and version are answers, the rest is misuse.
+fn misused(told: &clap::Error) -> ExitCode {
+    // When nobody reads it, the exit code says enough.
+    _ = told.print();
+    if told.use_stderr() { ExitCode::from(EX_USAGE) } else { ExitCode::SUCCESS }
 }
 
 /// What an archive's fault means to a script.
