@@ -153,9 +153,9 @@ pub fn answer(archive: &Archive, request: &Request) -> Result<Value, Failure> {
                 }
             }
             items.sort_by(|a, b| (a.due_at, &a.id).cmp(&(b.due_at, &b.id)));
-            Ok(json!(items))
+            items.iter().map(as_exported).collect()
         }
-        Request::QueueShow { id } => Ok(json!(archive.item(&item_id(id)?)?.ok_or_else(|| no_such(id))?)),
+        Request::QueueShow { id } => as_exported(&archive.item(&item_id(id)?)?.ok_or_else(|| no_such(id))?),
         Request::QueueResolve { id, by, case, note } => {
             let item = item_id(id)?;
             let current = archive.item(&item)?.ok_or_else(|| no_such(id))?;
@@ -202,6 +202,13 @@ pub fn answer(archive: &Archive, request: &Request) -> Result<Value, Failure> {
             }
         }
     }
+}
+
+/// An item as `queue.jsonl` has it: the numbers as they are written there. Making a [`Value`] of it directly would widen
+/// them, 0.98 to 0.9800000190734863.
+pub fn as_exported(item: &QueueItem) -> Result<Value, Failure> {
+    let line = serde_json::to_string(item).map_err(|error| Failure::software(&error))?;
+    serde_json::from_str(&line).map_err(|error| Failure::software(&error))
 }
 
 fn held_value(held: &DocumentState) -> Value {

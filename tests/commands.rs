@@ -111,6 +111,8 @@ fn the_queue_and_the_held_list_answer_alike_with_and_without_a_daemon() {
     assert_eq!(shown["source_file"], "review.tif");
     let ids = |items: &[Value]| items.iter().map(|item| text(&item["id"])).collect::<Vec<_>>();
     assert_eq!(ids(&setup.exported()), ids(listed.as_array().unwrap()), "queue.jsonl and `queue list` differ");
+    assert_eq!(setup.exported(), *listed.as_array().unwrap(), "to the last digit");
+    assert_eq!(shown, listed.as_array().unwrap().iter().find(|item| item["id"] == shown["id"]).unwrap().clone());
     let in_lanes: usize = by_lane.iter().map(|items| items.as_array().unwrap().len()).sum();
     assert_eq!((in_lanes, by_lane[2].as_array().unwrap().len()), (2, 0));
     assert_eq!(held.as_array().unwrap().len(), 1);
