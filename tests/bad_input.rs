@@ -132,7 +132,14 @@ fn links_pipes_empty_and_overlong_files_are_refused_once_and_left_where_they_lie
         assert_eq!(held["kind"], "refused");
         let reason = text(&held["reason"]);
         assert!(reason.contains(problem) && reason.contains(remedy), "{file}: {reason}");
-        assert_eq!(log.matches(text(&held["id"])).count(), 1, "{file}:\n{log}");
+        let lines: Vec<Value> = log
+            .lines()
+            .filter(|line| line.contains(text(&held["id"])))
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        let [line] = lines.as_slice() else { panic!("{file}:\n{log}") };
+        assert_eq!((&line["stage"], &line["reason"]), (&json!("intake"), &held["reason"]));
+        assert!(line["ms"].is_u64(), "{line}");
         assert!(!log.contains(file), "a file's name is in the log:\n{log}");
     }
     assert_eq!(setup.files("inbox"), ["empty.tif", "link.tif", "long.tif", "pipe.tif"]);
