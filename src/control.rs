@@ -25,10 +25,12 @@ use crate::archive::{Archive, ArchiveError, Arrival, Content, DocumentState, Ope
 use crate::cli::{EX_DATAERR, EX_SOFTWARE, EX_TEMPFAIL, EX_UNAVAILABLE, archive_exit_code};
 use crate::clock;
 use crate::config::Config;
+use crate::daemon::Progress;
+use crate::daemon::knowledge::CasesInForce;
 use crate::document::{DocumentId, Receipt};
 use crate::intake::status::SourceStatuses;
 use crate::intake::submit::Submission;
-use crate::log;
+use crate::log::{self, LastError};
 use crate::queue::item::{ItemId, ItemState, QueueItem};
 use crate::reader::pool::ReaderPool;
 
@@ -44,6 +46,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 #[serde(tag = "request", rename_all = "snake_case")]
 pub enum Request {
     Status,
+    /// Which case snapshot is in force.
+    Cases,
     /// `bytes` of document follow the request line.
     Submit {
         receipt: Receipt,
@@ -143,7 +147,9 @@ pub fn ask_daemon(config: &Config, request: &Request, bytes: &[u8]) -> Result<Op
 /// The answer to a request that needs nothing but the archive.
 pub fn answer(archive: &Archive, request: &Request) -> Result<Value, Failure> {
     match request {
-        Request::Status | Request::Submit { .. } => Err(Failure::new(EX_UNAVAILABLE, "the daemon is not running")),
+        Request::Status | Request::Cases | Request::Submit { .. } => {
+            Err(Failure::new(EX_UNAVAILABLE, "the daemon is not running"))
+        }
         Request::QueueList { lane } => {
             let mut items = Vec::new();
             for item in archive.items() {
@@ -241,6 +247,9 @@ pub struct Serving {
     pub archive: Archive,
     pub pool: Arc<ReaderPool>,
     pub sources: SourceStatuses,
+    pub cases: watch::Receiver<CasesInForce>,
+    pub progress: watch::Receiver<Progress>,
+    pub last_error: LastError,
     /// Weak, so that a draining daemon can end though it still answers.
     pub accepted: mpsc::WeakSender<DocumentId>,
     pub stopping: watch::Receiver<bool>,
@@ -298,6 +307,7 @@ async fn converse(stream: UnixStream, serving: &Arc<Serving>, started: Timestamp
             let told = tokio::task::spawn_blocking(move || status(&serving, started)).await;
             told.unwrap_or_else(|error| Err(Failure::software(&error)))
         }
+        Ok(Request::Cases) => Ok(json!(*serving.cases.borrow())),
         Ok(Request::Submit { receipt, source_key, bytes }) => {
             let mut document = Vec::new();
             (&mut receiving).take(bytes.min(MAX_DOCUMENT)).read_to_end(&mut document).await?;
@@ -356,15 +366,37 @@ fn status(serving: &Serving, started: Timestamp) -> Result<Value, Failure> {
             oldest = Some(item);
         }
     }
+    let (sources, counts) = (serving.sources.snapshot(), serving.archive.counts());
+    let in_hand = serving.progress.borrow().in_hand as u64;
+    let stages = json!({
+        "intake": sources.values().map(|source| source.waiting).sum::<usize>(),
+        "waiting_to_be_read": counts.waiting.saturating_sub(in_hand),
+        "being_read": in_hand,
+        "queued": counts.unresolved_items.saturating_sub(counts.held),
+        "held": counts.held,
+        "refused": counts.refused,
+    });
     Ok(json!({
         "running": true,
         "version": env!("CARGO_PKG_VERSION"),
         "started_at": started,
         "stopping": *serving.stopping.borrow(),
-        "sources": serving.sources.snapshot(),
-        "documents": serving.archive.counts(),
+        "sources": sources,
+        "cases": *serving.cases.borrow(),
+        "documents": counts,
+        "stages": stages,
+        "oldest_waiting": oldest_waiting(&serving.archive)?,
         "lanes": lanes,
         "oldest_item": oldest.map(|item| json!({ "id": item.id, "received_at": item.received_at, "due_at": item.due_at })),
         "workers": serving.pool.status(),
+        "last_error": serving.last_error.line(),
     }))
+}
+
+/// The document that has waited longest to be read.
+fn oldest_waiting(archive: &Archive) -> Result<Option<Value>, ArchiveError> {
+    let Some(first) = archive.waiting()?.into_iter().next() else { return Ok(None) };
+    let Some(state) = archive.document(&first)? else { return Ok(None) };
+    let received_at = state.receipts.first().map(|receipt| receipt.received_at);
+    Ok(Some(json!({ "document": first.short(), "received_at": received_at, "attempts": state.attempts })))
 }

@@ -197,6 +197,36 @@ fn a_bad_case_snapshot_is_not_imported_and_its_line_and_column_are_named() {
     assert_eq!(setup.json(&["cases", "list", "--json"]).as_array().unwrap().len(), 41);
 }
 
+/// The commands show the 41 cases in force, and say why the file on disk (a short row in line 43) is refused. Gives the
+/// time at which they were loaded, when a daemon is `running`.
+fn registry_in_force_is_told(setup: &Setup, running: bool) -> Option<jiff::Timestamp> {
+    let case = &cases(SEED)[6];
+    for (arguments, wanted) in
+        [(&["cases", "list"][..], case.case_id.as_str()), (&["cases", "show", &case.case_id], case.mrn.as_str())]
+    {
+        let ended = setup.run(arguments);
+        assert_eq!(ended.code, Some(0), "{arguments:?}: {}", ended.said);
+        assert!(ended.printed.contains(wanted), "{arguments:?}: {}", ended.printed);
+        for words in ["line 43", "2 cells", "refused whole", "the 41 cases", "stay in force"] {
+            assert!(ended.said.contains(words), "{arguments:?}: {} lacks {words:?}", ended.said);
+        }
+    }
+    let id = setup.exported_of("while-bad.tif")[0]["id"].as_str().unwrap().to_owned();
+    let resolve = setup.run(&["queue", "resolve", &id, "--by", "N. Bellamy", "--case", "UNKNOWN"]);
+    assert_eq!(resolve.code, Some(DATAERR), "{}", resolve.said);
+    if !running {
+        return None;
+    }
+    let status = setup.json(&["status", "--json"]);
+    let told = &status["cases"];
+    assert_eq!((&told["all"], told["open"].as_u64().is_some_and(|open| open > 0)), (&json!(41), true), "{status:#}");
+    let reason = text(&told["refused"]["reason"]);
+    assert!(reason.contains("line 43") && told["refused"]["since"].is_string(), "{status:#}");
+    assert_eq!(status["last_error"]["stage"], "cases", "{status:#}");
+    assert!(setup.succeed(&["status"]).contains("cases.open"));
+    Some(text(&told["loaded_at"]).parse().unwrap())
+}
+
 #[test]
 fn a_bad_case_snapshot_in_place_leaves_the_last_good_one_in_force_across_a_restart() {
     let setup = Setup::new();
@@ -232,10 +262,13 @@ fn a_bad_case_snapshot_in_place_leaves_the_last_good_one_in_force_across_a_resta
             matched("while-bad.tif");
         }
     }
+    let loaded_at = registry_in_force_is_told(&setup, true);
     let (status, ..) = daemon.stop();
     assert!(status.success());
+    registry_in_force_is_told(&setup, false);
 
     let daemon = setup.start();
+    assert_eq!(registry_in_force_is_told(&setup, true), loaded_at, "a restart loads nothing new");
     daemon.wait_for_line("the refusal at the start", |line| line["stage"] == "cases" && line["kept"] == 41);
     setup.arrive("after-restart.tif", &fax("Weight 1835 g"));
     matched("after-restart.tif");

@@ -51,10 +51,38 @@ fn status_says_what_the_daemon_is_doing_and_69_when_none_runs() {
     assert_eq!(status["sources"]["secure-fax"]["accepted"], 1);
     assert!(status["sources"]["secure-fax"]["last_read"].is_string(), "{status:#}");
     assert!(!status["workers"]["alive"].as_array().unwrap().is_empty(), "{status:#}");
+    assert_eq!((&status["cases"]["open"], &status["cases"]["refused"]), (&Value::from(0), &Value::Null), "{status:#}");
+    assert_eq!((&status["stages"]["queued"], &status["stages"]["being_read"]), (&Value::from(1), &Value::from(0)));
+    assert!(status["oldest_item"]["received_at"].is_string() && status["oldest_waiting"].is_null(), "{status:#}");
+    assert!(status["last_error"].is_null(), "{status:#}");
     let table = setup.succeed(&["status"]);
     assert!(table.contains("documents.unresolved_items") && table.contains("sources.secure-fax.last_read"), "{table}");
     assert!(daemon.stop().0.success());
     assert_eq!(setup.run(&["status"]).code, Some(UNAVAILABLE));
+}
+
+#[test]
+fn status_tells_how_many_documents_stand_at_each_stage_and_which_waits_longest() {
+    let setup = Setup::with("", "[reader]\nworkers = 1\nattempts = 1\n");
+    setup.arrive("note.tif", b"Dear nurse");
+    setup.drain();
+    for number in 0..3 {
+        setup.arrive(&format!("{number}.tif"), format!("%fault hang {number}").as_bytes());
+    }
+    let daemon = setup.start();
+    let status = wait_until("all at their stages", || {
+        let status = setup.json(&["status", "--json"]);
+        (status["stages"]["being_read"] == 2 && status["stages"]["waiting_to_be_read"] == 1).then_some(status)
+    });
+    assert_eq!(
+        (&status["stages"]["held"], &status["stages"]["queued"]),
+        (&Value::from(1), &Value::from(0)),
+        "{status:#}"
+    );
+    let oldest = text(&status["oldest_waiting"]["document"]);
+    assert!((0..3).any(|number| DocumentId::of(format!("%fault hang {number}").as_bytes()).short() == oldest));
+    assert!(setup.succeed(&["status"]).contains("stages.waiting_to_be_read"));
+    assert!(daemon.stop().0.success());
 }
 
 #[test]

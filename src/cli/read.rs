@@ -9,7 +9,7 @@ use super::{EX_CONFIG, EX_DATAERR, print_json, print_text};
 use crate::clock;
 use crate::config::Config;
 use crate::control::{self, Failure};
-use crate::daemon::knowledge::{load_cases, load_rules};
+use crate::daemon::knowledge::load_rules;
 use crate::daemon::pool_settings;
 use crate::document::{DocumentId, Reading, Receipt};
 use crate::pipeline::{self, Knowledge};
@@ -50,7 +50,7 @@ fn explained(
     with_words: bool,
 ) -> Result<serde_json::Value, Failure> {
     let wrong = |error: crate::daemon::knowledge::KnowledgeError| Failure::new(EX_CONFIG, error.to_string());
-    let (registry, _) = load_cases(config).map_err(wrong)?;
+    let registry = super::cases::in_force(config).map_err(|failure| Failure { exit: EX_CONFIG, ..failure })?;
     let knowledge = Knowledge {
         rules: Arc::new(load_rules(config).map_err(wrong)?),
         registry: Arc::new(registry),
