@@ -145,6 +145,14 @@ pub fn document_submitted(id: &DocumentId, first: bool, took: Duration) {
     info!(stage = "intake", document = %id, source = "submit", first, ms = milliseconds(took), "document stored");
 }
 
+pub fn submit_refused(id: &str, reason: &str, took: Duration) {
+    warn!(stage = "intake", source = "submit", id, reason, ms = milliseconds(took), "refused; it stays where it lies");
+}
+
+pub fn refusal_dismissed(id: &str) {
+    info!(stage = "intake", source = "submit", id, "a person has seen to what was refused");
+}
+
 pub fn document_read(id: &DocumentId, pages: usize, blank: usize, unreadable: usize, took: Duration) {
     info!(stage = "read", document = %id, pages, blank, unreadable, ms = milliseconds(took), "read");
 }

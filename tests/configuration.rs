@@ -40,6 +40,14 @@ fn every_problem_of_a_configuration_is_told_at_once_with_key_and_remedy() {
 }
 
 #[test]
+fn no_folder_bears_the_name_of_what_submit_takes() {
+    let setup = Setup::new();
+    let text = fs::read_to_string(setup.config()).unwrap();
+    fs::write(setup.config(), text.replace("\"secure-fax\"", "\"submit\"")).unwrap();
+    both_refuse(&setup, &["intake.folder[0].name", "another name"]);
+}
+
+#[test]
 fn a_configuration_that_is_not_there_is_named_with_what_to_do() {
     let setup = Setup::new();
     fs::remove_file(setup.config()).unwrap();

@@ -51,6 +51,7 @@ use self::writer::{Incoming, Request, Writer};
 use crate::document::{DocumentId, Reading, Receipt};
 
 pub use self::error::{ArchiveError, Remedy};
+pub use self::index::Summary as IndexSummary;
 pub use self::look::{Counts, DocumentState, Items, Status};
 pub use self::rebuild::RECOVERED_SOURCE;
 pub use self::verify::{Problem, Report, verify};
@@ -318,6 +319,12 @@ impl Archive {
     /// The last good snapshot of the open cases.
     pub fn cases(&self) -> Result<Option<KeptCases>, ArchiveError> {
         kept_cases(&self.inner.state)
+    }
+
+    /// What the index holds, read and summed up anew, for [`verify`] beside this process; `None` when it changes all the
+    /// time.
+    pub fn index_summary(&self) -> Result<Option<IndexSummary>, ArchiveError> {
+        Ok(self.inner.index.recount()?)
     }
 
     /// Changes whenever items, held documents or refusals have changed.

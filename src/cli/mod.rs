@@ -163,6 +163,8 @@ enum HeldCommand {
     Show { id: String },
     /// Give a held document its attempts back and try again.
     Retry { id: String },
+    /// Take a file that `submit` refused off the list: a person has seen to it.
+    Dismiss { id: String },
 }
 
 /// Runs the command that argv asks for.
@@ -202,6 +204,7 @@ pub fn main() -> ExitCode {
             load(config).and_then(|config| show(&config, &Request::HeldShow { id }))
         }
         Command::Held(HeldCommand::Retry { id }) => load(config).and_then(|config| held::retry(&config, id)),
+        Command::Held(HeldCommand::Dismiss { id }) => load(config).and_then(|config| held::dismiss(&config, id)),
         Command::Status { json } => load(config).and_then(|config| status::status(&config, json)),
         Command::Verify => load(config).and_then(|config| verify::verify(&config)),
         Command::Rebuild => load(config).and_then(|config| verify::rebuild(&config)),
