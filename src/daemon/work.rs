@@ -36,6 +36,8 @@ pub struct Progress {
     pub queued: u64,
     pub held: u64,
     pub pages: u64,
+    /// Documents that are being read or decided on now.
+    pub in_hand: usize,
 }
 
 /// What a run did, for the last line of `run --drain`.
@@ -107,6 +109,8 @@ impl WorkLoop {
                     (id, verdict)
                 });
             }
+            this.progress
+                .send_if_modified(|progress| std::mem::replace(&mut progress.in_hand, in_hand.len()) != in_hand.len());
             if !sources_open && in_hand.is_empty() && later.is_empty() {
                 return Ok(worked);
             }
