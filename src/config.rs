@@ -13,6 +13,7 @@ use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Deserializer};
 
+use crate::archive::OpenOptions;
 use crate::intake::folder::{AfterAccept, FolderSettings};
 use crate::intake::submit;
 use crate::link::LinkPolicy;
@@ -39,6 +40,8 @@ pub struct Config {
     pub file: PathBuf,
     /// Journal, documents and store; made with mode 0700 when absent.
     pub state_dir: PathBuf,
+    /// Bytes that must be free on the disk of the state directory; with less, nothing is accepted.
+    pub min_free: u64,
     /// Where days begin and end: the zone in which documents' dates are compared and times exported.
     pub time_zone: TimeZone,
     pub folders: Vec<FolderSettings>,
@@ -114,6 +117,8 @@ struct File {
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Intake {
+    /// Default 1 GiB, 0 to 1 PB.
+    min_free: Option<ByteSize>,
     #[serde(default)]
     folder: Vec<Folder>,
 }
@@ -193,6 +198,11 @@ fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duratio
 }
 
 impl Config {
+    /// How the archive is to be opened.
+    pub fn archive_options(&self) -> OpenOptions {
+        OpenOptions { min_free: self.min_free, ..OpenOptions::default() }
+    }
+
     /// Reads and validates `file`; every problem that is found is given, not only the first.
     pub fn load(file: &Path) -> Result<Self, Vec<Problem>> {
         let text = std::fs::read_to_string(file).map_err(|error| {
@@ -223,6 +233,15 @@ impl Config {
             .map(|(position, folder)| problems.folder(position, folder, base))
             .collect();
         problems.folders_apart(&folders);
+        let min_free = problems
+            .ranged(
+                "[intake] min_free".to_owned(),
+                parsed.intake.min_free,
+                ByteSize::gib(1),
+                ByteSize::b(0),
+                ByteSize::pb(1),
+            )
+            .as_u64();
         let reader = problems.reader(parsed.reader, base);
         problems.link(&parsed.link);
         let level = problems.level(parsed.log.level);
@@ -231,6 +250,7 @@ impl Config {
             file: file.to_owned(),
             state_dir: resolve(base, &parsed.state_dir),
             folders,
+            min_free,
             reader,
             document_types: parsed.understand.document_types.map(|path| resolve(base, &path)),
             cases: resolve(base, &parsed.cases.path),

@@ -26,6 +26,8 @@ mod verify;
 mod writer;
 
 #[cfg(test)]
+mod power_loss_tests;
+#[cfg(test)]
 mod tests;
 
 use std::fs::File;
@@ -73,11 +75,13 @@ pub struct OpenOptions {
     /// How long the index may take to open before it is set aside and made again. A sound one of 100,000 items takes
     /// about a second.
     pub index_deadline: Duration,
+    /// Bytes that must be free on the disk of the state directory for anything to be accepted.
+    pub min_free: u64,
 }
 
 impl Default for OpenOptions {
     fn default() -> Self {
-        Self { index_deadline: Duration::from_secs(20) }
+        Self { index_deadline: Duration::from_secs(20), min_free: 0 }
     }
 }
 
@@ -124,6 +128,7 @@ struct Inner {
     waiting: watch::Receiver<u64>,
     disk: Disk,
     state: PathBuf,
+    min_free: u64,
     _lock: Option<Lock>,
 }
 
@@ -172,7 +177,9 @@ impl Archive {
             .map_err(|e| ArchiveError::StateDirectory { path: state.to_owned(), source: Arc::new(e) })?;
         let writer = Some((requests, thread));
         let state = state.to_owned();
-        let inner = Inner { writer, documents, index, reader, items, waiting, disk, state, _lock: Some(lock) };
+        let min_free = options.min_free;
+        let inner =
+            Inner { writer, documents, index, reader, items, waiting, disk, state, min_free, _lock: Some(lock) };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -192,6 +199,7 @@ impl Archive {
             waiting: watch::channel(0).1,
             disk,
             state: state.to_owned(),
+            min_free: 0,
             _lock: None,
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -207,6 +215,19 @@ impl Archive {
             rebuild::set_aside(&disk, state, head.sequence)?;
         }
         Self::open(state, options)
+    }
+
+    /// [`ArchiveError::LittleRoom`] while less is free than [`OpenOptions::min_free`]: what is accepted needs room to be
+    /// worked on and exported too.
+    pub fn check_room(&self) -> Result<(), ArchiveError> {
+        let Inner { disk, state, min_free, .. } = &*self.inner;
+        match disk.free_bytes(state) {
+            Some(free) if free < *min_free => {
+                Err(ArchiveError::LittleRoom { state: state.clone(), min_free: *min_free })
+            }
+            // A disk that does not tell is found out by writing.
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// Stores a document durably. After `Ok`, and not before, its source may be released.
@@ -232,6 +253,7 @@ impl Archive {
     }
 
     fn accept_together(&self, arrivals: Vec<Arrival>) -> Result<Vec<Accepted>, ArchiveError> {
+        self.check_room()?;
         let incoming = self.draft(arrivals)?;
         self.ask(|reply| Request::Accept { incoming, reply })
     }

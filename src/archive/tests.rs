@@ -414,7 +414,7 @@ fn whatever_happens_to_the_index_files_the_answers_are_the_same() {
             write(&state.join("index/snap.00000000000000FF.generating"), b"x");
         }),
     ));
-    let options = OpenOptions { index_deadline: Duration::from_secs(5) };
+    let options = OpenOptions { index_deadline: Duration::from_secs(5), ..OpenOptions::default() };
     for (what, damage) in damages {
         let state = copy_state(original.path());
         damage(state.path());
