@@ -31,7 +31,7 @@ mod power_loss_tests;
 mod tests;
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -168,7 +168,7 @@ impl Archive {
             index: Arc::clone(&index),
             items: items_changed,
             waiting: waiting_changed,
-            stopped: false,
+            stopped: None,
         };
         let (requests, received) = mpsc::channel();
         let thread = std::thread::Builder::new()
@@ -374,7 +374,7 @@ pub fn kept_cases(state: &Path) -> Result<Option<KeptCases>, ArchiveError> {
     let failed = |error| ArchiveError::read_failed(&path, error);
     let mut file = match File::open(&path) {
         Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(failed(error)),
     };
     let mut bytes = Vec::new();
@@ -384,13 +384,17 @@ pub fn kept_cases(state: &Path) -> Result<Option<KeptCases>, ArchiveError> {
 }
 
 /// Makes the state directory, or makes sure that it is ours alone.
+#[allow(clippy::wildcard_enum_match_arm, reason = "one kind of failure is named anew, all others stay")]
 fn prepare_state(disk: &Disk, state: &Path) -> Result<(), ArchiveError> {
-    disk.make_folder(state).map_err(|error| {
-        if let ArchiveError::WriteFailed { source, .. } = error {
+    disk.make_folder(state).map_err(|error| match error {
+        // A disk that is full or fails is no fault of the configuration, and may pass.
+        ArchiveError::WriteFailed { source, .. }
+            if !matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+                && source.raw_os_error() != Some(rustix::io::Errno::IO.raw_os_error()) =>
+        {
             ArchiveError::StateDirectory { path: state.to_owned(), source }
-        } else {
-            error
         }
+        other => other,
     })?;
     if others_may_read(state)? {
         disk.make_private(state)?;
