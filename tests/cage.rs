@@ -88,7 +88,7 @@ async fn a_worker_cannot_open_list_or_make_a_file() {
 #[tokio::test]
 async fn a_worker_that_connects_executes_or_multiplies_is_ended_alone() {
     let pool = ReaderPool::start(settings(2)).await.unwrap();
-    let faults = ["connect", "listen", "socket", "exec", "fork-bomb", "threads", "executable"];
+    let faults = ["make-folder", "connect", "listen", "socket", "exec", "fork-bomb", "threads", "executable"];
     for fault in faults {
         let error = tried(&pool, fault).await;
         assert_eq!(error, ReadError::ForbiddenCall, "{fault}");
@@ -358,6 +358,19 @@ fn on_a_kernel_that_cannot_shut_the_cage_nothing_starts_and_it_is_said_with_key_
         assert!(drain.said.contains(&format!("for want of {lack}")), "{}", drain.said);
         assert_eq!(setup.files("inbox"), ["fax.tif"]);
     }
+}
+
+#[test]
+fn landlock_alone_bars_the_files_where_there_is_no_seccomp() {
+    let error = on_a_kernel_without(&[libc::SYS_seccomp], || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let pool = ReaderPool::start(PoolSettings { cage: CageMode::BestEffort, ..settings(1) }).await.unwrap();
+            assert_eq!(pool.status().cage_lacks, [Lack::Seccomp]);
+            tried(&pool, "make-folder").await
+        })
+    });
+    assert!(error.to_string().contains("make-folder: Permission denied"), "{error}");
 }
 
 #[test]

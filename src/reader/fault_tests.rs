@@ -54,6 +54,7 @@ fn attempt(name: &str, argument: &str) -> io::Result<()> {
         "open" => File::open("/etc/hostname").map(drop),
         "language-data" => fs::read_dir("/usr/share").map(drop),
         "write" => File::create(std::env::temp_dir().join("nicufaxd-fault")).map(drop),
+        "make-folder" => fs::create_dir(std::env::temp_dir().join("nicufaxd-fault-folder")),
         "connect" => TcpStream::connect(("127.0.0.1", 9)).map(drop),
         "listen" => TcpListener::bind(("127.0.0.1", 0)).map(drop),
         "socket" => UnixStream::connect("/run/nicufaxd.sock").map(drop),
