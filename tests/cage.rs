@@ -29,7 +29,7 @@ use seccompiler::{SeccompAction, SeccompFilter};
 use serde_json::json;
 
 use generator::{Fonts, fax_of_lines};
-use run::{CONFIG, Setup, wait_until};
+use run::{CONFIG, PATIENCE, Setup, wait_until};
 
 fn settings(workers: usize) -> PoolSettings {
     PoolSettings {
@@ -240,6 +240,13 @@ impl Lone {
     }
 }
 
+/// What comes of `wait`, which must not take for ever.
+fn in_time<T: Send + 'static>(wait: impl FnOnce() -> T + Send + 'static) -> T {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    thread::spawn(move || sender.send(wait()));
+    receiver.recv_timeout(PATIENCE).unwrap()
+}
+
 const READY: Option<Answer> = Some(Answer::Ready { lacking: Vec::new() });
 
 fn worker_command() -> Command {
@@ -253,8 +260,9 @@ fn a_worker_that_spins_while_nobody_looks_at_the_clock_ends_at_its_processor_tim
     let (mut worker, mut lone, answer) = lone_worker(worker_command(), Some(std::process::id()), 5);
     assert_eq!(answer, READY);
     lone.asked_for("spin");
-    // Waits for ever if it does not end; its stdin stays open.
-    assert_eq!(worker.wait().unwrap().signal(), Some(Signal::XCPU.as_raw()));
+    // Its stdin stays open.
+    assert_eq!(in_time(move || worker.wait().unwrap()).signal(), Some(Signal::XCPU.as_raw()));
+    drop(lone);
 }
 
 #[test]
@@ -269,8 +277,10 @@ fn a_worker_dies_with_the_process_that_started_it_even_if_its_stdin_stays_open()
     lone.asked_for("hang");
     shell.kill().unwrap();
     shell.wait().unwrap();
-    // The last who could write to it is gone; waits for ever otherwise.
-    assert!(protocol::read_frame(&mut lone.stdout, LONGEST_MESSAGE).unwrap().is_none());
+    let Lone { stdin, mut stdout } = lone;
+    // The last who could write to it is gone.
+    assert!(in_time(move || protocol::read_frame(&mut stdout, LONGEST_MESSAGE).unwrap()).is_none());
+    drop(stdin);
 }
 
 #[test]

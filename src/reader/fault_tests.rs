@@ -16,6 +16,9 @@ use std::thread;
 
 use crate::reader::render::RenderError;
 
+/// Processes or threads that a fault makes.
+const FEW: usize = 16;
+
 /// Does what the document asks for; an error for the pool to see, or nothing if it asks for no fault.
 pub(super) fn misbehave(document: &[u8]) -> Result<(), RenderError> {
     let Some(asked) = document.strip_prefix(b"%fault ") else { return Ok(()) };
@@ -59,15 +62,20 @@ fn attempt(name: &str, argument: &str) -> io::Result<()> {
         "listen" => TcpListener::bind(("127.0.0.1", 0)).map(drop),
         "socket" => UnixStream::connect("/run/nicufaxd.sock").map(drop),
         "exec" => Command::new("/bin/true").status().map(drop),
-        "fork-bomb" => loop {
-            // SAFETY: takes nothing; parent and child both go on to fork.
-            if unsafe { libc::fork() } < 0 {
-                return Err(io::Error::last_os_error());
+        // The first steps of a bomb: a cage that fails must not cost the machine of who tests it.
+        "fork-bomb" => {
+            for _ in 0..FEW {
+                // SAFETY: takes nothing; the child only ends.
+                match unsafe { libc::fork() } {
+                    -1 => return Err(io::Error::last_os_error()),
+                    // SAFETY: ends the child at once, running nothing of its parent's.
+                    0 => unsafe { libc::_exit(0) },
+                    _ => {}
+                }
             }
-        },
-        "threads" => loop {
-            thread::Builder::new().spawn(thread::park)?;
-        },
+            Ok(())
+        }
+        "threads" => (0..FEW).try_for_each(|_| thread::Builder::new().spawn(thread::park).map(drop)),
         "executable" => {
             // SAFETY: asks for new memory, and touches none.
             let memory = unsafe {
