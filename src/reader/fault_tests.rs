@@ -10,6 +10,7 @@ use std::fs::{self, File};
 use std::io;
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::process::Command;
 use std::ptr;
 use std::thread;
@@ -56,8 +57,8 @@ fn attempt(name: &str, argument: &str) -> io::Result<()> {
         }
         "open" => File::open("/etc/hostname").map(drop),
         "language-data" => fs::read_dir("/usr/share").map(drop),
-        "write" => File::create(std::env::temp_dir().join("nicufaxd-fault")).map(drop),
-        "make-folder" => fs::create_dir(std::env::temp_dir().join("nicufaxd-fault-folder")),
+        "write" => File::create(left_behind("file")).map(drop),
+        "make-folder" => fs::create_dir(left_behind("folder")),
         "connect" => TcpStream::connect(("127.0.0.1", 9)).map(drop),
         "listen" => TcpListener::bind(("127.0.0.1", 0)).map(drop),
         "socket" => UnixStream::connect("/run/nicufaxd.sock").map(drop),
@@ -106,4 +107,9 @@ fn attempt(name: &str, argument: &str) -> io::Result<()> {
         }
         _ => Err(io::Error::other("no such fault")),
     }
+}
+
+/// A path that nothing lies at, so that what is tried there fails for no other reason than the cage.
+fn left_behind(what: &str) -> PathBuf {
+    std::env::temp_dir().join(format!("nicufaxd-fault-{}-{what}", std::process::id()))
 }
