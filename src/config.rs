@@ -18,6 +18,7 @@ use crate::intake::folder::{AfterAccept, FolderSettings};
 use crate::intake::submit;
 use crate::link::LinkPolicy;
 use crate::queue::export::Worklist;
+use crate::reader::cage::CageMode;
 
 /// Where the configuration is looked for unless `--config` names it.
 pub const DEFAULT_FILE: &str = "/etc/nicufaxd/nicufaxd.toml";
@@ -75,6 +76,8 @@ pub struct ReaderSettings {
     pub max_pages: u32,
     /// A page with more pixels is not decoded. Default 100 million (a letter page at 1,000 dpi).
     pub max_pixels: u64,
+    /// What becomes of a kernel that can't shut the workers in. Default: nothing starts.
+    pub cage: CageMode,
 }
 
 /// `[log]`: lines on standard error.
@@ -153,6 +156,8 @@ struct Reader {
     tessdata: Option<PathBuf>,
     max_pages: Option<u32>,
     max_pixels: Option<u64>,
+    #[serde(default)]
+    cage: CageMode,
 }
 
 #[derive(Default, Deserialize)]
@@ -438,6 +443,7 @@ impl Problems<'_> {
                 1_000_000,
                 1_000_000_000,
             ),
+            cage: reader.cage,
         }
     }
 

@@ -201,5 +201,6 @@ pub fn pool_settings(settings: &ReaderSettings) -> Result<PoolSettings, ReadErro
         languages: settings.languages.clone(),
         tessdata: settings.tessdata.clone(),
         limits: RenderLimits { max_pages: settings.max_pages, max_pixels: settings.max_pixels },
+        cage: settings.cage,
     })
 }
