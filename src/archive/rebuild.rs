@@ -65,26 +65,42 @@ pub(super) fn recover(
             Err(fault)
         }
     };
-    let index = match opened {
-        Ok(index) => index,
-        Err(fault) => {
-            tracing::error!(error = %fault, "the index is set aside and made again from the journal");
-            set_aside(disk, state, journal.head().sequence)?;
-            Index::open(&path, deadline)?
-        }
+    let anew = |fault: &dyn std::fmt::Display| {
+        tracing::error!(error = %fault, "the index is set aside and made again from the journal");
+        set_aside(disk, state, journal.head().sequence)?;
+        let index = Index::open(&path, deadline)?;
+        catch_up(&folder, journal.head(), &index)?;
+        Ok::<Index, ArchiveError>(index)
     };
-    let from = index.summary();
-    let behind = journal.head().sequence - from.head.sequence;
-    if behind > 0 {
-        tracing::info!(records = behind, "the index takes in records of the journal");
-        replay(&folder, &index, from.at.map(|at| (from.head, at)), |_, _| Ok(()))?;
-    }
+    let index = match opened {
+        Ok(index) => match catch_up(&folder, journal.head(), &index) {
+            Ok(()) => index,
+            // It opened, but takes nothing in.
+            Err(ArchiveError::IndexFailed { what }) => {
+                drop(index);
+                anew(&what)?
+            }
+            Err(error) => return Err(error),
+        },
+        Err(fault) => anew(&fault)?,
+    };
     let mut recovered = Recovered { journal, index, reader };
     if records_lost {
         tracing::error!("the journal has lost records at its end that may have been acknowledged");
         adopt_unrecorded(documents, &mut recovered)?;
     }
     Ok(recovered)
+}
+
+/// Takes into the index what the journal has and it has not.
+fn catch_up(folder: &Path, journal: &Head, index: &Index) -> Result<(), ArchiveError> {
+    let from = index.summary();
+    let behind = journal.sequence - from.head.sequence;
+    if behind > 0 {
+        tracing::info!(records = behind, "the index takes in records of the journal");
+        replay(folder, index, from.at.map(|at| (from.head, at)), |_, _| Ok(()))?;
+    }
+    Ok(())
 }
 
 fn agrees(index: &Index, journal: &Head, reader: &Reader) -> Result<(), Fault> {
