@@ -51,19 +51,15 @@ pub(super) fn recover(
     }
     let reader = Reader::new(&folder);
     let path = state.join(INDEX);
-    let mut records_lost = false;
+    // Only an index can prove that the journal is whole at its end; one that is lost, or ahead of it, does not.
+    let mut proven = false;
     let opened = match Index::open(&path, deadline) {
         Ok(index) => {
             let head = index.summary().head;
-            records_lost = head.sequence > journal.head().sequence;
-            // A lost index cannot tell whether a torn record had been acknowledged.
-            records_lost |= torn > 0 && head.sequence == 0;
+            proven = head.sequence > 0 && head.sequence <= journal.head().sequence;
             agrees(&index, journal.head(), &reader).map(|()| index)
         }
-        Err(fault) => {
-            records_lost |= torn > 0;
-            Err(fault)
-        }
+        Err(fault) => Err(fault),
     };
     let anew = |fault: &dyn std::fmt::Display| {
         tracing::error!(error = %fault, "the index is set aside and made again from the journal");
@@ -85,8 +81,7 @@ pub(super) fn recover(
         Err(fault) => anew(&fault)?,
     };
     let mut recovered = Recovered { journal, index, reader };
-    if records_lost {
-        tracing::error!("the journal has lost records at its end that may have been acknowledged");
+    if !proven {
         adopt_unrecorded(documents, &mut recovered)?;
     }
     Ok(recovered)
@@ -191,8 +186,8 @@ pub(super) fn check_chain(folder: &Path) -> Result<(Head, usize), ArchiveError> 
     Ok((before.unwrap_or_default(), torn))
 }
 
-/// Receives documents that are stored although the journal does not know them: their records are lost, their sources
-/// may have been released. What else the records said is gone, so a person gets to see where they come from.
+/// Receives documents that are stored although the journal does not know them: either a crash came before their records,
+/// and their sources come again, or their records are lost, and their sources may have been released. What else the records said is gone, so a person gets to see where they come from.
 fn adopt_unrecorded(documents: &Documents, recovered: &mut Recovered) -> Result<(), ArchiveError> {
     let Recovered { journal, index, .. } = recovered;
     let mut staging = Staging::new(index);
@@ -211,7 +206,7 @@ fn adopt_unrecorded(documents: &Documents, recovered: &mut Recovered) -> Result<
             staging.keep_request();
             last = Some(at);
         }
-        tracing::error!(%document, "a stored document without a record is received again");
+        tracing::error!(%document, "a stored document has no record, so it is received again; the journal may have lost its end");
     }
     let Some(at) = last else { return Ok(()) };
     journal.commit()?;
