@@ -225,9 +225,9 @@ impl Config {
 
     /// Validates `text` as the content of `file` (an absolute path; relative paths are taken from its folder).
     pub fn parse(text: &str, file: &Path) -> Result<Self, Vec<Problem>> {
-        let parsed: File = toml::from_str(text).map_err(|error| vec![toml_problem(text, file, &error)])?;
+        let (parsed, unreadable) = read_toml(text, file)?;
         let base = file.parent().unwrap_or(Path::new("/"));
-        let mut problems = Problems { file, found: Vec::new() };
+        let mut problems = Problems { file, found: unreadable };
 
         let time_zone = problems.time_zone(parsed.time_zone.as_deref());
         let folders: Vec<_> = parsed
@@ -283,6 +283,38 @@ fn resolve(base: &Path, path: &Path) -> PathBuf {
         }
     }
     resolved
+}
+
+/// Reads the file's own shape; a line that is wrong is told and left out, so that the next one is told too.
+fn read_toml(text: &str, file: &Path) -> Result<(File, Vec<Problem>), Vec<Problem>> {
+    let mut left = text.to_owned();
+    let mut found = Vec::new();
+    loop {
+        let error = match toml::from_str(&left) {
+            Ok(parsed) => return Ok((parsed, found)),
+            Err(error) => error,
+        };
+        found.push(toml_problem(text, file, &error));
+        let Some(rest) = error.span().and_then(|span| without_line(&left, span.start)) else { return Err(found) };
+        left = rest;
+    }
+}
+
+/// The text with the key at this byte, or the whole table that its line begins, made blank; `None` when nothing is left
+/// to leave out.
+fn without_line(text: &str, offset: usize) -> Option<String> {
+    let start = text.get(..offset)?.rfind('\n').map_or(0, |end| end + 1);
+    let line = text.get(start..)?.lines().next()?;
+    if line.trim().is_empty() {
+        return None;
+    }
+    let mut end = start + line.len();
+    if line.trim_start().starts_with('[') {
+        let below = text.get(end..)?;
+        end += below.find("\n[").unwrap_or(below.len());
+    }
+    let blank: String = text.get(start..end)?.chars().map(|sign| if sign == '\n' { '\n' } else { ' ' }).collect();
+    Some([text.get(..start)?, &blank, text.get(end..)?].concat())
 }
 
 fn toml_problem(text: &str, file: &Path, error: &toml::de::Error) -> Problem {
@@ -486,6 +518,19 @@ mod tests {
         assert_eq!(folder.after, AfterAccept::MoveTo("/etc/nicufaxd/inbox/done".into()));
         assert_eq!(folder.max_bytes, 100_000_000);
         assert_eq!(config.reader.attempts, 3);
+    }
+
+    #[test]
+    fn every_wrong_line_is_told_whatever_is_wrong_with_it() {
+        let text = format!(
+            "statedir = 3\n{}\nsettle = \"20min\"\nafter = \"burn\"\n[nonsense]\nworkers = 1\n[reader]\nworkers = \"many\"\n",
+            LEAST.replace("[cases]", "setle = \"5s\"\n[cases]")
+        );
+        let told: Vec<String> =
+            Config::parse(&text, Path::new("/etc/n.toml")).unwrap_err().iter().map(ToString::to_string).collect();
+        for wrong in ["statedir", "setle", "after", "nonsense", "many"] {
+            assert!(told.iter().any(|problem| problem.contains(wrong)), "{wrong} is not told: {told:#?}");
+        }
     }
 
     #[test]

@@ -194,7 +194,20 @@ pub fn answer(archive: &Archive, request: &Request) -> Result<Value, Failure> {
             items.sort_by(|a, b| (a.due_at, &a.id).cmp(&(b.due_at, &b.id)));
             items.iter().map(as_exported).collect()
         }
-        Request::QueueShow { id } => as_exported(&archive.item(&item_id(id)?)?.ok_or_else(|| no_such(id))?),
+        Request::QueueShow { id } => {
+            let item = item_id(id)?;
+            let mut shown = as_exported(&archive.item(&item)?.ok_or_else(|| no_such(id))?)?;
+            if let Some(resolution) = archive.resolution(&item)? {
+                shown["resolution"] = json!({
+                    "by": resolution.by,
+                    "disposition": resolution.disposition,
+                    "case_id": resolution.case_id,
+                    "note": resolution.note,
+                    "at": resolution.at.to_string(),
+                });
+            }
+            Ok(shown)
+        }
         Request::QueueResolve { id, by, case, note } => {
             let item = item_id(id)?;
             let current = archive.item(&item)?.ok_or_else(|| no_such(id))?;

@@ -229,6 +229,14 @@ pub fn rules_refused(reason: &str) {
     error!(stage = "rules", reason, "document-type rules refused; the last good ones stay in force");
 }
 
-pub fn fatal(reason: &str) {
-    error!(stage = "daemon", reason, "cannot go on; nothing accepted is lost, the service manager may start it again");
+/// `again`: whether starting again may help.
+pub fn fatal(reason: &str, again: bool) {
+    if again {
+        error!(
+            stage = "daemon",
+            reason, "cannot go on; nothing accepted is lost, the service manager may start it again"
+        );
+    } else {
+        error!(stage = "daemon", reason, "cannot go on; nothing accepted is lost; correct this, then start it again");
+    }
 }

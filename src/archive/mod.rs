@@ -397,7 +397,12 @@ fn prepare_state(disk: &Disk, state: &Path) -> Result<(), ArchiveError> {
         other => other,
     })?;
     if others_may_read(state)? {
-        disk.make_private(state)?;
+        disk.make_private(state).map_err(|error| match error {
+            ArchiveError::WriteFailed { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                ArchiveError::StateDirectory { path: state.to_owned(), source }
+            }
+            other => other,
+        })?;
     }
     Ok(())
 }

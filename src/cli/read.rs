@@ -5,20 +5,25 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::{EX_CONFIG, EX_DATAERR, print_json, print_text};
+use super::{EX_CONFIG, EX_DATAERR, SUBMIT_LIMIT, print_json, print_text};
 use crate::clock;
 use crate::config::Config;
 use crate::control::{self, Failure};
 use crate::daemon::knowledge::load_rules;
 use crate::daemon::pool_settings;
 use crate::document::{DocumentId, Reading, Receipt};
+use crate::intake::submit;
 use crate::pipeline::{self, Knowledge};
 use crate::reader::pool::{ReadError, ReaderPool};
 
 pub fn read(config: &Config, file: &Path, json: bool, explain: bool) -> Result<(), Failure> {
-    let bytes: Arc<[u8]> = std::fs::read(file)
-        .map_err(|error| Failure::new(EX_DATAERR, format!("{}: cannot be read: {error}", file.display())))?
-        .into();
+    let refused = |reason: &dyn std::fmt::Display| {
+        Failure::new(EX_DATAERR, format!("{}: cannot be read: {reason}", file.display()))
+    };
+    // A link is followed, since a person named it; for the rest a file is refused for what it would be refused at intake.
+    let real = file.canonicalize().map_err(|error| refused(&error))?;
+    let most = config.folders.iter().map(|folder| folder.max_bytes).max().unwrap_or(SUBMIT_LIMIT);
+    let bytes: Arc<[u8]> = submit::read_file(&real, most).map_err(|error| refused(&error))?.into();
     let id = DocumentId::of(&bytes);
     let runtime = tokio::runtime::Runtime::new().map_err(|error| Failure::software(&error))?;
     let reading = runtime.block_on(async {
@@ -29,6 +34,9 @@ pub fn read(config: &Config, file: &Path, json: bool, explain: bool) -> Result<(
         pool.shutdown().await;
         reading.map_err(|error| Failure::new(EX_DATAERR, format!("{}: document {id}: {error}", file.display())))
     })?;
+    if let Some(reason) = pipeline::nothing_readable(&reading) {
+        return Err(Failure::new(EX_DATAERR, format!("{}: document {id}: held: {reason}", file.display())));
+    }
     match (json, explain) {
         (false, false) => print_text(&text_of(&reading)),
         (true, false) => print_json(&json!(reading)),

@@ -49,7 +49,7 @@ pub fn run(config: &Config, drain: bool) -> Result<(), Failure> {
         }
         Err(error) => {
             let exit = exit_code(&error);
-            log::fatal(&error.to_string());
+            log::fatal(&error.to_string(), exit != EX_CONFIG);
             Err(Failure::new(exit, error.to_string()))
         }
     }

@@ -98,6 +98,11 @@ pub struct Submission {
     pub refusals: String,
 }
 
+/// A file's bytes, if it could be accepted: for a dry run. Blocks.
+pub fn read_file(file: &Path, max_bytes: u64) -> Result<Vec<u8>, SubmitError> {
+    Ok(SourceFile::open(file)?.read_whole(max_bytes)?)
+}
+
 /// Reads a file as far as it may be accepted. Blocks. Nothing is stored yet.
 pub fn take(file: &Path, options: &SubmitOptions) -> Result<Submission, SubmitError> {
     let mut opened = SourceFile::open(file)?;

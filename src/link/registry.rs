@@ -136,21 +136,24 @@ impl Registry {
             return Err(RegistryError::Empty);
         }
         let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
-        let heading = Heading::read(reader.headers().map_err(|error| malformed(&error))?)?;
+        let heading = Heading::read(reader.headers().map_err(|error| malformed(text, &error))?)?;
 
         let mut cases = Vec::new();
         let mut by_id = HashMap::new();
-        let mut lines = Vec::new();
+        let mut offsets = Vec::new();
         for row in reader.records() {
-            let row = row.map_err(|error| malformed(&error))?;
-            let line = row.position().map_or(0, csv::Position::line);
-            let case = heading.case(&row, line)?;
+            let row = row.map_err(|error| malformed(text, &error))?;
+            let offset = row.position().map_or(0, csv::Position::byte);
+            let case = heading.case(&row, || line_of(text, offset))?;
             if let Some(first) = by_id.insert(case.case_id.clone(), cases.len() as u32) {
-                let first = lines.get(first as usize).copied().unwrap_or_default();
-                return Err(RegistryError::DuplicateCaseId { line, first });
+                let first = offsets.get(first as usize).copied().unwrap_or_default();
+                return Err(RegistryError::DuplicateCaseId {
+                    line: line_of(text, offset),
+                    first: line_of(text, first),
+                });
             }
             cases.push(case);
-            lines.push(line);
+            offsets.push(offset);
         }
         let mut digest = String::with_capacity(64);
         for byte in Sha256::digest(csv) {
@@ -232,7 +235,7 @@ impl Heading {
         Ok(Self { at, unknown, unknown_names })
     }
 
-    fn case(&self, row: &csv::StringRecord, line: u64) -> Result<Case, RegistryError> {
+    fn case(&self, row: &csv::StringRecord, line: impl Fn() -> u64) -> Result<Case, RegistryError> {
         let cell = |column: &'static str| {
             let known = COLUMNS.iter().position(|&name| name == column);
             known.and_then(|known| self.at.get(known)).and_then(|&place| row.get(place)).unwrap_or_default()
@@ -242,18 +245,18 @@ impl Heading {
             "" => Ok(None),
             // Strictly, since jiff alone would also take a time with it.
             value if value.len() == 10 => {
-                value.parse::<Date>().map(Some).map_err(|_| RegistryError::BadDate { line, column })
+                value.parse::<Date>().map(Some).map_err(|_| RegistryError::BadDate { line: line(), column })
             }
-            _ => Err(RegistryError::BadDate { line, column }),
+            _ => Err(RegistryError::BadDate { line: line(), column }),
         };
         let case_id = text("case_id");
         if case_id.is_empty() {
-            return Err(RegistryError::EmptyCaseId { line });
+            return Err(RegistryError::EmptyCaseId { line: line() });
         }
         let status = match cell("status").to_ascii_lowercase().as_str() {
             "open" => CaseStatus::Open,
             "closed" => CaseStatus::Closed,
-            _ => return Err(RegistryError::BadStatus { line }),
+            _ => return Err(RegistryError::BadStatus { line: line() }),
         };
         Ok(Case {
             case_id,
@@ -285,8 +288,17 @@ impl Heading {
     }
 }
 
-fn malformed(error: &csv::Error) -> RegistryError {
-    let line = error.position().map_or(1, csv::Position::line);
+/// The line on which the row at this byte begins. The library's own count lags behind where lines end with CR LF: it
+/// takes the LF for the beginning of the next row.
+fn line_of(text: &str, offset: u64) -> u64 {
+    let offset = offset as usize;
+    let rest = text.get(offset..).unwrap_or_default();
+    let begins = offset + (rest.len() - rest.trim_start_matches(['\r', '\n']).len());
+    1 + text.get(..begins).unwrap_or(text).matches('\n').count() as u64
+}
+
+fn malformed(text: &str, error: &csv::Error) -> RegistryError {
+    let line = error.position().map_or(1, |position| line_of(text, position.byte()));
     if let csv::ErrorKind::UnequalLengths { expected_len, len, .. } = error.kind() {
         return RegistryError::UnequalRow { line, expected: *expected_len, found: *len };
     }
@@ -305,6 +317,10 @@ mod tests {
         let mut cells = vec![""; COLUMNS.len()];
         (cells[0], cells[1], cells[12]) = (case_id, status, dob);
         cells.join(",")
+    }
+
+    fn with(rows: &[String]) -> String {
+        format!("{}\n{}\n", heading(), rows.join("\n"))
     }
 
     fn refusal(csv: &[u8]) -> RegistryError {
@@ -337,8 +353,19 @@ mod tests {
     }
 
     #[test]
+    fn lines_are_counted_alike_however_they_end() {
+        let lines = with(&[row("C1", "open", ""), row("C2", "open", ""), row("C1", "open", "")]);
+        for text in [lines.clone(), lines.replace('\n', "\r\n")] {
+            assert_eq!(refusal(text.as_bytes()), RegistryError::DuplicateCaseId { line: 4, first: 2 });
+        }
+        let lines = with(&[row("C1", "open", ""), row("C2", "pending", "")]);
+        for text in [lines.clone(), lines.replace('\n', "\r\n")] {
+            assert_eq!(refusal(text.as_bytes()), RegistryError::BadStatus { line: 3 });
+        }
+    }
+
+    #[test]
     fn a_bad_cell_is_told_by_line_and_column_and_never_by_value() {
-        let with = |rows: &[String]| format!("{}\n{}\n", heading(), rows.join("\n"));
         let good = row("C1", "open", "2026-01-02");
         let bad_date = refusal(with(&[good.clone(), row("C2", "open", "01/02/2026")]).as_bytes());
         assert_eq!(bad_date, RegistryError::BadDate { line: 3, column: "dob" });

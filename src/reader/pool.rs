@@ -61,9 +61,9 @@ pub struct PoolSettings {
 pub enum ReadError {
     #[error(transparent)]
     Refused(#[from] Refusal),
-    #[error("the worker died of {} on it: it is tried again, then goes to a person", cause(*.signal))]
+    #[error("the worker died of {} on it", cause(*.signal))]
     WorkerDied { signal: Option<i32> },
-    #[error("it took longer than {seconds} s, and the worker was ended: it is tried again, then goes to a person")]
+    #[error("it took longer than {seconds} s, and the worker was ended")]
     TimedOut { seconds: u64 },
     #[error("a worker's memory did not suffice for it: raise the worker memory in the configuration if it is genuine")]
     OutOfMemory,

@@ -40,8 +40,8 @@ pub enum RecognitionError {
     )]
     LanguageMissing { language: String, folder: PathBuf },
     #[error(
-        "Tesseract could not start with the languages '{languages}': install their data (Debian: apt install \
-         tesseract-ocr-eng), or set the folder that holds the .traineddata files"
+        "Tesseract could not start with the languages '{languages}': install the data of each (Debian: the packages \
+         tesseract-ocr-LANGUAGE), or set the folder that holds the .traineddata files"
     )]
     Start { languages: String },
     #[error("the picture is empty or larger than Tesseract takes (32,767 pixels a side)")]

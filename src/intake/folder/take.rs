@@ -129,6 +129,9 @@ pub(super) fn arrival(settings: &FolderSettings, file: &Ready) -> Result<Arrival
     fault::at(Step::SourceRead);
     let sidecar = sidecar.as_ref().map(|sidecar| read_sidecar(&settings.path, sidecar)).unwrap_or_default();
     let receipt = receipt(settings, entry, sidecar);
+    if let Some(reason) = &receipt.note {
+        warn!(stage = "intake", source = %settings.name, %reason, "a document is taken without what its sidecar tells");
+    }
     Ok(Arrival { content: Content::Bytes(bytes), receipt, source_key: key.clone() })
 }
 
