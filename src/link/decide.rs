@@ -15,6 +15,7 @@ use super::compare::{Comparison, DobState, misprinted, on_pages};
 use super::identifiers::IdState;
 use super::index::{IdKind, Index, Rivalry, Traits};
 use super::labels::Label;
+use super::printed::PrintedPage;
 use super::registry::{Case, CaseStatus};
 use super::spot::Printed;
 use crate::document::{Candidate, Match, MatchStatus};
@@ -188,6 +189,15 @@ impl Decision<'_> {
             }
         } else if best.own_ids() == 0 && !best.orders.is_empty() {
             objections.push("a birth order is printed, and the case has none".to_owned());
+        }
+        // The page tells of another baby of the family, who may have no case.
+        if alone
+            && traits.order.is_none()
+            && best.own_ids() >= 1
+            && !own_or_order
+            && self.printed.pages.iter().any(PrintedPage::names_sibling)
+        {
+            objections.push("a sibling is named, and no mark is certainly the patient's".to_owned());
         }
         if let Some(sex) = traits.sex
             && !best.sexes.is_empty()

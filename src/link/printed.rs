@@ -119,6 +119,11 @@ impl PrintedPage {
         siblings::claim(&self.tokens, &self.siblings, at) > Owner::Unclear
     }
 
+    /// Whether a word for another baby of the family stands anywhere on the page.
+    pub fn names_sibling(&self) -> bool {
+        !self.siblings.is_empty()
+    }
+
     /// Whether the token stands in running text.
     pub fn is_prose(&self, at: usize) -> bool {
         siblings::is_prose(&self.tokens, at)

@@ -117,8 +117,12 @@ fn is_own_name(tokens: &[Token], at: usize, known: KnownName) -> bool {
             return false;
         }
         if before.colon {
-            let own = matches!(before.folded.as_str(), "NAME" | "ORDER" | "PLURALITY" | "MULTIPLE" | "GESTATION");
-            return own || person_word(&before.folded) == Some(Label::Patient);
+            // Nothing may follow: "Multiple gestation: Twin B (MRN …)" tells of the other.
+            let last = cell(tokens, at)
+                .last()
+                .is_some_and(|last| last.bounds.left <= word.bounds.right().saturating_add(word.bounds.width));
+            let order = last && matches!(before.folded.as_str(), "ORDER" | "PLURALITY" | "MULTIPLE" | "GESTATION");
+            return order || before.folded == "NAME" || person_word(&before.folded) == Some(Label::Patient);
         }
         if is_sibling(&before.folded) {
             return false;
