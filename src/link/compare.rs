@@ -51,12 +51,16 @@ pub(super) struct Comparison {
     pub surname: bool,
     /// First name of its own beside the surname.
     pub full_name: bool,
+    /// And it is certainly the patient's.
+    pub own_full_name: bool,
     /// A word for a nameless newborn beside the surname.
     pub newborn_name: bool,
     pub mothers_child: bool,
     pub mother_full: bool,
     /// Birth orders printed beside the surname.
     pub orders: Vec<u8>,
+    /// Those that certainly stand in the patient's own name.
+    pub own_orders: Vec<u8>,
     /// Other first names printed as the patient's beside the surname, with the page.
     pub other_firsts: Vec<(String, u32)>,
     pub sexes: Vec<Sex>,
@@ -124,10 +128,12 @@ pub(super) fn compare(
         adult: false,
         surname: false,
         full_name: false,
+        own_full_name: false,
         newborn_name: false,
         mothers_child: false,
         mother_full: false,
         orders: Vec::new(),
+        own_orders: Vec::new(),
         other_firsts: Vec::new(),
         sexes: Vec::new(),
         facility: false,
@@ -241,7 +247,9 @@ fn weigh_names(comparison: &mut Comparison, printed: &Printed, traits: &Traits, 
     };
     let surnames = keep(printed.mentions(&traits.surname));
     let mother_lasts = keep(printed.mentions(&traits.mother_last));
-    let legal_firsts = printed.mentions(&traits.legal_first);
+    let is_siblings = |place: &Place| printed.pages.get(place.page).is_some_and(|page| page.is_siblings(place.at));
+    let mut legal_firsts = printed.mentions(&traits.legal_first);
+    legal_firsts.retain(|place| !is_siblings(place));
     let mother_firsts = printed.mentions(&traits.mother_first);
     let mut family: Vec<Place> = surnames.clone();
     family.extend(mother_lasts.iter().filter(|place| !surnames.contains(place)));
@@ -256,6 +264,7 @@ fn weigh_names(comparison: &mut Comparison, printed: &Printed, traits: &Traits, 
     } else if !traits.surname.is_empty() && printed.pages.iter().any(|page| page.tokens.len() > 50) {
         comparison.add(-3.0, "surname not found".to_owned());
     }
+    let own = PatientsNames::among(&family, printed);
     let beside = |ones: &[Place], others: &[Place]| {
         let pairs = ones.iter().flat_map(|one| others.iter().map(move |other| (*one, *other)));
         pairs
@@ -265,6 +274,8 @@ fn weigh_names(comparison: &mut Comparison, printed: &Printed, traits: &Traits, 
     };
     if let Some(place) = beside(&family, &legal_firsts) {
         comparison.full_name = true;
+        let certain: Vec<Place> = legal_firsts.iter().copied().filter(|&place| own.certainly(printed, place)).collect();
+        comparison.own_full_name = beside(&family, &certain).is_some();
         comparison.add(
             name_bits(&traits.legal_first, index, place.exact),
             format!("first name p{}", printed.page_number(place)),
@@ -288,7 +299,31 @@ fn weigh_names(comparison: &mut Comparison, printed: &Printed, traits: &Traits, 
             format!("mother's first name in the baby's p{}", printed.page_number(place)),
         );
     }
-    find_patient_names(comparison, printed, traits, &family, index);
+    find_patient_names(comparison, printed, traits, &family, index, own);
+}
+
+/// Which of the family's names are certainly the patient's.
+#[derive(Clone, Copy)]
+struct PatientsNames {
+    /// Some stand behind a patient's label; then the others may be anybody's of the family.
+    labelled: bool,
+}
+
+impl PatientsNames {
+    fn among(family: &[Place], printed: &Printed) -> Self {
+        Self { labelled: family.iter().any(|&place| Self::is_labelled(printed, place)) }
+    }
+
+    fn is_labelled(printed: &Printed, place: Place) -> bool {
+        printed
+            .pages
+            .get(place.page)
+            .is_some_and(|page| page.person(place.at) == Label::Patient && !page.is_prose(place.at))
+    }
+
+    fn certainly(self, printed: &Printed, place: Place) -> bool {
+        !self.labelled || Self::is_labelled(printed, place)
+    }
 }
 
 fn best(places: &[Place]) -> Option<Place> {
@@ -308,11 +343,16 @@ fn find_patient_names(
     traits: &Traits,
     family: &[Place],
     index: &Index,
+    own: PatientsNames,
 ) {
     let spelled = |names: &[NameId], folded: &str| names.iter().any(|&name| names::alike(index.spelling(name), folded));
     for &place in family {
         let Some(page) = printed.pages.get(place.page) else { continue };
         let Some(surname) = page.tokens.get(place.at) else { continue };
+        if page.is_siblings(place.at) {
+            continue;
+        }
+        let before = comparison.orders.len();
         let person = page.person(place.at);
         let from = place.at.saturating_sub(4);
         for (at, token) in page.tokens.iter().enumerate().skip(from).take(place.at - from + 5) {
@@ -348,6 +388,9 @@ fn find_patient_names(
                 GivenToken::Newborn { .. } | GivenToken::Order(_) | GivenToken::Legal => {}
             }
         }
+        if own.certainly(printed, place) {
+            comparison.own_orders.extend(comparison.orders.get(before..).unwrap_or_default());
+        }
         let beside = if surname.comma {
             page.tokens.get(place.at + 1)
         } else if person == Label::Patient {
@@ -374,8 +417,10 @@ fn find_patient_names(
             comparison.other_firsts.push((first.folded.clone(), page.number));
         }
     }
-    comparison.orders.sort_unstable();
-    comparison.orders.dedup();
+    for orders in [&mut comparison.orders, &mut comparison.own_orders] {
+        orders.sort_unstable();
+        orders.dedup();
+    }
 }
 
 fn weigh_marks(comparison: &mut Comparison, printed: &Printed, traits: &Traits) {
@@ -414,7 +459,7 @@ fn weigh_facility(comparison: &mut Comparison, printed: &Printed, traits: &Trait
 }
 
 /// Each page once, in page order, however often and in whatever order things were found.
-fn on_pages(pages: &[u32]) -> String {
+pub(super) fn on_pages(pages: &[u32]) -> String {
     let pages: BTreeSet<&u32> = pages.iter().collect();
     let numbers: Vec<String> = pages.into_iter().map(u32::to_string).collect();
     format!("p{}", numbers.join(","))

@@ -11,10 +11,11 @@
 use std::collections::BTreeSet;
 
 use super::LinkPolicy;
-use super::compare::{Comparison, DobState, misprinted};
+use super::compare::{Comparison, DobState, misprinted, on_pages};
 use super::identifiers::IdState;
 use super::index::{IdKind, Index, Rivalry, Traits};
 use super::labels::Label;
+use super::printed::PrintedPage;
 use super::registry::{Case, CaseStatus};
 use super::spot::Printed;
 use crate::document::{Candidate, Match, MatchStatus};
@@ -116,7 +117,7 @@ impl Decision<'_> {
             }
             let named = best.full_name && (best.member() || best.mother_full || best.facility);
             // Without a legal first name an unregistered twin could be meant; only the birth order tells.
-            let ordered = traits.order.is_some_and(|order| best.orders == [order]);
+            let ordered = traits.order.is_some_and(|order| best.orders == [order] && best.own_orders == [order]);
             let family = ordered && best.newborn_name && best.mother_full && best.agrees(IdKind::Member);
             if !(named || family) {
                 objections.push("no identifier agrees, and the name is not enough".to_owned());
@@ -169,8 +170,15 @@ impl Decision<'_> {
 
     /// The sibling rule: a mark for this case against each that it could be taken for, and none the other way.
     fn marks(&self, best: &Comparison, traits: &Traits, objections: &mut Vec<String>) {
-        let own_or_order =
-            best.own_ids() >= 1 || best.full_name || traits.order.is_some_and(|order| best.orders == [order]);
+        let own_or_order = OWN_IDS.into_iter().any(|kind| best.agrees(kind) && best.id(kind).owned)
+            || best.own_full_name
+            || traits.order.is_some_and(|order| best.own_orders == [order]);
+        for kind in OWN_IDS {
+            let pages = &best.id(kind).siblings;
+            if !pages.is_empty() {
+                objections.push(format!("the {} is printed as a sibling's: {}", kind.name(), on_pages(pages)));
+            }
+        }
         let rivals = self.index.rivals(best.case);
         let alone = !rivals.iter().any(|&(_, rivalry)| rivalry == Rivalry::Sibling);
         if let Some(order) = traits.order {
@@ -181,6 +189,15 @@ impl Decision<'_> {
             }
         } else if best.own_ids() == 0 && !best.orders.is_empty() {
             objections.push("a birth order is printed, and the case has none".to_owned());
+        }
+        // The page tells of another baby of the family, who may have no case.
+        if alone
+            && traits.order.is_none()
+            && best.own_ids() >= 1
+            && !own_or_order
+            && self.printed.pages.iter().any(PrintedPage::names_sibling)
+        {
+            objections.push("a sibling is named, and no mark is certainly the patient's".to_owned());
         }
         if let Some(sex) = traits.sex
             && !best.sexes.is_empty()
@@ -200,12 +217,27 @@ impl Decision<'_> {
                 Rivalry::Namesake => "namesake",
             };
             let id = self.case_id(rival).unwrap_or_default();
-            if let Some(mark) = mark(other, other_traits, best, traits, self.index) {
+            let sibling = rivalry == Rivalry::Sibling;
+            if sibling
+                && let Some(kind) = OWN_IDS.into_iter().find(|&kind| other.id(kind).maybe_own)
+                && !(best.own_orders.len() == 1 && traits.order == best.own_orders.first().copied())
+            {
+                objections.push(format!("{} of {who} {id} stands beside a word for a twin", kind.name()));
+            } else if let Some(mark) = mark(other, other_traits, best, traits, self.index, false) {
                 objections.push(format!("{mark} points to {who} {id}"));
-            } else if mark(best, traits, other, other_traits, self.index).is_none() {
+            } else if mark(best, traits, other, other_traits, self.index, sibling).is_none() {
                 objections.push(format!("{who} {id} cannot be told apart"));
+                if let Some(mark) = mark(best, traits, other, other_traits, self.index, false) {
+                    objections.push(format!("the {mark} may be the sibling's: {}", Self::marked_pages(best, mark)));
+                }
             }
         }
+    }
+
+    /// Where the mark stands, in words; its name alone when it is no identifier.
+    fn marked_pages(best: &Comparison, mark: &str) -> String {
+        let kind = IdKind::ALL.into_iter().find(|kind| kind.name() == mark);
+        kind.map_or_else(|| "in the name".to_owned(), |kind| on_pages(&best.id(kind).pages))
     }
 
     /// Other cases that the pages speak for.
@@ -284,13 +316,14 @@ fn similar(left: &str, right: &str) -> bool {
 }
 
 /// A printed fact that fits this case and not the other, although both could have it. The birth date is none: twins
-/// share it, and across midnight one misread digit would decide.
+/// share it, and across midnight one misread digit would decide. With `own`, only a fact that is certainly the patient's.
 fn mark(
     this: &Comparison,
     traits: &Traits,
     other: &Comparison,
     others: &Traits,
     index: &Index,
+    own: bool,
 ) -> Option<&'static str> {
     for kind in IdKind::ALL {
         let (finding, value, rival) = (this.id(kind), traits.id(kind), others.id(kind));
@@ -301,6 +334,7 @@ fn mark(
             IdState::Absent | IdState::Other | IdState::Near | IdState::Family => false,
         };
         if certain
+            && (finding.owned || !own)
             && !rival.is_empty()
             && value != rival
             && !misread(value, rival, finding.confidence, finding.pages.len())
@@ -311,10 +345,11 @@ fn mark(
     if let (Some(order), Some(rival)) = (traits.order, others.order)
         && order != rival
         && this.orders == [order]
+        && (this.own_orders == [order] || !own)
     {
         return Some("birth order");
     }
-    if this.full_name && !other.full_name && !first_names_alike(traits, others, index) {
+    if this.full_name && (this.own_full_name || !own) && !other.full_name && !first_names_alike(traits, others, index) {
         return Some("first name");
     }
     if let (Some(sex), Some(rival)) = (traits.sex, others.sex)

@@ -6,6 +6,7 @@
 use super::index::{IdKind, Index, Traits, bare_digits, merge};
 use super::labels::Label;
 use super::printed::PrintedId;
+use super::siblings::Owner;
 use super::spot::Printed;
 
 /// How an identifier of the case stands on the pages.
@@ -33,6 +34,12 @@ pub(super) struct IdFinding {
     pub confidence: f32,
     /// Pages where a clearly different one of its kind stands.
     pub strangers: Vec<u32>,
+    /// It stands somewhere as the patient's own.
+    pub owned: bool,
+    /// Pages where it stands as that of another baby of the family, which is no evidence for the case.
+    pub siblings: Vec<u32>,
+    /// One of those may yet be a part of the patient's name (`Twin B`).
+    pub maybe_own: bool,
 }
 
 pub(super) fn find_id(printed: &Printed, kind: IdKind, traits: &Traits, index: &Index) -> IdFinding {
@@ -43,7 +50,15 @@ pub(super) fn find_id(printed: &Printed, kind: IdKind, traits: &Traits, index: &
         IdKind::Member => Label::Member,
     };
     let value = traits.id(kind);
-    let mut finding = IdFinding { state: IdState::Absent, pages: Vec::new(), confidence: 0.0, strangers: Vec::new() };
+    let mut finding = IdFinding {
+        state: IdState::Absent,
+        pages: Vec::new(),
+        confidence: 0.0,
+        strangers: Vec::new(),
+        owned: false,
+        siblings: Vec::new(),
+        maybe_own: false,
+    };
     if value.is_empty() {
         return finding;
     }
@@ -59,6 +74,15 @@ pub(super) fn find_id(printed: &Printed, kind: IdKind, traits: &Traits, index: &
         if state == IdState::Absent {
             continue;
         }
+        // The member id is the family's, whoever's it is said to be.
+        if id.owner >= Owner::Twin && kind != IdKind::Member {
+            if state >= IdState::Alike {
+                finding.siblings.push(id.page);
+                finding.maybe_own |= id.owner == Owner::Twin;
+            }
+            continue;
+        }
+        finding.owned |= state >= IdState::Alike && id.owner == Owner::Patient;
         if state == IdState::Other {
             if id.confidence >= 0.6 && strsim::levenshtein(&id.merged, &merged) >= 3 {
                 strangers.push((id.page, id.place));
@@ -67,7 +91,9 @@ pub(super) fn find_id(printed: &Printed, kind: IdKind, traits: &Traits, index: &
             known.push((id.page, id.place));
         }
         if state > finding.state {
-            finding = IdFinding { state, pages: vec![id.page], confidence: id.confidence, strangers: Vec::new() };
+            finding.state = state;
+            finding.pages = vec![id.page];
+            finding.confidence = id.confidence;
         } else if state == finding.state {
             finding.confidence = finding.confidence.max(id.confidence);
             if !finding.pages.contains(&id.page) {
@@ -78,6 +104,8 @@ pub(super) fn find_id(printed: &Printed, kind: IdKind, traits: &Traits, index: &
     finding.strangers = strangers.into_iter().filter(|place| !known.contains(place)).map(|(page, _)| page).collect();
     finding.strangers.sort_unstable();
     finding.strangers.dedup();
+    finding.siblings.sort_unstable();
+    finding.siblings.dedup();
     finding
 }
 

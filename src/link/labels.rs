@@ -49,7 +49,7 @@ pub(super) fn number_word(word: &str) -> Option<Label> {
     })
 }
 
-fn date_word(word: &str) -> Option<Label> {
+pub(super) fn date_word(word: &str) -> Option<Label> {
     Some(match word {
         "DOB" | "BIRTH" | "BORN" | "BIRTHDATE" | "BIRTHDAY" | "BDATE" | "DOBIRTH" => Label::BirthDate,
         "ADM" | "ADMIT" | "ADMITTED" | "ADMISSION" => Label::AdmitDate,

@@ -9,7 +9,7 @@
 //! is named by its id. Never links a case that a sibling could be taken for without a mark that tells them apart.
 //!
 //! In the order of the flow: `registry` and `index` are the loaded snapshot, `printed` what stands on a page (with
-//! `labels` and `dates`), `spot` what of the registry stands there, `compare` the weights (with `identifiers`),
+//! `labels`, `dates` and, for whose it is, `siblings`), `spot` what of the registry stands there, `compare` the weights (with `identifiers`),
 //! `decide` the rules.
 
 mod compare;
@@ -20,8 +20,11 @@ mod index;
 mod labels;
 mod printed;
 mod registry;
+mod siblings;
 mod spot;
 
+#[cfg(test)]
+mod family_tests;
 #[cfg(test)]
 mod tests;
 

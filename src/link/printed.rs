@@ -11,6 +11,7 @@ use jiff::civil::Date;
 use super::dates::dates_at;
 use super::index::{member_base, merge};
 use super::labels::{Between, Label, date_label, label_of, number_word, person_word};
+use super::siblings::{self, KnownName, Owner, SiblingWord, sibling_words};
 use crate::document::{Bounds, Page};
 use crate::names::{self, Sex};
 
@@ -47,6 +48,7 @@ pub(super) struct PrintedId {
     pub confidence: f32,
     /// Readings of one place share this number: the token alone, and joined with its neighbours.
     pub place: usize,
+    pub owner: Owner,
 }
 
 #[derive(Clone, Debug)]
@@ -63,20 +65,26 @@ pub(super) struct PrintedPage {
     pub ids: Vec<PrintedId>,
     pub dates: Vec<PrintedDate>,
     pub sexes: Vec<Sex>,
+    siblings: Vec<SiblingWord>,
 }
 
 impl PrintedPage {
-    pub fn read(page: &Page) -> Self {
+    pub fn read(page: &Page, known: KnownName) -> Self {
         let tokens = tokenise(page);
+        let siblings = sibling_words(&tokens, known);
         let mut printed = Self { number: page.number, ..Self::default() };
         for at in 0..tokens.len() {
             let Some(token) = tokens.get(at) else { continue };
             let dates = dates_at(&tokens, at);
             if !dates.is_empty() {
-                let label = date_label(&tokens, at);
+                let label = match siblings::claim(&tokens, &siblings, at) {
+                    Owner::Sibling => Label::OtherDate,
+                    Owner::Patient | Owner::Unclear | Owner::Twin => date_label(&tokens, at),
+                };
                 printed.dates.extend(dates.into_iter().map(|date| PrintedDate { date, label, page: page.number }));
             } else if token.has_digit() {
                 let label = label_of(&tokens, at, number_word, Between::Nothing);
+                let owner = siblings::owner(&tokens, &siblings, at, label, known);
                 for folded in identifiers_at(&tokens, at) {
                     printed.ids.push(PrintedId {
                         merged: merge(&folded),
@@ -85,6 +93,7 @@ impl PrintedPage {
                         page: page.number,
                         confidence: token.confidence,
                         place: at,
+                        owner,
                     });
                 }
             }
@@ -95,12 +104,29 @@ impl PrintedPage {
                     |word| (word == "SEX" || word == "GENDER").then_some(Label::Sex),
                     Between::Nothing,
                 ) == Label::Sex
+                && siblings::claim(&tokens, &siblings, at) <= Owner::Unclear
             {
                 printed.sexes.push(sex);
             }
         }
         printed.tokens = tokens;
+        printed.siblings = siblings;
         printed
+    }
+
+    /// Whether a word for another baby of the family claims what stands at this token.
+    pub fn is_siblings(&self, at: usize) -> bool {
+        siblings::claim(&self.tokens, &self.siblings, at) > Owner::Unclear
+    }
+
+    /// Whether a word for another baby of the family stands anywhere on the page.
+    pub fn names_sibling(&self) -> bool {
+        !self.siblings.is_empty()
+    }
+
+    /// Whether the token stands in running text.
+    pub fn is_prose(&self, at: usize) -> bool {
+        siblings::is_prose(&self.tokens, at)
     }
 
     /// Whether the token is a word that says whose name follows, and so no name itself.
@@ -217,17 +243,20 @@ mod tests {
                 left += width + 10;
             }
         }
-        PrintedPage::read(&Page {
-            number: 1,
-            width: 1700,
-            height: 2200,
-            resolution: 200,
-            source: PageSource::Recognised,
-            turned: 0,
-            unreadable_because: None,
-            flags: Vec::new(),
-            words,
-        })
+        PrintedPage::read(
+            &Page {
+                number: 1,
+                width: 1700,
+                height: 2200,
+                resolution: 200,
+                source: PageSource::Recognised,
+                turned: 0,
+                unreadable_because: None,
+                flags: Vec::new(),
+                words,
+            },
+            &|_| false,
+        )
     }
 
     #[test]

@@ -8,6 +8,7 @@ use jiff::civil::Date;
 use super::index::{Index, NameId, bare_digits, merge};
 use super::labels::Label;
 use super::printed::{PrintedDate, PrintedId, PrintedPage};
+use super::siblings::Owner;
 use crate::document::{Field, FieldValue, Reading, Understanding};
 use crate::names::{self, GivenToken};
 
@@ -51,11 +52,16 @@ const FIELD_PLACES: usize = 1 << 32;
 
 impl Printed {
     pub fn read(reading: &Reading, understanding: &Understanding, index: &Index) -> Self {
-        let pages: Vec<PrintedPage> = reading.pages.iter().map(PrintedPage::read).collect();
+        let pages: Vec<PrintedPage> =
+            reading.pages.iter().map(|page| PrintedPage::read(page, &|word| index.name(word).is_some())).collect();
         let mut ids: Vec<PrintedId> = pages.iter().flat_map(|page| page.ids.iter().cloned()).collect();
         let mut dates: Vec<PrintedDate> = pages.iter().flat_map(|page| page.dates.iter().cloned()).collect();
         for (at, (name, field)) in understanding.fields.iter().enumerate() {
-            ids.extend(field_id(name, field, FIELD_PLACES + at));
+            let id = field_id(name, field, FIELD_PLACES + at).map(|mut id| {
+                id.owner = owner_of(&id, &ids);
+                id
+            });
+            ids.extend(id);
             dates.extend(field_date(name, field));
         }
         ids.retain(|id| id.folded.len() >= index.shortest_id());
@@ -199,6 +205,12 @@ fn names_for(folded: &str, index: &Index) -> Vec<(NameId, bool)> {
     }
 }
 
+/// A field's value is whose the words are that it was taken from.
+fn owner_of(field: &PrintedId, ids: &[PrintedId]) -> Owner {
+    let alike = ids.iter().filter(|id| id.merged == field.merged && id.page == field.page);
+    alike.map(|id| id.owner).min().unwrap_or(Owner::Unclear)
+}
+
 fn field_id(name: &str, field: &Field, place: usize) -> Option<PrintedId> {
     let label = match name {
         "mrn" => Label::Mrn,
@@ -211,7 +223,15 @@ fn field_id(name: &str, field: &Field, place: usize) -> Option<PrintedId> {
         return None;
     }
     let folded = names::fold(&field.value.to_string());
-    Some(PrintedId { merged: merge(&folded), folded, label, page: field.page, confidence: field.confidence, place })
+    Some(PrintedId {
+        merged: merge(&folded),
+        folded,
+        label,
+        page: field.page,
+        confidence: field.confidence,
+        place,
+        owner: Owner::Unclear,
+    })
 }
 
 fn field_date(name: &str, field: &Field) -> Option<PrintedDate> {

@@ -14,20 +14,20 @@ const HEADING: &str = "case_id,status,member_id,auth_number,mrn,facility,facilit
     assigned_nurse,next_review_date,race_ethnicity,preferred_language";
 
 #[derive(Clone, Debug)]
-struct Baby {
-    id: &'static str,
-    status: &'static str,
-    member: &'static str,
-    auth: &'static str,
-    mrn: &'static str,
-    name: [&'static str; 2],
-    order: &'static str,
-    sex: &'static str,
-    dob: &'static str,
-    mother: [&'static str; 2],
+pub(super) struct Baby {
+    pub id: &'static str,
+    pub status: &'static str,
+    pub member: &'static str,
+    pub auth: &'static str,
+    pub mrn: &'static str,
+    pub name: [&'static str; 2],
+    pub order: &'static str,
+    pub sex: &'static str,
+    pub dob: &'static str,
+    pub mother: [&'static str; 2],
 }
 
-const MAREN: Baby = Baby {
+pub(super) const MAREN: Baby = Baby {
     id: "K-100",
     status: "open",
     member: "WQX700100200",
@@ -40,7 +40,7 @@ const MAREN: Baby = Baby {
     mother: ["Ingrid", "Tolvik"],
 };
 
-const TWIN_A: Baby = Baby {
+pub(super) const TWIN_A: Baby = Baby {
     id: "K-200",
     member: "WQX700300400",
     auth: "8830055001",
@@ -52,11 +52,11 @@ const TWIN_A: Baby = Baby {
     ..MAREN
 };
 
-const TWIN_B: Baby =
+pub(super) const TWIN_B: Baby =
     Baby { id: "K-201", auth: "8830055004", mrn: "MR-440211", name: ["Baby Girl B", "Okonjo"], order: "B", ..TWIN_A };
 
 /// Strangers, so that frequencies mean something.
-fn registry(babies: &[Baby]) -> Registry {
+pub(super) fn registry(babies: &[Baby]) -> Registry {
     let mut csv = format!("{HEADING}\n");
     for baby in babies {
         csv += &format!(
@@ -128,7 +128,7 @@ fn reading(pages: &[&str]) -> Reading {
     Reading { format: DocumentFormat::Tiff, pages }
 }
 
-fn linked(registry: &Registry, pages: &[&str]) -> Match {
+pub(super) fn linked(registry: &Registry, pages: &[&str]) -> Match {
     let understanding = Understanding {
         document_type: DocumentType::Other,
         type_confidence: 0.0,
@@ -150,12 +150,12 @@ fn linked(registry: &Registry, pages: &[&str]) -> Match {
     link(&reading(pages), &understanding, registry, &LinkPolicy::default(), &receipt)
 }
 
-fn assert_linked(registry: &Registry, text: &str, case_id: &str) {
+pub(super) fn assert_linked(registry: &Registry, text: &str, case_id: &str) {
     let found = linked(registry, &[text]);
     assert_eq!((found.status, found.case_id.as_deref()), (MatchStatus::Matched, Some(case_id)), "{found:?}");
 }
 
-fn assert_left(registry: &Registry, text: &str) -> Match {
+pub(super) fn assert_left(registry: &Registry, text: &str) -> Match {
     let found = linked(registry, &[text]);
     assert_ne!(found.status, MatchStatus::Matched, "{found:?}");
     assert_eq!(found.case_id, None);
