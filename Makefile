@@ -2,11 +2,12 @@
 # make test    format, lints, tests
 # make score   the accuracy figures on the shared corpus, where it is present
 # make bench   the speed figures
+# make kill    a thousand deaths of the daemon (CYCLES=N), each with nothing lost and nothing twice
 # Where the packages come from elsewhere (no Debian): make SETUP=true TARGET
 
 SETUP ?= tests/setup.sh
 
-.PHONY: setup release demo test lint score bench
+.PHONY: setup release demo test lint score bench kill
 
 setup:
 	@$(SETUP)
@@ -21,12 +22,14 @@ demo: release
 lint: setup
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
+	cargo clippy --locked --all-targets --features faults -- -D warnings
 
 test: lint
 	@if cargo nextest --version >/dev/null 2>&1; then \
-	    echo cargo nextest run --locked; cargo nextest run --locked && cargo test --locked --doc --quiet; \
+	    echo cargo nextest run --locked --features faults; \
+	    cargo nextest run --locked --features faults && cargo test --locked --features faults --doc --quiet; \
 	else \
-	    echo cargo test --locked; cargo test --locked; \
+	    echo cargo test --locked --features faults; cargo test --locked --features faults; \
 	fi
 
 score: release
@@ -36,3 +39,7 @@ bench: release
 	@if [ "$(SETUP)" = tests/setup.sh ]; then tests/setup.sh bench; fi
 	cargo build --release --locked --example make-faxes
 	tests/bench.sh
+
+# In a folder of its own: a build that dies on demand must not be taken for the one to install.
+kill: setup
+	cargo bench --locked --features faults --target-dir target/faults --bench killing -- $(CYCLES)

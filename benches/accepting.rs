@@ -119,6 +119,7 @@ fn micros(time: Duration) -> f64 {
     time.as_secs_f64() * 1e6
 }
 
+#[allow(clippy::disallowed_methods, reason = "what it drops into the inbox need not last")]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     // The build folder is on a real disk; a temporary folder may be memory, where a sync costs nothing.
     let parent = std::env::var_os("TMPDIR").map_or_else(|| PathBuf::from(env!("CARGO_TARGET_TMPDIR")), PathBuf::from);

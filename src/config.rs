@@ -14,6 +14,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Deserializer};
 
 use crate::intake::folder::{AfterAccept, FolderSettings};
+use crate::intake::submit;
 use crate::link::LinkPolicy;
 use crate::queue::export::Worklist;
 
@@ -323,6 +324,9 @@ impl Problems<'_> {
                 "is not a usable name",
                 "use 1 to 64 letters, digits, `-`, `_` or `.`: the name stands in logs and exports",
             );
+        }
+        if folder.name == submit::SOURCE {
+            self.add(key("name"), "is the name of what `nicufaxd submit` takes", "give the folder another name");
         }
         let path = resolve(base, &folder.path);
         let after = match folder.after.unwrap_or(After::Move) {

@@ -20,15 +20,17 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, watch};
 
-use crate::archive::event::Event;
-use crate::archive::{Archive, ArchiveError, Arrival, Content, DocumentState, OpenOptions, Status};
+use crate::archive::event::{Event, Refusal, refusal_id};
+use crate::archive::{Accepted, Archive, ArchiveError, Arrival, Content, DocumentState, OpenOptions, Status};
 use crate::cli::{EX_DATAERR, EX_SOFTWARE, EX_TEMPFAIL, EX_UNAVAILABLE, archive_exit_code};
 use crate::clock;
 use crate::config::Config;
+use crate::daemon::Progress;
+use crate::daemon::knowledge::CasesInForce;
 use crate::document::{DocumentId, Receipt};
 use crate::intake::status::SourceStatuses;
-use crate::intake::submit::Submission;
-use crate::log;
+use crate::intake::submit::{self, RefusedFile, Submission};
+use crate::log::{self, LastError};
 use crate::queue::item::{ItemId, ItemState, QueueItem};
 use crate::reader::pool::ReaderPool;
 
@@ -44,12 +46,18 @@ const PATIENCE: Duration = Duration::from_secs(60);
 #[serde(tag = "request", rename_all = "snake_case")]
 pub enum Request {
     Status,
+    /// Which case snapshot is in force.
+    Cases,
     /// `bytes` of document follow the request line.
     Submit {
         receipt: Receipt,
         source_key: String,
+        /// See [`Submission::refusals`].
+        refusals: String,
         bytes: u64,
     },
+    /// `submit` did not take this file.
+    SubmitRefused(RefusedFile),
     QueueList {
         lane: Option<String>,
     },
@@ -69,6 +77,12 @@ pub enum Request {
     HeldRetry {
         id: String,
     },
+    /// A person has seen to a file that `submit` refused.
+    HeldDismiss {
+        id: String,
+    },
+    /// What the daemon's index holds.
+    Index,
 }
 
 /// Why a command fails, with its exit code.
@@ -112,15 +126,26 @@ pub fn ask(config: &Config, request: &Request) -> Result<Value, Failure> {
 
 /// Hands a document to the running daemon, or stores it when none runs; the next start reads it then.
 pub fn submit(config: &Config, submission: Submission) -> Result<DocumentId, Failure> {
-    let Submission { bytes, receipt, source_key } = submission;
-    let request =
-        Request::Submit { receipt: receipt.clone(), source_key: source_key.clone(), bytes: bytes.len() as u64 };
-    match ask_daemon(config, &request, &bytes)? {
-        Some(value) => serde_json::from_value(value["document"].clone()).map_err(|error| Failure::software(&error)),
-        None => Ok(Archive::open(&config.state_dir, &OpenOptions::default())?
-            .accept(Arrival { content: Content::Bytes(bytes), receipt, source_key })?
-            .document),
+    let Submission { bytes, receipt, source_key, refusals } = submission;
+    let request = Request::Submit {
+        receipt: receipt.clone(),
+        source_key: source_key.clone(),
+        refusals: refusals.clone(),
+        bytes: bytes.len() as u64,
+    };
+    if let Some(value) = ask_daemon(config, &request, &bytes)? {
+        return serde_json::from_value(value["document"].clone()).map_err(|error| Failure::software(&error));
     }
+    let archive = Archive::open(&config.state_dir, &OpenOptions::default())?;
+    let arrival = Arrival { content: Content::Bytes(bytes), receipt, source_key };
+    Ok(accept_and_clear(&archive, arrival, &refusals)?.document)
+}
+
+/// Has a file that `submit` did not take held for a person; gives the entry's id.
+pub fn refuse(config: &Config, refused: RefusedFile) -> Result<String, Failure> {
+    let id = refusal_id(&refused.key);
+    ask(config, &Request::SubmitRefused(refused))?;
+    Ok(id)
 }
 
 /// `None` when no daemon listens.
@@ -143,7 +168,21 @@ pub fn ask_daemon(config: &Config, request: &Request, bytes: &[u8]) -> Result<Op
 /// The answer to a request that needs nothing but the archive.
 pub fn answer(archive: &Archive, request: &Request) -> Result<Value, Failure> {
     match request {
-        Request::Status | Request::Submit { .. } => Err(Failure::new(EX_UNAVAILABLE, "the daemon is not running")),
+        Request::Status | Request::Cases | Request::Submit { .. } => {
+            Err(Failure::new(EX_UNAVAILABLE, "the daemon is not running"))
+        }
+        Request::SubmitRefused(RefusedFile { source_file, reason, key }) => {
+            let begun = Instant::now();
+            archive.record(Event::Refused {
+                source: submit::SOURCE.to_owned(),
+                source_file: source_file.clone(),
+                reason: reason.clone(),
+                key: key.clone(),
+            })?;
+            log::submit_refused(&refusal_id(key), reason, begun.elapsed());
+            Ok(json!({ "refused": refusal_id(key) }))
+        }
+        Request::Index => Ok(json!(archive.index_summary()?)),
         Request::QueueList { lane } => {
             let mut items = Vec::new();
             for item in archive.items() {
@@ -153,9 +192,9 @@ pub fn answer(archive: &Archive, request: &Request) -> Result<Value, Failure> {
                 }
             }
             items.sort_by(|a, b| (a.due_at, &a.id).cmp(&(b.due_at, &b.id)));
-            Ok(json!(items))
+            items.iter().map(as_exported).collect()
         }
-        Request::QueueShow { id } => Ok(json!(archive.item(&item_id(id)?)?.ok_or_else(|| no_such(id))?)),
+        Request::QueueShow { id } => as_exported(&archive.item(&item_id(id)?)?.ok_or_else(|| no_such(id))?),
         Request::QueueResolve { id, by, case, note } => {
             let item = item_id(id)?;
             let current = archive.item(&item)?.ok_or_else(|| no_such(id))?;
@@ -194,14 +233,58 @@ pub fn answer(archive: &Archive, request: &Request) -> Result<Value, Failure> {
                 (Some(_), _) => {
                     Err(Failure::new(EX_DATAERR, format!("{id} names several held documents; give more digits")))
                 }
-                (None, _) if archive.refused()?.iter().any(|refusal| refusal.id() == *id) => Err(Failure::new(
-                    EX_DATAERR,
-                    format!("{id} is a refused file: put it right in its folder, and it is taken from there"),
-                )),
-                (None, _) => Err(no_such(id)),
+                (None, _) => match archive.refused()?.iter().find(|refusal| refusal.id() == *id) {
+                    Some(refusal) => Err(refused_by_hand(id, &refusal.source)),
+                    None => Err(no_such(id)),
+                },
             }
         }
+        Request::HeldDismiss { id } => match archive.refused()?.iter().find(|refusal| refusal.id() == *id) {
+            Some(refusal) if refusal.source == submit::SOURCE => {
+                archive.record(Event::RefusalCleared { key: refusal.key.clone() })?;
+                log::refusal_dismissed(id);
+                Ok(json!({ "dismissed": id }))
+            }
+            Some(refusal) => Err(refused_by_hand(id, &refusal.source)),
+            None if archive.held()?.iter().any(|held| held.document.as_str().starts_with(id.as_str())) => {
+                let message = format!("{id} is a document: resolve its item once a person has read it by hand");
+                Err(Failure::new(EX_DATAERR, message))
+            }
+            None => Err(no_such(id)),
+        },
     }
+}
+
+/// An item as `queue.jsonl` has it: the numbers as they are written there. Making a [`Value`] of it directly would widen
+/// them, 0.98 to 0.9800000190734863.
+pub fn as_exported(item: &QueueItem) -> Result<Value, Failure> {
+    let line = serde_json::to_string(item).map_err(|error| Failure::software(&error))?;
+    serde_json::from_str(&line).map_err(|error| Failure::software(&error))
+}
+
+/// What can be done with a file that was refused: nothing from here.
+fn refused_by_hand(id: &str, source: &str) -> Failure {
+    let remedy = if source == submit::SOURCE {
+        "put it right and submit it again; once a person has seen to it otherwise: nicufaxd held dismiss"
+    } else {
+        "put it right in its folder, and it is taken from there; once it is removed, it is listed no longer"
+    };
+    Failure::new(EX_DATAERR, format!("{id} is a refused file: {remedy}"))
+}
+
+/// Stores a submitted document; what was refused under the same path before is listed no longer.
+fn accept_and_clear(archive: &Archive, arrival: Arrival, refusals: &str) -> Result<Accepted, ArchiveError> {
+    let accepted = archive.accept(arrival)?;
+    if archive.counts().refused > 0 {
+        let of_this_path = |refusal: &Refusal| refusal.source == submit::SOURCE && refusal.key.starts_with(refusals);
+        let cleared = archive.refused().and_then(|refused| {
+            let keys = refused.into_iter().filter(of_this_path).map(|refusal| refusal.key);
+            archive.record_all(keys.map(|key| Event::RefusalCleared { key }).collect())
+        });
+        // The document is stored, which is what was asked; an entry too many can be dismissed by hand.
+        _ = cleared;
+    }
+    Ok(accepted)
 }
 
 fn held_value(held: &DocumentState) -> Value {
@@ -234,6 +317,9 @@ pub struct Serving {
     pub archive: Archive,
     pub pool: Arc<ReaderPool>,
     pub sources: SourceStatuses,
+    pub cases: watch::Receiver<CasesInForce>,
+    pub progress: watch::Receiver<Progress>,
+    pub last_error: LastError,
     /// Weak, so that a draining daemon can end though it still answers.
     pub accepted: mpsc::WeakSender<DocumentId>,
     pub stopping: watch::Receiver<bool>,
@@ -291,11 +377,12 @@ async fn converse(stream: UnixStream, serving: &Arc<Serving>, started: Timestamp
             let told = tokio::task::spawn_blocking(move || status(&serving, started)).await;
             told.unwrap_or_else(|error| Err(Failure::software(&error)))
         }
-        Ok(Request::Submit { receipt, source_key, bytes }) => {
+        Ok(Request::Cases) => Ok(json!(*serving.cases.borrow())),
+        Ok(Request::Submit { receipt, source_key, refusals, bytes }) => {
             let mut document = Vec::new();
             (&mut receiving).take(bytes.min(MAX_DOCUMENT)).read_to_end(&mut document).await?;
             if document.len() as u64 == bytes {
-                accept(serving, Arrival { content: Content::Bytes(document), receipt, source_key }).await
+                accept(serving, Arrival { content: Content::Bytes(document), receipt, source_key }, refusals).await
             } else {
                 Err(Failure::new(EX_TEMPFAIL, "the document did not arrive whole; try again"))
             }
@@ -321,10 +408,10 @@ async fn converse(stream: UnixStream, serving: &Arc<Serving>, started: Timestamp
     sending.write_all(&text).await
 }
 
-async fn accept(serving: &Arc<Serving>, arrival: Arrival) -> Result<Value, Failure> {
+async fn accept(serving: &Arc<Serving>, arrival: Arrival, refusals: String) -> Result<Value, Failure> {
     let begun = Instant::now();
     let archive = serving.archive.clone();
-    let accepted = tokio::task::spawn_blocking(move || archive.accept(arrival))
+    let accepted = tokio::task::spawn_blocking(move || accept_and_clear(&archive, arrival, &refusals))
         .await
         .map_err(|error| Failure::software(&error))??;
     log::document_submitted(&accepted.document, accepted.first, begun.elapsed());
@@ -349,15 +436,37 @@ fn status(serving: &Serving, started: Timestamp) -> Result<Value, Failure> {
             oldest = Some(item);
         }
     }
+    let (sources, counts) = (serving.sources.snapshot(), serving.archive.counts());
+    let in_hand = serving.progress.borrow().in_hand as u64;
+    let stages = json!({
+        "intake": sources.values().map(|source| source.waiting).sum::<usize>(),
+        "waiting_to_be_read": counts.waiting.saturating_sub(in_hand),
+        "being_read": in_hand,
+        "queued": counts.unresolved_items.saturating_sub(counts.held),
+        "held": counts.held,
+        "refused": counts.refused,
+    });
     Ok(json!({
         "running": true,
         "version": env!("CARGO_PKG_VERSION"),
         "started_at": started,
         "stopping": *serving.stopping.borrow(),
-        "sources": serving.sources.snapshot(),
-        "documents": serving.archive.counts(),
+        "sources": sources,
+        "cases": *serving.cases.borrow(),
+        "documents": counts,
+        "stages": stages,
+        "oldest_waiting": oldest_waiting(&serving.archive)?,
         "lanes": lanes,
         "oldest_item": oldest.map(|item| json!({ "id": item.id, "received_at": item.received_at, "due_at": item.due_at })),
         "workers": serving.pool.status(),
+        "last_error": serving.last_error.line(),
     }))
+}
+
+/// The document that has waited longest to be read.
+fn oldest_waiting(archive: &Archive) -> Result<Option<Value>, ArchiveError> {
+    let Some(first) = archive.waiting()?.into_iter().next() else { return Ok(None) };
+    let Some(state) = archive.document(&first)? else { return Ok(None) };
+    let received_at = state.receipts.first().map(|receipt| receipt.received_at);
+    Ok(Some(json!({ "document": first.short(), "received_at": received_at, "attempts": state.attempts })))
 }

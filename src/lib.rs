@@ -12,7 +12,7 @@
 //!
 //! [`pipeline`] joins 3 to 6 and reads as what a clerk would do; [`daemon`] joins everything and is the only part
 //! that acts on signals and time. [`document`] is the vocabulary, [`names`] knows what newborns are called,
-//! [`config`] holds the settings.
+//! [`config`] holds the settings, [`fault`] is where tests break in.
 
 pub mod config;
 pub mod document;
@@ -37,6 +37,7 @@ pub mod queue;
 
 pub mod control;
 pub mod daemon;
+pub mod fault;
 pub mod log;
 pub mod systemd;
 

@@ -5,37 +5,99 @@
 //! as its document id or, where there is no document, as a digest: fax servers put telephone numbers into names,
 //! people put patients' names there.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
+use serde::Serialize;
+use tracing::field::{Field, Visit};
 use tracing::{error, info, warn};
 use tracing_subscriber::fmt::format::{Format, Full, Writer};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt;
 
+use crate::clock;
 use crate::config::{LogFormat, LogSettings};
 use crate::document::{DocumentId, DocumentType, MatchStatus};
 
+/// The last line of level ERROR, for `status`: what the log tells of a fault must not be looked for in it first.
+#[derive(Clone, Debug, Default)]
+pub struct LastError(Arc<Mutex<Option<ErrorLine>>>);
+
+/// A line of level ERROR: what the log has too, so no patient data.
+#[derive(Clone, Debug, Serialize)]
+pub struct ErrorLine {
+    pub at: Timestamp,
+    /// Its fields by name, `message` among them.
+    #[serde(flatten)]
+    pub fields: BTreeMap<&'static str, String>,
+}
+
+impl LastError {
+    pub fn line(&self) -> Option<ErrorLine> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl<S: tracing::Subscriber> Layer<S> for LastError {
+    fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+        if *event.metadata().level() == tracing::Level::ERROR {
+            let mut line = ErrorLine { at: clock::now(), fields: BTreeMap::new() };
+            event.record(&mut line);
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(line);
+        }
+    }
+}
+
+impl Visit for ErrorLine {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.fields.insert(field.name(), value.to_owned());
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        self.fields.insert(field.name(), format!("{value:?}"));
+    }
+}
+
 /// Starts logging; called once, by `main`.
-pub fn start(settings: &LogSettings) {
+pub fn start(settings: &LogSettings) -> LastError {
+    let last_error = LastError::default();
     let level = settings.level.parse().unwrap_or(tracing::Level::INFO);
     // The index's own chatter can name paths and keys: only its errors are an operator's business.
     let filter = tracing_subscriber::EnvFilter::new(format!("off,nicufaxd={level},sled=error"));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let kept = last_error.clone();
     let started = match settings.format {
-        LogFormat::Json => builder.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init(),
+        LogFormat::Json => builder
+            .json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .with_span_list(false)
+            .finish()
+            .with(kept)
+            .try_init(),
         LogFormat::Human if std::env::var_os("JOURNAL_STREAM").is_some() => builder
             .with_ansi(false)
             .event_format(Journald(
                 tracing_subscriber::fmt::format().without_time().with_target(false).with_level(false),
             ))
+            .finish()
+            .with(kept)
             .try_init(),
-        LogFormat::Human => {
-            builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).with_target(false).try_init()
-        }
+        LogFormat::Human => builder
+            .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+            .with_target(false)
+            .finish()
+            .with(kept)
+            .try_init(),
     };
     if started.is_err() {
         warn!("logging was started twice");
     }
+    last_error
 }
 
 /// journald's own form: it stamps the time itself, and takes the priority from a `<N>` in front (sd-daemon(3)).
@@ -81,6 +143,14 @@ pub fn daemon_stopped(handed_back: usize) {
 
 pub fn document_submitted(id: &DocumentId, first: bool, took: Duration) {
     info!(stage = "intake", document = %id, source = "submit", first, ms = milliseconds(took), "document stored");
+}
+
+pub fn submit_refused(id: &str, reason: &str, took: Duration) {
+    warn!(stage = "intake", source = "submit", id, reason, ms = milliseconds(took), "refused; it stays where it lies");
+}
+
+pub fn refusal_dismissed(id: &str) {
+    info!(stage = "intake", source = "submit", id, "a person has seen to what was refused");
 }
 
 pub fn document_read(id: &DocumentId, pages: usize, blank: usize, unreadable: usize, took: Duration) {

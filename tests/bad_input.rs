@@ -9,6 +9,7 @@ mod run;
 use std::fs;
 use std::os::unix::fs::symlink;
 
+use generator::pdf::{PdfFile, deflate};
 use generator::registry::{Case, cases, csv};
 use generator::sheet::Face;
 use generator::{Encoding, FillOrder, Fonts, SEED, Scan, Sheet, Storage, fax, fax_of_lines, hostile};
@@ -62,6 +63,7 @@ fn every_hostile_document_is_kept_and_shown_with_its_reason_while_good_faxes_go_
         assert_eq!(items.len(), 1, "{file} must be seen by a nurse once: {items:#?}");
         let item = &items[0];
         if item["state"] == "held" {
+            assert_eq!((&item["lane"], &item["match"]["case_id"]), (&json!("attention"), &Value::Null), "{file}");
             let held = setup.held_of(file);
             let reason = text(&held["reason"]);
             assert!(reason.contains(problem) && reason.contains(remedy), "{file}: {reason}");
@@ -85,6 +87,38 @@ fn every_hostile_document_is_kept_and_shown_with_its_reason_while_good_faxes_go_
         assert!(held.contains(file), "{held}");
     }
     setup.succeed(&["verify"]);
+}
+
+/// A PDF of some kilobytes whose one page's content inflates to 4 GiB of blanks.
+fn flate_bomb() -> Vec<u8> {
+    // Blocks that end with a full flush know nothing of each other, so one can stand there many times.
+    let mut deflater = flate2::Compress::new(flate2::Compression::best(), false);
+    let mut block = Vec::with_capacity(1 << 20);
+    deflater.compress_vec(&vec![b' '; 16 << 20], &mut block, flate2::FlushCompress::Full).unwrap();
+    assert_eq!(deflater.total_in(), 16 << 20, "the block is whole");
+    let mut inflated_once = vec![0x78, 0xda];
+    (0..256).for_each(|_| inflated_once.extend_from_slice(&block));
+    inflated_once.extend([3, 0, 0, 0, 0, 0]);
+    let mut file = PdfFile::default();
+    let content = file.add_stream("/Filter [/FlateDecode /FlateDecode]", &deflate(&inflated_once));
+    let root = file.tree(&[(String::new(), content)]);
+    file.finish(root, "")
+}
+
+#[test]
+fn a_pdf_that_inflates_beyond_a_workers_memory_is_held_while_good_faxes_go_on() {
+    let setup = Setup::with("", "[reader]\nworkers = 1\nattempts = 2\n");
+    let bomb = flate_bomb();
+    assert!(bomb.len() < 100_000, "{} bytes", bomb.len());
+    setup.arrive("bomb.pdf", &bomb);
+    setup.arrive("good.tif", &good_fax());
+    setup.drain();
+    let item = setup.exported_of("bomb.pdf").pop().unwrap();
+    assert_eq!((&item["state"], &item["lane"]), (&json!("held"), &json!("attention")), "{item:#}");
+    let held = setup.held_of("bomb.pdf");
+    assert!(text(&held["reason"]).contains("memory"), "{held}");
+    assert!(setup.sealed(&bomb).is_some());
+    assert_eq!(setup.exported_of("good.tif")[0]["state"], "open");
 }
 
 #[test]
@@ -132,7 +166,14 @@ fn links_pipes_empty_and_overlong_files_are_refused_once_and_left_where_they_lie
         assert_eq!(held["kind"], "refused");
         let reason = text(&held["reason"]);
         assert!(reason.contains(problem) && reason.contains(remedy), "{file}: {reason}");
-        assert_eq!(log.matches(text(&held["id"])).count(), 1, "{file}:\n{log}");
+        let lines: Vec<Value> = log
+            .lines()
+            .filter(|line| line.contains(text(&held["id"])))
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        let [line] = lines.as_slice() else { panic!("{file}:\n{log}") };
+        assert_eq!((&line["stage"], &line["reason"]), (&json!("intake"), &held["reason"]));
+        assert!(line["ms"].is_u64(), "{line}");
         assert!(!log.contains(file), "a file's name is in the log:\n{log}");
     }
     assert_eq!(setup.files("inbox"), ["empty.tif", "link.tif", "long.tif", "pipe.tif"]);
@@ -190,6 +231,36 @@ fn a_bad_case_snapshot_is_not_imported_and_its_line_and_column_are_named() {
     assert_eq!(setup.json(&["cases", "list", "--json"]).as_array().unwrap().len(), 41);
 }
 
+/// The commands show the 41 cases in force, and say why the file on disk (a short row in line 43) is refused. Gives the
+/// time at which they were loaded, when a daemon is `running`.
+fn registry_in_force_is_told(setup: &Setup, running: bool) -> Option<jiff::Timestamp> {
+    let case = &cases(SEED)[6];
+    for (arguments, wanted) in
+        [(&["cases", "list"][..], case.case_id.as_str()), (&["cases", "show", &case.case_id], case.mrn.as_str())]
+    {
+        let ended = setup.run(arguments);
+        assert_eq!(ended.code, Some(0), "{arguments:?}: {}", ended.said);
+        assert!(ended.printed.contains(wanted), "{arguments:?}: {}", ended.printed);
+        for words in ["line 43", "2 cells", "refused whole", "the 41 cases", "stay in force"] {
+            assert!(ended.said.contains(words), "{arguments:?}: {} lacks {words:?}", ended.said);
+        }
+    }
+    let id = setup.exported_of("while-bad.tif")[0]["id"].as_str().unwrap().to_owned();
+    let resolve = setup.run(&["queue", "resolve", &id, "--by", "N. Bellamy", "--case", "UNKNOWN"]);
+    assert_eq!(resolve.code, Some(DATAERR), "{}", resolve.said);
+    if !running {
+        return None;
+    }
+    let status = setup.json(&["status", "--json"]);
+    let told = &status["cases"];
+    assert_eq!((&told["all"], told["open"].as_u64().is_some_and(|open| open > 0)), (&json!(41), true), "{status:#}");
+    let reason = text(&told["refused"]["reason"]);
+    assert!(reason.contains("line 43") && told["refused"]["since"].is_string(), "{status:#}");
+    assert_eq!(status["last_error"]["stage"], "cases", "{status:#}");
+    assert!(setup.succeed(&["status"]).contains("cases.open"));
+    Some(text(&told["loaded_at"]).parse().unwrap())
+}
+
 #[test]
 fn a_bad_case_snapshot_in_place_leaves_the_last_good_one_in_force_across_a_restart() {
     let setup = Setup::new();
@@ -225,10 +296,13 @@ fn a_bad_case_snapshot_in_place_leaves_the_last_good_one_in_force_across_a_resta
             matched("while-bad.tif");
         }
     }
+    let loaded_at = registry_in_force_is_told(&setup, true);
     let (status, ..) = daemon.stop();
     assert!(status.success());
+    registry_in_force_is_told(&setup, false);
 
     let daemon = setup.start();
+    assert_eq!(registry_in_force_is_told(&setup, true), loaded_at, "a restart loads nothing new");
     daemon.wait_for_line("the refusal at the start", |line| line["stage"] == "cases" && line["kept"] == 41);
     setup.arrive("after-restart.tif", &fax("Weight 1835 g"));
     matched("after-restart.tif");

@@ -10,7 +10,7 @@ use std::fs;
 use generator::registry::{cases, csv};
 use generator::{Encoding, FillOrder, Fonts, SEED, Scan, Sheet, Storage, fax, fax_of_lines, sheet::Face};
 use nicufaxd::document::DocumentId;
-use run::{DATAERR, Setup, UNAVAILABLE, wait_until};
+use run::{DATAERR, Setup, UNAVAILABLE, USAGE, wait_until};
 use serde_json::Value;
 
 fn fax_saying(lines: &[&str]) -> Vec<u8> {
@@ -51,10 +51,59 @@ fn status_says_what_the_daemon_is_doing_and_69_when_none_runs() {
     assert_eq!(status["sources"]["secure-fax"]["accepted"], 1);
     assert!(status["sources"]["secure-fax"]["last_read"].is_string(), "{status:#}");
     assert!(!status["workers"]["alive"].as_array().unwrap().is_empty(), "{status:#}");
+    assert_eq!((&status["cases"]["open"], &status["cases"]["refused"]), (&Value::from(0), &Value::Null), "{status:#}");
+    assert_eq!((&status["stages"]["queued"], &status["stages"]["being_read"]), (&Value::from(1), &Value::from(0)));
+    assert!(status["oldest_item"]["received_at"].is_string() && status["oldest_waiting"].is_null(), "{status:#}");
+    assert!(status["last_error"].is_null(), "{status:#}");
     let table = setup.succeed(&["status"]);
     assert!(table.contains("documents.unresolved_items") && table.contains("sources.secure-fax.last_read"), "{table}");
     assert!(daemon.stop().0.success());
     assert_eq!(setup.run(&["status"]).code, Some(UNAVAILABLE));
+}
+
+#[test]
+fn status_tells_how_many_documents_stand_at_each_stage_and_which_waits_longest() {
+    let setup = Setup::with("", "[reader]\nworkers = 1\nattempts = 1\n");
+    setup.arrive("note.tif", b"Dear nurse");
+    setup.drain();
+    for number in 0..3 {
+        setup.arrive(&format!("{number}.tif"), format!("%fault hang {number}").as_bytes());
+    }
+    let daemon = setup.start();
+    let status = wait_until("all at their stages", || {
+        let status = setup.json(&["status", "--json"]);
+        (status["stages"]["being_read"] == 2 && status["stages"]["waiting_to_be_read"] == 1).then_some(status)
+    });
+    assert_eq!(
+        (&status["stages"]["held"], &status["stages"]["queued"]),
+        (&Value::from(1), &Value::from(0)),
+        "{status:#}"
+    );
+    let oldest = text(&status["oldest_waiting"]["document"]);
+    assert!((0..3).any(|number| DocumentId::of(format!("%fault hang {number}").as_bytes()).short() == oldest));
+    assert!(setup.succeed(&["status"]).contains("stages.waiting_to_be_read"));
+    assert!(daemon.stop().0.success());
+}
+
+#[test]
+fn a_misused_command_ends_with_64_and_help_and_version_with_0() {
+    let setup = Setup::new();
+    for arguments in [
+        &["no-such-command"][..],
+        &["run", "--no-such-option"],
+        &["queue", "resolve"],
+        &["submit", "a.tif", "--received-at", "yesterday"],
+        &[],
+    ] {
+        let ended = setup.run(arguments);
+        assert_eq!((ended.code, ended.printed.as_str()), (Some(USAGE), ""), "{arguments:?}: {}", ended.said);
+        assert!(ended.said.contains("--help"), "{arguments:?}: {}", ended.said);
+    }
+    for (arguments, wanted) in
+        [(&["--help"][..], "Usage:"), (&["submit", "--help"], "--sender"), (&["--version"], "0.")]
+    {
+        assert!(setup.succeed(arguments).contains(wanted), "{arguments:?}");
+    }
 }
 
 #[test]
@@ -90,6 +139,8 @@ fn the_queue_and_the_held_list_answer_alike_with_and_without_a_daemon() {
     assert_eq!(shown["source_file"], "review.tif");
     let ids = |items: &[Value]| items.iter().map(|item| text(&item["id"])).collect::<Vec<_>>();
     assert_eq!(ids(&setup.exported()), ids(listed.as_array().unwrap()), "queue.jsonl and `queue list` differ");
+    assert_eq!(setup.exported(), *listed.as_array().unwrap(), "to the last digit");
+    assert_eq!(shown, listed.as_array().unwrap().iter().find(|item| item["id"] == shown["id"]).unwrap().clone());
     let in_lanes: usize = by_lane.iter().map(|items| items.as_array().unwrap().len()).sum();
     assert_eq!((in_lanes, by_lane[2].as_array().unwrap().len()), (2, 0));
     assert_eq!(held.as_array().unwrap().len(), 1);
@@ -139,6 +190,10 @@ fn a_resolved_item_leaves_queue_and_exports_and_never_comes_back() {
     let resolve = ["queue", "resolve", &first, "--by", "N. Bellamy", "--note", "seen"];
     assert!(setup.succeed(&resolve).contains(&first));
     wait_until("the export", || (setup.exported().len() == 1).then_some(()));
+    let unknown = setup.run(&["queue", "resolve", &second, "--by", "N. Bellamy", "--case", "UNKNOWN"]);
+    assert_eq!(unknown.code, Some(DATAERR), "{}", unknown.said);
+    assert!(unknown.said.contains("UNKNOWN is no case") && unknown.said.contains("stays open"), "{}", unknown.said);
+    assert_eq!(setup.json(&["queue", "show", &second])["state"], "open");
     let again = setup.run(&resolve);
     assert_eq!(again.code, Some(DATAERR));
     assert!(again.said.contains("resolved already"), "{}", again.said);
@@ -213,6 +268,9 @@ fn a_submitted_file_is_stored_before_its_id_is_printed_and_twice_is_one_document
     assert_eq!(received.to_string(), "2026-03-16T13:12:00Z");
     assert_eq!(text(&item["id"]), format!("{}-1", id.short()));
     assert_eq!(setup.succeed(&submit).trim(), id.as_str());
+    let line = daemon.wait_for_line("the line of its intake", |line| line["source"] == "submit");
+    assert_eq!((&line["stage"], &line["document"]), (&Value::from("intake"), &Value::from(id.short())), "{line}");
+    assert!(line["ms"].is_u64() && line["first"].is_boolean(), "{line}");
 
     // While it runs, what is refused does not keep the others from being accepted.
     let (empty, other) = (setup.path("empty.tif"), setup.path("other.tif"));
@@ -227,6 +285,87 @@ fn a_submitted_file_is_stored_before_its_id_is_printed_and_twice_is_one_document
     assert_eq!(setup.exported().len(), 2);
     assert!(daemon.stop().0.success());
     setup.succeed(&["verify"]);
+}
+
+/// What `submit` must refuse: a file of its own name each, and a word of the reason.
+fn refused_files(setup: &Setup) -> Vec<(std::path::PathBuf, &'static str)> {
+    let named = |name: &str| setup.path(name);
+    fs::write(named("empty.tif"), b"").unwrap();
+    std::os::unix::fs::symlink(named("empty.tif"), named("link.tif")).unwrap();
+    rustix::fs::mkfifoat(rustix::fs::CWD, named("pipe.tif"), rustix::fs::Mode::RWXU).unwrap();
+    // Sparse: it takes no room.
+    fs::File::create(named("long.tif")).unwrap().set_len(100_000_001).unwrap();
+    vec![
+        (named("empty.tif"), "the file is empty"),
+        (named("link.tif"), "symbolic link"),
+        (named("pipe.tif"), "no regular file"),
+        (named("long.tif"), "larger than the limit of 100000000 bytes"),
+    ]
+}
+
+#[test]
+fn what_submit_refuses_is_held_and_logged_until_it_comes_or_a_person_has_seen_to_it() {
+    let setup = Setup::new();
+    let refused = refused_files(&setup);
+    let submit = |file: &std::path::Path| setup.run(&["submit", file.to_str().unwrap(), "--source", "hook"]);
+    let daemon = setup.start();
+    // The same file again is one entry; with the daemon and, at last, without it.
+    for round in 0..2 {
+        for (file, reason) in &refused {
+            let ended = submit(file);
+            assert_eq!((ended.code, ended.printed.as_str()), (Some(DATAERR), ""), "{}", ended.said);
+            let name = file.file_name().unwrap().to_str().unwrap();
+            let held = setup.held_of(name);
+            assert_eq!((&held["kind"], &held["source"]), (&Value::from("refused"), &Value::from("submit")));
+            assert!(text(&held["reason"]).contains(reason), "{held}");
+            assert!(ended.said.contains(reason) && ended.said.contains(&text(&held["id"])), "{}", ended.said);
+            let line = daemon.wait_for_line("its line", |line| line["id"] == held["id"]);
+            assert_eq!(
+                (&line["stage"], &line["reason"], &line["level"]),
+                (&"intake".into(), &held["reason"], &"WARN".into())
+            );
+            assert!(line["ms"].is_u64() && !line.to_string().contains(name), "{line}");
+        }
+        assert_eq!(setup.held().len(), refused.len(), "round {round}");
+    }
+    // The file is put right: its entry goes, the others stay.
+    let [(empty, _), (link, _), (pipe, _), (long, _)] = refused.as_slice() else { panic!("four files") };
+    fs::write(empty, fax_saying(&["Discharge of a newborn"])).unwrap();
+    assert_eq!(submit(empty).code, Some(0));
+    assert_eq!(setup.held().len(), 3);
+    let long = text(&setup.held_of(long.file_name().unwrap().to_str().unwrap())["id"]);
+    assert_eq!(setup.run(&["held", "retry", &long]).code, Some(DATAERR));
+    assert!(setup.succeed(&["held", "dismiss", &long]).contains(&long));
+    assert!(daemon.stop().0.success());
+    // Without a daemon, and across a restart and a rebuild.
+    assert_eq!(setup.held().len(), 2);
+    fs::remove_file(link).unwrap();
+    fs::write(link, fax_saying(&["Concurrent review of a newborn"])).unwrap();
+    assert_eq!(submit(link).code, Some(0));
+    let ended = submit(pipe);
+    assert_eq!(ended.code, Some(DATAERR));
+    setup.succeed(&["rebuild"]);
+    let held = setup.held();
+    assert_eq!((held.len(), &held[0]["source_file"]), (1, &Value::from("pipe.tif")));
+    setup.drain();
+    assert_eq!(setup.held().len(), 1, "a watched folder clears its own refusals only");
+    assert_eq!(setup.exported().len(), 2);
+    setup.succeed(&["verify"]);
+}
+
+#[test]
+fn a_document_or_a_folders_refusal_is_not_dismissed() {
+    let setup = Setup::new();
+    setup.arrive("note.tif", b"Dear nurse");
+    setup.arrive("empty.tif", b"");
+    setup.drain();
+    for file in ["note.tif", "empty.tif"] {
+        let id = text(&setup.held_of(file)["id"]);
+        let ended = setup.run(&["held", "dismiss", &id]);
+        assert_eq!(ended.code, Some(DATAERR), "{}", ended.said);
+        assert!(ended.said.contains(&id), "{}", ended.said);
+    }
+    assert_eq!(setup.held().len(), 2);
 }
 
 #[test]

@@ -40,6 +40,14 @@ fn every_problem_of_a_configuration_is_told_at_once_with_key_and_remedy() {
 }
 
 #[test]
+fn no_folder_bears_the_name_of_what_submit_takes() {
+    let setup = Setup::new();
+    let text = fs::read_to_string(setup.config()).unwrap();
+    fs::write(setup.config(), text.replace("\"secure-fax\"", "\"submit\"")).unwrap();
+    both_refuse(&setup, &["intake.folder[0].name", "another name"]);
+}
+
+#[test]
 fn a_configuration_that_is_not_there_is_named_with_what_to_do() {
     let setup = Setup::new();
     fs::remove_file(setup.config()).unwrap();
@@ -76,6 +84,33 @@ fn a_state_directory_that_cannot_be_written_is_said_so() {
     assert_eq!((submit.code, submit.printed.as_str()), (Some(TEMPFAIL), ""), "{}", submit.said);
     assert!(submit.said.contains("make it writable") && fax.exists(), "{}", submit.said);
     assert_eq!(fs::read(setup.path("state")).unwrap(), b"in the way");
+}
+
+#[test]
+fn a_place_where_nothing_can_be_made_is_found_by_check_whoever_asks() {
+    // In /proc nobody can make anything, and permissions tell root otherwise.
+    for (key, from, to) in [
+        ("state_dir", "state_dir = \"state\"", "state_dir = \"/proc/nicufaxd-state\""),
+        ("export.dir", "dir = \"worklist\"", "dir = \"/proc/sys/nicufaxd/worklist\""),
+    ] {
+        let setup = Setup::new();
+        let text = fs::read_to_string(setup.config()).unwrap();
+        assert!(text.contains(from));
+        fs::write(setup.config(), text.replace(from, to)).unwrap();
+        let ended = setup.run(&["check"]);
+        assert_eq!(ended.code, Some(CONFIG), "{key}: {}", ended.said);
+        for words in [key, "nicufaxd.toml", "cannot be written", "on a disk that can be written"] {
+            assert!(ended.said.contains(words), "{} lacks {words}", ended.said);
+        }
+    }
+}
+
+#[test]
+fn check_leaves_nothing_behind() {
+    let setup = Setup::new();
+    let before = setup.files("");
+    setup.succeed(&["check"]);
+    assert_eq!((setup.files(""), setup.files("inbox")), (before, Vec::<String>::new()));
 }
 
 #[test]

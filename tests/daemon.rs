@@ -235,6 +235,8 @@ fn what_a_sidecar_tells_reaches_the_item_and_the_due_time_counts_from_its_receip
     setup.arrive("0043.tif", &fax_number(&fonts, 2));
     setup.arrive("0044.json", b"this is no JSON");
     setup.arrive("0044.tif", &fax_number(&fonts, 3));
+    setup.arrive("0045.json", b"{\"sender\": \"6175550177\", \"received_at\": \"last Tuesday\"}");
+    setup.arrive("0045.tif", &fax_number(&fonts, 4));
     setup.drain();
     let item = item_of(&setup, "0042.tif");
     let time = |key: &str| item[key].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
@@ -245,9 +247,14 @@ fn what_a_sidecar_tells_reaches_the_item_and_the_due_time_counts_from_its_receip
     let flags = item["flags"].to_string();
     assert!(flags.contains("received_with_errors") && flags.contains("page_count_differs"), "{flags}");
     assert_eq!(item_of(&setup, "0043.tif")["sender"], "6175550199");
-    assert_eq!(item_of(&setup, "0044.tif")["state"], "open", "a bad sidecar never holds its document up");
+    let broken = item_of(&setup, "0044.tif");
+    assert_eq!(broken["state"], "open", "a bad sidecar never holds its document up");
+    assert!(broken["flags"].to_string().contains("note: sidecar unreadable: not a JSON object"), "{broken:#}");
+    let half = item_of(&setup, "0045.tif");
+    assert!(half["flags"].to_string().contains("note: sidecar unreadable: received_at"), "{half:#}");
+    assert_eq!(half["sender"], "6175550177", "what can be read of it counts");
     assert_eq!(setup.files("inbox"), Vec::<String>::new());
-    assert_eq!(setup.files("done").len(), 6, "sidecars go with their documents");
+    assert_eq!(setup.files("done").len(), 8, "sidecars go with their documents");
 }
 
 #[test]

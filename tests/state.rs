@@ -145,6 +145,77 @@ fn a_copy_of_documents_and_journal_alone_is_a_whole_backup() {
     setup.succeed(&["verify"]);
 }
 
+/// The file seems written an hour from now: after everything that the journal tells.
+fn seems_written_later(file: &Path) {
+    let later = fs::metadata(file).unwrap().modified().unwrap() + std::time::Duration::from_secs(3600);
+    fs::File::options().write(true).open(file).unwrap().set_modified(later).unwrap();
+}
+
+#[test]
+fn verify_beside_a_running_daemon_looks_at_index_and_exports_too() {
+    let (setup, queue) = worked();
+    let written = || fs::metadata(setup.path("worklist/queue.jsonl")).unwrap().modified().unwrap();
+    let before = written();
+    let daemon = setup.start();
+    run::wait_until("the export at the start", || (written() != before).then_some(()));
+    let verified = setup.run(&["verify"]);
+    assert_eq!((verified.code, verified.said.as_str()), (Some(0), ""));
+    assert!(verified.printed.contains("3 documents") && verified.printed.contains(": all is well"), "{verified:?}");
+    fs::write(setup.path("worklist/queue.jsonl"), queue.replace("note.tif", "lost.tif")).unwrap();
+    let verified = setup.run(&["verify"]);
+    assert_eq!(verified.code, Some(run::DATAERR), "{}", verified.said);
+    assert!(verified.said.contains("queue.jsonl does not say what the archive says"), "{}", verified.said);
+    assert!(daemon.stop().0.success());
+}
+
+#[test]
+fn what_verify_could_not_look_at_is_never_said_to_be_well() {
+    let (setup, _) = worked();
+    fs::remove_dir_all(setup.path("state/index")).unwrap();
+    let verified = setup.run(&["verify"]);
+    assert_eq!(verified.code, Some(0), "{}", verified.said);
+    assert!(verified.said.contains("not looked at: the index"), "{}", verified.said);
+    assert!(verified.printed.contains("all that was looked at is well"), "{}", verified.printed);
+}
+
+#[test]
+fn exports_of_a_killed_daemon_are_behind_and_not_damaged_and_the_next_run_brings_them_up_to_date() {
+    let (setup, queue) = worked();
+    let daemon = setup.start();
+    daemon.kill();
+    // Recorded, and exported by nobody: as when the kill comes between the two.
+    let id = setup.json(&["held", "list", "--json"])[0]["id"].as_str().unwrap().to_owned();
+    setup.succeed(&["queue", "resolve", &format!("{id}-1"), "--by", "N. Bellamy"]);
+    assert_eq!(exported(&setup), queue);
+    let verified = setup.run(&["verify"]);
+    assert_eq!(verified.code, Some(0), "{}", verified.said);
+    for words in ["queue.jsonl", "queue.csv", "is behind the journal", "the next run brings it up to date"] {
+        assert!(verified.said.contains(words), "{} lacks {words}", verified.said);
+    }
+    setup.drain();
+    assert_eq!(exported(&setup).lines().count(), 2);
+    let verified = setup.run(&["verify"]);
+    assert_eq!((verified.code, verified.said.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn exports_that_were_changed_or_removed_are_damage() {
+    let (setup, queue) = worked();
+    let file = setup.path("worklist/queue.jsonl");
+    fs::write(&file, queue.lines().skip(1).fold(String::new(), |rest, line| rest + line + "\n")).unwrap();
+    seems_written_later(&file);
+    let verified = setup.run(&["verify"]);
+    assert_eq!(verified.code, Some(run::DATAERR), "{}", verified.said);
+    assert!(verified.said.contains("queue.jsonl does not say"), "{}", verified.said);
+    fs::remove_file(&file).unwrap();
+    let verified = setup.run(&["verify"]);
+    assert_eq!(verified.code, Some(run::DATAERR), "{}", verified.said);
+    assert!(verified.said.contains("queue.jsonl is missing"), "{}", verified.said);
+    setup.drain();
+    assert_eq!(exported(&setup), queue);
+    setup.succeed(&["verify"]);
+}
+
 #[test]
 fn a_document_that_is_gone_from_the_archive_is_named_by_verify() {
     let (setup, _) = worked();

@@ -20,6 +20,7 @@ use sha2::{Digest, Sha256};
 use super::disk::Disk;
 use super::{ArchiveError, Content};
 use crate::document::{DocumentId, Reading};
+use crate::fault::{self, Step};
 
 /// A sealed document can be read by the daemon's user and changed by nobody.
 const SEALED_MODE: u32 = 0o400;
@@ -118,6 +119,7 @@ impl Documents {
                 draft.id = DocumentId::from_digest(&digest.finalize());
             }
         }
+        fault::at(Step::DraftWritten);
         Ok(draft)
     }
 
@@ -125,15 +127,19 @@ impl Documents {
     /// the first sync of a group makes the filesystem commit all of it, the rest find their work done.
     pub(super) fn seal(&self, drafts: &mut [&mut Draft]) -> Result<(), ArchiveError> {
         self.sync_each(&*drafts, |draft| self.disk.sync(&draft.file, &draft.path))?;
+        fault::at(Step::DraftsSynced);
         let mut folders = BTreeSet::new();
         for draft in drafts {
             let path = self.path(&draft.id);
             self.disk.rename(&draft.path, &path)?;
             draft.sealed = true;
+            fault::at(Step::DraftNamed);
             folders.extend(path.parent().map(Path::to_owned));
         }
         let folders: Vec<PathBuf> = folders.into_iter().collect();
-        self.sync_each(&folders, |folder| self.disk.sync_folder(folder))
+        self.sync_each(&folders, |folder| self.disk.sync_folder(folder))?;
+        fault::at(Step::FoldersSynced);
+        Ok(())
     }
 
     fn sync_each<T: Sync>(
@@ -253,6 +259,7 @@ impl Documents {
             self.disk.write(&mut file, &draft, &packed)?;
             self.disk.rename(&draft, &path)
         });
+        fault::at(Step::ReadingKept);
         if written.is_err() {
             self.disk.remove(&draft)?;
         }

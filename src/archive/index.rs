@@ -29,6 +29,9 @@ const CACHE_BYTES: u64 = 4 * 1024 * 1024;
 /// The key of [`Summary`]; no other key begins with `!`.
 const SUMMARY: &[u8] = b"!";
 
+/// How often an index that is being written to is read, to catch it between two writes.
+const RECOUNTS: u32 = 20;
+
 /// What is wrong with an index.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(super) enum Fault {
@@ -56,12 +59,12 @@ pub(super) type Entry = (Vec<u8>, Vec<u8>);
 
 /// What the index holds, in short.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Summary {
+pub struct Summary {
     form: u32,
     /// The last journal record taken in.
-    pub head: Head,
+    pub(super) head: Head,
     /// Where that record stands; `None` before the first.
-    pub at: Option<Location>,
+    pub(super) at: Option<Location>,
     /// Sum, modulo 2^128, of the entries' digests: the same whatever the order of the changes.
     digest: Digest128,
     /// Entries by the first byte of their key.
@@ -179,6 +182,31 @@ impl Index {
             Some(said) => said,
         };
         Ok(Self { base: Base::Stored(database), summary: Mutex::new(summary) })
+    }
+
+    /// Reads everything and sums it up anew, as opening does; `None` when it changed all the time.
+    pub(super) fn recount(&self) -> Result<Option<Summary>, Fault> {
+        let Base::Stored(database) = &self.base else { return Ok(Some(self.summary())) };
+        for _ in 0..RECOUNTS {
+            // Written in one batch with the entries it speaks of: the same before and after, and nothing changed.
+            let before = guarded(|| database.get(SUMMARY))?;
+            let held = guarded(|| {
+                let mut held = Summary { form: FORM, ..Summary::default() };
+                for entry in database.iter() {
+                    let (key, value) = entry?;
+                    if &*key != SUMMARY {
+                        held.add(&key, &value);
+                    }
+                }
+                Ok(held)
+            })?;
+            if guarded(|| database.get(SUMMARY))? == before {
+                let Some(said) = before else { return Ok(Some(held)) };
+                let said: Summary = serde_json::from_slice(&said).map_err(|_| Fault::OtherForm)?;
+                return Ok(Some(Summary { head: said.head, at: said.at, ..held }));
+            }
+        }
+        Ok(None)
     }
 
     /// An empty index that lives in memory.

@@ -25,6 +25,7 @@ use sha2::{Digest, Sha256};
 use super::ArchiveError;
 use super::disk::Disk;
 use super::event::{Event, VERSION};
+use crate::fault::{self, Step};
 
 /// A new segment is begun once the current one is larger: start-up checks the last segment whole, so this bounds it.
 const SEGMENT_BYTES: u64 = 64 * 1024 * 1024;
@@ -414,7 +415,9 @@ impl Journal {
                 Ok(()) => Err(error),
             };
         }
+        fault::at(Step::JournalWritten);
         self.disk.sync_data(&self.file, &self.path)?;
+        fault::at(Step::JournalSynced);
         self.length += self.buffer.len() as u64;
         self.buffer.clear();
         self.buffer.shrink_to(1024 * 1024);

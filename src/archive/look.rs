@@ -157,6 +157,12 @@ impl Archive {
         Ok(refusals)
     }
 
+    /// When the journal's last record was written; `None` when there is none.
+    pub fn last_recorded(&self) -> Result<Option<jiff::Timestamp>, ArchiveError> {
+        let at = self.inner.index.summary().at;
+        Ok(at.map(|at| self.inner.reader.read(at)).transpose()?.map(|record| record.time))
+    }
+
     /// How much there is.
     pub fn counts(&self) -> Counts {
         let summary = self.inner.index.summary();

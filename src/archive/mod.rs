@@ -29,6 +29,7 @@ mod writer;
 mod tests;
 
 use std::fs::File;
+use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -36,6 +37,7 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::watch;
 
 use self::disk::Disk;
@@ -49,6 +51,7 @@ use self::writer::{Incoming, Request, Writer};
 use crate::document::{DocumentId, Reading, Receipt};
 
 pub use self::error::{ArchiveError, Remedy};
+pub use self::index::Summary as IndexSummary;
 pub use self::look::{Counts, DocumentState, Items, Status};
 pub use self::rebuild::RECOVERED_SOURCE;
 pub use self::verify::{Problem, Report, verify};
@@ -56,6 +59,7 @@ pub use self::verify::{Problem, Report, verify};
 const JOURNAL: &str = "journal";
 const INDEX: &str = "index";
 const CASES: &str = "cases";
+const LAST_GOOD: &str = "last-good.csv";
 
 /// Documents of one call taken through one group of syncs: each keeps a file open until then.
 const ACCEPTED_TOGETHER: usize = 256;
@@ -304,20 +308,23 @@ impl Archive {
         self.inner.documents.reading(document)
     }
 
-    /// Keeps the last good snapshot of the open cases, durably, in place of the one before.
-    pub fn put_cases(&self, snapshot: &[u8]) -> Result<(), ArchiveError> {
+    /// Keeps the last good snapshot of the open cases, durably, in place of the one before; gives [`KeptCases::since`].
+    pub fn put_cases(&self, snapshot: &[u8]) -> Result<Option<Timestamp>, ArchiveError> {
         let folder = self.inner.state.join(CASES);
-        documents::replace(&self.inner.disk, &folder.join("next.csv"), &folder.join("last-good.csv"), snapshot)
+        documents::replace(&self.inner.disk, &folder.join("next.csv"), &folder.join(LAST_GOOD), snapshot)?;
+        let metadata = std::fs::metadata(folder.join(LAST_GOOD));
+        Ok(metadata.and_then(|metadata| metadata.modified()).ok().and_then(|since| since.try_into().ok()))
     }
 
     /// The last good snapshot of the open cases.
-    pub fn cases(&self) -> Result<Option<Vec<u8>>, ArchiveError> {
-        let path = self.inner.state.join(CASES).join("last-good.csv");
-        match std::fs::read(&path) {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(e) => Err(ArchiveError::read_failed(&path, e)),
-        }
+    pub fn cases(&self) -> Result<Option<KeptCases>, ArchiveError> {
+        kept_cases(&self.inner.state)
+    }
+
+    /// What the index holds, read and summed up anew, for [`verify`] beside this process; `None` when it changes all the
+    /// time.
+    pub fn index_summary(&self) -> Result<Option<IndexSummary>, ArchiveError> {
+        Ok(self.inner.index.recount()?)
     }
 
     /// Changes whenever items, held documents or refusals have changed.
@@ -329,6 +336,29 @@ impl Archive {
     pub fn watch_waiting(&self) -> watch::Receiver<u64> {
         self.inner.waiting.clone()
     }
+}
+
+/// The last good snapshot of the open cases, as it is kept in a state directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptCases {
+    pub bytes: Vec<u8>,
+    /// When it was taken over; `None` where the file system tells no time.
+    pub since: Option<Timestamp>,
+}
+
+/// Reads the snapshot that a state directory keeps, whoever has the archive open: it is only ever replaced whole.
+pub fn kept_cases(state: &Path) -> Result<Option<KeptCases>, ArchiveError> {
+    let path = state.join(CASES).join(LAST_GOOD);
+    let failed = |error| ArchiveError::read_failed(&path, error);
+    let mut file = match File::open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed(error)),
+    };
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).map_err(failed)?;
+    let since = file.metadata().and_then(|metadata| metadata.modified()).map_err(failed)?;
+    Ok(Some(KeptCases { bytes, since: since.try_into().ok() }))
 }
 
 /// Makes the state directory, or makes sure that it is ours alone.

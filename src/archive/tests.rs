@@ -273,7 +273,7 @@ fn a_document_whose_record_is_torn_away_is_received_again_whether_or_not_the_ind
                 (!unseen).then(|| RECOVERED_SOURCE.to_owned())
             );
             drop(archive);
-            let report = verify(state.path(), &OpenOptions::default()).unwrap();
+            let report = verify(state.path(), &OpenOptions::default(), None).unwrap();
             assert!(report.problems.is_empty() && report.index_checked, "cut at {cut}: {:?}", report.problems);
             assert_eq!(report.unrecorded.len(), usize::from(unseen), "cut at {cut}");
         }
@@ -316,7 +316,7 @@ fn a_flip_anywhere_in_the_journal_is_named_and_nothing_is_cut_away() {
                 other => panic!("record {number}: {other:?}"),
             }
             assert_eq!(fs::read(journal_file(&state)).unwrap(), damaged);
-            let report = verify(state.path(), &OpenOptions::default()).unwrap();
+            let report = verify(state.path(), &OpenOptions::default(), None).unwrap();
             assert!(matches!(&report.problems[..], [Problem::Journal(ArchiveError::JournalDamaged { .. })]));
         }
         start += line.len();
@@ -508,12 +508,12 @@ fn verify_finds_a_changed_and_a_missing_document_and_changes_nothing() {
     let state = TempDir::new().unwrap();
     let archive = open(&state);
     let [changed, missing, _] = fill(&archive);
-    let beside = verify(state.path(), &OpenOptions::default()).unwrap();
+    let beside = verify(state.path(), &OpenOptions::default(), None).unwrap();
     assert!(beside.problems.is_empty() && !beside.index_checked && beside.documents == 3);
     drop(archive);
     flip(&document_file(&state, &changed), 1);
     fs::remove_file(document_file(&state, &missing)).unwrap();
-    let report = verify(state.path(), &OpenOptions::default()).unwrap();
+    let report = verify(state.path(), &OpenOptions::default(), None).unwrap();
     assert!(report.index_checked);
     assert_eq!(report.problems.len(), 2);
     assert!(report.problems.iter().any(|p| matches!(p, Problem::Changed { document } if *document == changed)));
@@ -522,6 +522,27 @@ fn verify_finds_a_changed_and_a_missing_document_and_changes_nothing() {
     assert!(matches!(archive.read_document(&changed), Err(ArchiveError::DocumentDamaged { .. })));
     archive.accept(arrival(b"two", "two once more")).unwrap();
     assert_eq!(archive.read_document(&missing).unwrap(), b"two", "a document that comes again heals");
+}
+
+#[test]
+fn verify_beside_a_daemon_compares_what_the_daemon_says_of_its_index() {
+    let state = TempDir::new().unwrap();
+    let archive = open(&state);
+    fill(&archive);
+    let told = archive.index_summary().unwrap();
+    assert_eq!(told.as_ref(), Some(&archive.inner.index.summary()));
+    // What comes after it was told does no harm.
+    archive.accept(arrival(b"later", "later")).unwrap();
+    let report = verify(state.path(), &OpenOptions::default(), told).unwrap();
+    assert!(report.index_checked && report.in_use && report.problems.is_empty(), "{report:?}");
+
+    // An entry that no record accounts for, in an index that believes it.
+    let head = archive.inner.index.summary();
+    let stray = [(b"zstray".to_vec(), Some(b"1".to_vec()))].into_iter().collect();
+    archive.inner.index.commit(stray, &head.head, head.at.unwrap()).unwrap();
+    let told = archive.index_summary().unwrap();
+    let report = verify(state.path(), &OpenOptions::default(), told).unwrap();
+    assert!(matches!(report.problems.as_slice(), [Problem::Index { .. }]), "{report:?}");
 }
 
 #[test]
@@ -544,7 +565,7 @@ fn a_full_disk_refuses_cleanly_at_every_write_and_goes_on_when_there_is_room() {
         let second = archive.accept(arrival(b"two", "two")).unwrap();
         assert!(second.first);
         drop(archive);
-        let report = verify(state.path(), &OpenOptions::default()).unwrap();
+        let report = verify(state.path(), &OpenOptions::default(), None).unwrap();
         assert!(report.problems.is_empty() && report.documents == 2, "{report:?}");
     }
 }
@@ -705,5 +726,7 @@ fn the_last_good_snapshot_of_the_cases_is_kept() {
     assert_eq!(archive.cases().unwrap(), None);
     archive.put_cases(b"first").unwrap();
     archive.put_cases(b"second").unwrap();
-    assert_eq!(archive.cases().unwrap(), Some(b"second".to_vec()));
+    let kept = archive.cases().unwrap().unwrap();
+    assert_eq!(kept.bytes, b"second");
+    assert!(kept.since.is_some());
 }

@@ -1,14 +1,14 @@
 //! Verifying: every accepted document present and unchanged, the journal's chain whole, the index agreeing with it.
 //!
-//! It changes nothing. It may run beside a daemon: then the index, which only one process may open, is not looked at,
-//! and what was added meanwhile may be seen or not.
+//! It changes nothing. It may run beside a daemon: then the index, which only one process may open, is looked at by the
+//! daemon, which tells what it holds; what was added meanwhile may be seen or not.
 
 use std::path::Path;
 
 use super::apply::{DOCUMENT, DocumentEntry, decode, id_of_key};
 use super::disk::Disk;
 use super::documents::Documents;
-use super::index::Index;
+use super::index::{Index, Summary};
 use super::lock::Lock;
 use super::{ArchiveError, INDEX, JOURNAL, OpenOptions, rebuild};
 use crate::document::DocumentId;
@@ -35,8 +35,10 @@ pub struct Report {
     pub documents: u64,
     /// Records of the journal.
     pub records: u64,
-    /// Whether the index was looked at too (not while a daemon has it open, nor when there is none).
+    /// Whether the index was looked at too, here or by the daemon that has it open.
     pub index_checked: bool,
+    /// Whether a daemon has the state directory.
+    pub in_use: bool,
     /// Empty when all is well.
     pub problems: Vec<Problem>,
     /// Stored documents without a record: left by a crash before their acceptance, harmless.
@@ -46,7 +48,9 @@ pub struct Report {
 }
 
 /// Verifies a state directory. `Err` only when it cannot be looked at, and for a journal that is missing.
-pub fn verify(state: &Path, options: &OpenOptions) -> Result<Report, ArchiveError> {
+///
+/// `told` is what the daemon that runs there, if any, says of its index.
+pub fn verify(state: &Path, options: &OpenOptions, told: Option<Summary>) -> Result<Report, ArchiveError> {
     let mut report = Report::default();
     let disk = Disk::default();
     let documents = Documents::new(disk, state);
@@ -66,8 +70,10 @@ pub fn verify(state: &Path, options: &OpenOptions) -> Result<Report, ArchiveErro
         Err(ArchiveError::Locked { .. }) => None,
         Err(error) => return Err(error),
     };
+    report.in_use = lock.is_none();
     let path = state.join(INDEX);
     let stored = match &lock {
+        None => told,
         Some(_) if path.exists() => match Index::open(&path, options.index_deadline) {
             Ok(index) => Some(index.summary()),
             Err(fault) => {
@@ -75,7 +81,7 @@ pub fn verify(state: &Path, options: &OpenOptions) -> Result<Report, ArchiveErro
                 None
             }
         },
-        Some(_) | None => None,
+        Some(_) => None,
     };
     let fresh = Index::in_memory();
     let mut agrees = stored.as_ref().is_none_or(|stored| stored.head.sequence == 0);

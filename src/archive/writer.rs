@@ -16,6 +16,7 @@ use super::index::Index;
 use super::journal::{Journal, Location, Savepoint};
 use super::{Accepted, ArchiveError};
 use crate::document::{DocumentId, Receipt};
+use crate::fault::{self, Step};
 
 /// Requests taken through one group of syncs at most.
 const GROUP: usize = 512;
@@ -238,6 +239,7 @@ impl Writer {
         if let Err(error) = &outcome {
             self.stopped = error.is_fatal();
         }
+        fault::at(Step::IndexChanged);
         outcome
     }
 }

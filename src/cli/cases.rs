@@ -7,8 +7,9 @@ use std::path::Path;
 use serde_json::json;
 
 use super::{EX_DATAERR, EX_TEMPFAIL, print_json, print_text, table};
+use crate::archive;
 use crate::config::Config;
-use crate::control::Failure;
+use crate::control::{self, Failure, Request};
 use crate::daemon::knowledge::load_cases;
 use crate::link::Registry;
 
@@ -44,7 +45,7 @@ fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 }
 
 pub fn list(config: &Config, as_json: bool) -> Result<(), Failure> {
-    let registry = registry(config)?;
+    let registry = in_force(config)?;
     if as_json {
         return print_json(&json!(registry.cases()));
     }
@@ -67,13 +68,37 @@ pub fn list(config: &Config, as_json: bool) -> Result<(), Failure> {
 }
 
 pub fn show(config: &Config, id: &str) -> Result<(), Failure> {
-    match registry(config)?.get(id) {
+    match in_force(config)?.get(id) {
         Some(case) => print_json(&json!(case)),
-        None => Err(Failure::new(EX_DATAERR, format!("{id} is no case in {}", config.cases.display()))),
+        None => Err(Failure::new(EX_DATAERR, format!("{id} is no case of the registry in force"))),
     }
 }
 
-/// The cases on disk; a snapshot that is refused is said so.
-pub(super) fn registry(config: &Config) -> Result<Registry, Failure> {
-    load_cases(config).map(|(registry, _)| registry).map_err(|error| Failure::new(EX_DATAERR, error.to_string()))
+/// The cases that documents are linked to: those that the running daemon goes by, or would if it were started now.
+/// That the file on disk is refused, or not taken up yet, is said on standard error.
+pub(super) fn in_force(config: &Config) -> Result<Registry, Failure> {
+    let on_disk = load_cases(config).map(|(registry, _)| registry);
+    let running = control::ask_daemon(config, &Request::Cases, &[])?.is_some();
+    let on_disk = match on_disk {
+        Ok(registry) if !running => return Ok(registry),
+        other => other,
+    };
+    let kept = archive::kept_cases(&config.state_dir)?;
+    let kept = kept.and_then(|kept| Registry::parse(&kept.bytes).ok().map(|registry| (registry, kept.since)));
+    let Some((registry, since)) = kept else {
+        return match on_disk {
+            Ok(_) => Ok(Registry::empty()),
+            Err(error) => Err(Failure::new(EX_DATAERR, format!("{error}; no cases are in force"))),
+        };
+    };
+    match on_disk {
+        Ok(newer) if newer.digest() == registry.digest() => {}
+        Ok(_) => eprintln!("nicufaxd: {}: changed; it is taken up within seconds", config.cases.display()),
+        Err(error) => {
+            let since = since.map(|since| format!(" of {since}")).unwrap_or_default();
+            let cases = registry.cases().len();
+            eprintln!("nicufaxd: {error}; this file is refused whole: the {cases} cases{since} stay in force");
+        }
+    }
+    Ok(registry)
 }

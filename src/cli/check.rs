@@ -55,6 +55,14 @@ fn problems_of(config: &Config) -> Vec<Problem> {
     found.problems
 }
 
+/// Proves that things can be made in a folder: permissions alone say yes to root in `/proc` and on read-only disks.
+/// A folder is made, because a watched inbox takes no notice of those.
+fn make_and_remove(folder: &Path) -> std::io::Result<()> {
+    let probe = folder.join(format!(".nicufaxd-check-{}", std::process::id()));
+    std::fs::create_dir(&probe)?;
+    std::fs::remove_dir(&probe)
+}
+
 struct Found<'a> {
     config: &'a Config,
     problems: Vec<Problem>,
@@ -79,20 +87,22 @@ impl Found<'_> {
                 format!("{} cannot be read and written by this user", path.display()),
                 "give the daemon's user read, write and search permission",
             );
+        } else {
+            self.writable_or_creatable(key, path);
         }
     }
 
-    /// An existing folder must be writable; an absent one must have a writable folder above it.
+    /// In an existing folder something can be made; above an absent one there is a folder in which it can.
     fn writable_or_creatable(&mut self, key: &str, path: &Path) {
-        let existing = path.ancestors().find(|ancestor| ancestor.exists());
-        let usable = existing.is_some_and(|existing| {
-            existing.is_dir() && rustix::fs::access(existing, Access::WRITE_OK | Access::EXEC_OK).is_ok()
-        });
-        if !usable {
+        let tried = match path.ancestors().find(|ancestor| ancestor.exists()) {
+            Some(existing) => make_and_remove(existing).map_err(|error| format!("in {}: {error}", existing.display())),
+            None => Err("no folder above it exists".to_owned()),
+        };
+        if let Err(why) = tried {
             self.add(
                 key,
-                format!("{} cannot be written by this user", path.display()),
-                "make the folder and give it to the daemon's user",
+                format!("{} cannot be written by this user (nothing can be made {why})", path.display()),
+                "name a folder on a disk that can be written, and give it to the daemon's user",
             );
         }
     }

@@ -23,6 +23,8 @@ use crate::config::{self, Config};
 use crate::control::{self, Failure, Request};
 use crate::intake::submit::SubmitOptions;
 
+/// sysexits.h: the command was used wrongly.
+pub const EX_USAGE: u8 = 64;
 /// sysexits.h: the input data was wrong.
 pub const EX_DATAERR: u8 = 65;
 /// sysexits.h: a service is unavailable (the daemon is not running).
@@ -161,13 +163,18 @@ enum HeldCommand {
     Show { id: String },
     /// Give a held document its attempts back and try again.
     Retry { id: String },
+    /// Take a file that `submit` refused off the list: a person has seen to it.
+    Dismiss { id: String },
 }
 
 /// Runs the command that argv asks for.
 pub fn main() -> ExitCode {
     // Exports may be read by the group (the nurses' share), by nobody else; the state directory is 0700.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o027));
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(told) => return misused(&told),
+    };
     let config = &arguments.config;
     let outcome = match arguments.command {
         Command::Worker => return crate::reader::worker::main(),
@@ -197,6 +204,7 @@ pub fn main() -> ExitCode {
             load(config).and_then(|config| show(&config, &Request::HeldShow { id }))
         }
         Command::Held(HeldCommand::Retry { id }) => load(config).and_then(|config| held::retry(&config, id)),
+        Command::Held(HeldCommand::Dismiss { id }) => load(config).and_then(|config| held::dismiss(&config, id)),
         Command::Status { json } => load(config).and_then(|config| status::status(&config, json)),
         Command::Verify => load(config).and_then(|config| verify::verify(&config)),
         Command::Rebuild => load(config).and_then(|config| verify::rebuild(&config)),
@@ -208,6 +216,13 @@ pub fn main() -> ExitCode {
             ExitCode::from(failure.exit)
         }
     }
+}
+
+/// Prints what the command line came to instead of a command: help and version are answers, the rest is misuse.
+fn misused(told: &clap::Error) -> ExitCode {
+    // When nobody reads it, the exit code says enough.
+    _ = told.print();
+    if told.use_stderr() { ExitCode::from(EX_USAGE) } else { ExitCode::SUCCESS }
 }
 
 /// What an archive's fault means to a script.

@@ -53,9 +53,9 @@ fn case(item: &QueueItem) -> String {
 pub fn resolve(config: &Config, request: &Request) -> Result<(), Failure> {
     // A mistyped case would be a wrong link made by hand.
     if let Request::QueueResolve { case: Some(case), .. } = request
-        && super::cases::registry(config)?.get(case).is_none()
+        && super::cases::in_force(config)?.get(case).is_none()
     {
-        let message = format!("{case} is no case in {}; the item stays open", config.cases.display());
+        let message = format!("{case} is no case of the registry in force; the item stays open");
         return Err(Failure::new(EX_DATAERR, message));
     }
     let answer = control::ask(config, request)?;

@@ -8,8 +8,8 @@ use serde_json::json;
 use super::{EX_CONFIG, EX_DATAERR, print_json, print_text};
 use crate::clock;
 use crate::config::Config;
-use crate::control::Failure;
-use crate::daemon::knowledge::{load_cases, load_rules};
+use crate::control::{self, Failure};
+use crate::daemon::knowledge::load_rules;
 use crate::daemon::pool_settings;
 use crate::document::{DocumentId, Reading, Receipt};
 use crate::pipeline::{self, Knowledge};
@@ -50,7 +50,7 @@ fn explained(
     with_words: bool,
 ) -> Result<serde_json::Value, Failure> {
     let wrong = |error: crate::daemon::knowledge::KnowledgeError| Failure::new(EX_CONFIG, error.to_string());
-    let (registry, _) = load_cases(config).map_err(wrong)?;
+    let registry = super::cases::in_force(config).map_err(|failure| Failure { exit: EX_CONFIG, ..failure })?;
     let knowledge = Knowledge {
         rules: Arc::new(load_rules(config).map_err(wrong)?),
         registry: Arc::new(registry),
@@ -76,8 +76,10 @@ fn explained(
     let decisions = pipeline::decide(reading, &receipt, &knowledge);
     let fired: Vec<_> = decisions.iter().map(|decision| decision.understanding.fired_rules.clone()).collect();
     let items = pipeline::items(id, reading, &receipt, decisions, 1, &[]);
-    let segments: Vec<_> =
-        items.iter().zip(fired).map(|(item, fired)| json!({ "item": item, "fired_rules": fired })).collect();
+    let mut segments = Vec::with_capacity(items.len());
+    for (item, fired) in items.iter().zip(fired) {
+        segments.push(json!({ "item": control::as_exported(item)?, "fired_rules": fired }));
+    }
     let mut explained = json!({ "segments": segments });
     if with_words {
         explained["reading"] = json!(reading);

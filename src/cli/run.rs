@@ -13,7 +13,7 @@ use crate::daemon::{self, DaemonError, Mode, Progress};
 use crate::log;
 
 pub fn run(config: &Config, drain: bool) -> Result<(), Failure> {
-    log::start(&config.log);
+    let last_error = log::start(&config.log);
     // Waiting is all that these threads do; what computes runs in workers or on blocking threads.
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -25,7 +25,7 @@ pub fn run(config: &Config, drain: bool) -> Result<(), Failure> {
     let mode = if drain { Mode::Drain } else { Mode::Serve };
     let outcome = runtime.block_on(async {
         let display = (drain && std::io::stderr().is_terminal()).then(|| tokio::spawn(display(shown)));
-        let outcome = daemon::run(Arc::new(config.clone()), mode, progress).await;
+        let outcome = daemon::run(Arc::new(config.clone()), mode, progress, last_error).await;
         if let Some(display) = display {
             // It ends when the daemon has dropped its end of the channel.
             _ = display.await;

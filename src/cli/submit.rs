@@ -1,11 +1,12 @@
-//! `submit`: documents from scripts. An id is printed only once its document is stored durably.
+//! `submit`: documents from scripts. An id is printed only once its document is stored durably; a file that is refused
+//! is held for a person.
 
 use std::path::PathBuf;
 
 use super::{EX_DATAERR, EX_TEMPFAIL, print_text};
 use crate::config::Config;
 use crate::control::{self, Failure};
-use crate::intake::submit::{self, SubmitOptions};
+use crate::intake::submit::{self, RefusedFile, SubmitError, SubmitOptions};
 
 /// Submits every file; the first failure is reported after all were tried, and a temporary one outranks a refusal,
 /// so that a script that tries again loses nothing: what is stored already is not stored twice.
@@ -29,7 +30,22 @@ pub fn submit(config: &Config, files: &[PathBuf], options: &SubmitOptions) -> Re
 }
 
 fn one(config: &Config, file: &std::path::Path, options: &SubmitOptions) -> Result<String, Failure> {
-    let submission = submit::take(file, options).map_err(|error| Failure::new(error.exit_code(), error.to_string()))?;
+    let submission = match submit::take(file, options) {
+        Ok(submission) => submission,
+        Err(error @ SubmitError::Refused(_)) if error.exit_code() != EX_DATAERR => {
+            return Err(Failure::new(error.exit_code(), error.to_string()));
+        }
+        Err(SubmitError::Refused(refusal)) => {
+            // Trying again would not help, so a person has to know of it. When that cannot be recorded, the hook's
+            // next try is what brings it back.
+            let id = control::refuse(config, RefusedFile::new(file, &refusal))
+                .map_err(|failure| Failure { exit: EX_TEMPFAIL, ..failure })?;
+            let message =
+                format!("refused: {refusal}; it stays where it is, and `nicufaxd held list` shows it as {id}");
+            return Err(Failure::new(EX_DATAERR, message));
+        }
+        Err(error) => return Err(Failure::new(error.exit_code(), error.to_string())),
+    };
     // Whatever keeps it from being stored, a hook has to try again: its file stays.
     let stored = control::submit(config, submission).map_err(|failure| Failure { exit: EX_TEMPFAIL, ..failure })?;
     Ok(stored.as_str().to_owned())

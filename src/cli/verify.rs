@@ -1,46 +1,129 @@
 //! `verify` and `rebuild`: is everything that was accepted still there, and does all that was made from it agree?
+//!
+//! What could not be looked at is said so: "all is well" is never said of it.
+
+use std::time::Duration;
 
 use super::{EX_DATAERR, EX_TEMPFAIL, print_text};
-use crate::archive::{self, Archive, OpenOptions};
+use crate::archive::{self, Archive, OpenOptions, Report};
 use crate::config::Config;
-use crate::control::Failure;
-use crate::queue::export;
+use crate::control::{self, Failure, Request};
+use crate::queue::export::{self, Disagreement};
+
+/// A running daemon brings the exports up to date within two seconds; they are looked at so many times, this far apart.
+const LOOKS: u32 = 5;
+const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 
 /// Checks documents, journal and index, then whether the exports say what the archive says.
 pub fn verify(config: &Config) -> Result<(), Failure> {
-    let report = archive::verify(&config.state_dir, &OpenOptions::default())?;
-    let mut problems: Vec<String> = report.problems.iter().map(ToString::to_string).collect();
-    let mut remarks = Vec::new();
-    if !report.index_checked {
-        remarks.push("the index was not looked at: a daemon has it open, or there is none".to_owned());
+    let mut found = Found::default();
+    let told = match control::ask_daemon(config, &Request::Index, &[]) {
+        Ok(told) => told.and_then(|told| serde_json::from_value(told).ok()).flatten(),
+        Err(failure) => {
+            found.problems.push(format!("the daemon cannot tell what its index holds: {}", failure.message));
+            None
+        }
+    };
+    let report = archive::verify(&config.state_dir, &OpenOptions::default(), told)?;
+    found.take(&report);
+    if report.problems.is_empty() {
+        found.exports(config, report.in_use)?;
+    } else {
+        found.not_looked_at.push("the exports, because of the problems above");
     }
-    if report.torn > 0 {
-        remarks
-            .push(format!("{} bytes at the journal's end are unfinished; the next start sets them aside", report.torn));
-    }
-    if !report.unrecorded.is_empty() {
-        remarks.push(format!("{} stored documents were never acknowledged; harmless", report.unrecorded.len()));
-    }
-    // While a daemon runs, exports are up to 2 s behind by design, so they are compared only when none does.
-    if report.problems.is_empty() && report.index_checked {
-        let archive = Archive::look(&config.state_dir)?;
-        match export::disagreements(&config.export, &archive) {
-            Ok(differing) => problems.extend(differing.into_iter().map(|file| {
-                format!("export {file} does not say what the archive says; `nicufaxd run --drain` writes it anew")
-            })),
-            Err(error) => problems.push(error.to_string()),
+    found.tell(&report)
+}
+
+#[derive(Default)]
+struct Found {
+    problems: Vec<String>,
+    /// Worth knowing, and no damage.
+    remarks: Vec<String>,
+    not_looked_at: Vec<&'static str>,
+}
+
+impl Found {
+    fn take(&mut self, report: &Report) {
+        self.problems.extend(report.problems.iter().map(ToString::to_string));
+        if report.torn > 0 {
+            let torn = report.torn;
+            self.remarks
+                .push(format!("{torn} bytes at the journal's end are unfinished; the next start sets them aside"));
+        }
+        if !report.unrecorded.is_empty() {
+            let unrecorded = report.unrecorded.len();
+            self.remarks.push(format!("{unrecorded} stored documents were never acknowledged; harmless"));
+        }
+        if !report.index_checked && report.problems.is_empty() {
+            self.not_looked_at.push(if report.in_use {
+                "the index, which another process has open and could not tell of"
+            } else {
+                "the index: there is none, the next start makes it"
+            });
         }
     }
-    for remark in &remarks {
-        eprintln!("nicufaxd: {remark}");
+
+    fn exports(&mut self, config: &Config, in_use: bool) -> Result<(), Failure> {
+        let mut before = None;
+        for look in 1..=LOOKS {
+            let archive = Archive::look(&config.state_dir)?;
+            let differing = match export::disagreements(&config.export, &archive) {
+                Ok(differing) => differing,
+                Err(error) => {
+                    self.problems.push(error.to_string());
+                    return Ok(());
+                }
+            };
+            if differing.is_empty() {
+                return Ok(());
+            }
+            let recorded = archive.last_recorded()?;
+            if !in_use {
+                for file in &differing {
+                    self.differs(file, file.is_behind(recorded));
+                }
+                return Ok(());
+            }
+            // Beside a daemon only a difference that stays while nothing happens is one.
+            if look > 3 && before == Some(recorded) {
+                for file in &differing {
+                    self.differs(file, false);
+                }
+                return Ok(());
+            }
+            before = Some(recorded);
+            std::thread::sleep(BETWEEN_LOOKS);
+        }
+        self.not_looked_at.push("the exports, which change all the time");
+        Ok(())
     }
-    for problem in &problems {
-        eprintln!("nicufaxd: {problem}");
+
+    fn differs(&mut self, Disagreement { file, written }: &Disagreement, behind: bool) {
+        match (written, behind) {
+            (Some(written), true) => self
+                .remarks
+                .push(format!("export {file} of {written} is behind the journal; the next run brings it up to date")),
+            (Some(_), false) => self.problems.push(format!(
+                "export {file} does not say what the archive says; `nicufaxd run --drain` writes it anew"
+            )),
+            (None, _) => {
+                self.problems.push(format!("export {file} is missing; `nicufaxd run --drain` writes it anew"));
+            }
+        }
     }
-    if problems.is_empty() {
-        print_text(&format!("{} documents, {} records: all is well\n", report.documents, report.records))
-    } else {
-        Err(Failure::new(EX_DATAERR, format!("{} problems", problems.len())))
+
+    fn tell(&self, report: &Report) -> Result<(), Failure> {
+        for line in self.remarks.iter().chain(&self.problems) {
+            eprintln!("nicufaxd: {line}");
+        }
+        for what in &self.not_looked_at {
+            eprintln!("nicufaxd: not looked at: {what}");
+        }
+        if !self.problems.is_empty() {
+            return Err(Failure::new(EX_DATAERR, format!("{} problems", self.problems.len())));
+        }
+        let verdict = if self.not_looked_at.is_empty() { "all is well" } else { "all that was looked at is well" };
+        print_text(&format!("{} documents, {} records: {verdict}\n", report.documents, report.records))
     }
 }
 

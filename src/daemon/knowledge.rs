@@ -8,15 +8,18 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
+use serde::Serialize;
 use tokio::sync::watch;
 
 use super::decider::Decider;
 use super::work::{blocking, decide};
 use crate::archive::event::Event;
 use crate::archive::{Archive, ArchiveError};
+use crate::clock;
 use crate::config::Config;
 use crate::document::DocumentId;
-use crate::link::{Registry, RegistryError};
+use crate::link::{CaseStatus, Registry, RegistryError};
 use crate::log;
 use crate::pipeline::Knowledge;
 use crate::queue::item::{ItemState, QueueItem};
@@ -59,12 +62,54 @@ pub fn load_cases(config: &Config) -> Result<(Registry, Vec<u8>), KnowledgeError
 /// What the case file looked like when it was last taken up: length, time, and inode.
 type FileState = Option<(u64, Option<std::time::SystemTime>, u64)>;
 
+/// The case snapshot in force, for those who ask; it tells nothing of the cases themselves.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct CasesInForce {
+    /// Cases that are still worked on.
+    pub open: usize,
+    /// All cases, the closed ones too.
+    pub all: usize,
+    /// SHA-256 of the snapshot; empty when none has come yet.
+    pub digest: String,
+    /// When it was taken over; a restart does not change it.
+    pub loaded_at: Option<Timestamp>,
+    /// That the file at `[cases] path` is another one, and refused.
+    pub refused: Option<RefusedSnapshot>,
+}
+
+/// A case file that was refused.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RefusedSnapshot {
+    /// Names line and column, never a value.
+    pub reason: String,
+    pub since: Timestamp,
+}
+
+impl CasesInForce {
+    fn of(registry: &Registry, loaded_at: Option<Timestamp>) -> Self {
+        Self {
+            open: registry.cases().iter().filter(|case| case.status == CaseStatus::Open).count(),
+            all: registry.cases().len(),
+            digest: registry.digest().to_owned(),
+            loaded_at,
+            refused: None,
+        }
+    }
+}
+
+impl RefusedSnapshot {
+    fn now(error: &KnowledgeError) -> Self {
+        Self { reason: error.to_string(), since: clock::now() }
+    }
+}
+
 pub struct KnowledgeInForce {
     config: Arc<Config>,
     archive: Archive,
     /// Compiles the rules too, which it is to look with.
     decider: Decider,
     current: watch::Sender<Knowledge>,
+    cases: watch::Sender<CasesInForce>,
     /// The case file as it was when last read, good or bad.
     seen: FileState,
 }
@@ -74,11 +119,12 @@ impl KnowledgeInForce {
     /// be stored and read without them: the last good snapshot is used, or none, and all goes to people until one comes.
     pub async fn load(config: Arc<Config>, archive: Archive, decider: Decider) -> Result<Self, KnowledgeError> {
         let seen = file_state(&config);
-        let (knowledge, taken) = {
+        let (knowledge, cases, taken) = {
             let (config, archive) = (config.clone(), archive.clone());
             decider.run(move || first_knowledge(&config, &archive)).await.ok_or(KnowledgeError::Task)??
         };
-        let in_force = Self { config, archive, decider, current: watch::Sender::new(knowledge), seen };
+        let (current, cases) = (watch::Sender::new(knowledge), watch::Sender::new(cases));
+        let in_force = Self { config, archive, decider, current, cases, seen };
         if taken {
             in_force.record_cases().await?;
             in_force.decide_again();
@@ -92,7 +138,11 @@ impl KnowledgeInForce {
 
     /// How many cases are in force.
     pub fn cases(&self) -> usize {
-        self.current.borrow().registry.cases().len()
+        self.cases.borrow().all
+    }
+
+    pub fn cases_in_force(&self) -> watch::Receiver<CasesInForce> {
+        self.cases.subscribe()
     }
 
     /// Ends when the case file is another one than that last read, and no longer changing.
@@ -139,15 +189,18 @@ impl KnowledgeInForce {
             Ok(loaded) => loaded,
             Err(error) => {
                 log::cases_refused(&error.to_string(), self.cases());
+                self.cases.send_modify(|cases| cases.refused = Some(RefusedSnapshot::now(&error)));
                 return Ok(());
             }
         };
         if registry.digest() == self.current.borrow().registry.digest() {
+            self.cases.send_modify(|cases| cases.refused = None);
             return Ok(());
         }
         let archive = self.archive.clone();
-        blocking(move || archive.put_cases(&bytes)).await?;
+        let loaded_at = blocking(move || archive.put_cases(&bytes)).await?;
         log::cases_loaded(registry.cases().len(), start.elapsed());
+        self.cases.send_replace(CasesInForce::of(&registry, loaded_at));
         self.current.send_modify(|knowledge| knowledge.registry = Arc::new(registry));
         self.record_cases().await?;
         self.decide_again();
@@ -182,24 +235,30 @@ impl KnowledgeInForce {
     }
 }
 
-fn first_knowledge(config: &Config, archive: &Archive) -> Result<(Knowledge, bool), KnowledgeError> {
+fn first_knowledge(config: &Config, archive: &Archive) -> Result<(Knowledge, CasesInForce, bool), KnowledgeError> {
     let start = Instant::now();
     let rules = load_rules(config)?;
     let kept = archive.cases()?;
     // `taken`: whether this snapshot is another one than that of the last run.
-    let (registry, taken) = match load_cases(config) {
+    let (registry, cases, taken) = match load_cases(config) {
         Ok((registry, bytes)) => {
-            let taken = kept.as_ref() != Some(&bytes);
-            if taken {
-                archive.put_cases(&bytes)?;
-            }
+            let unchanged = kept.filter(|kept| kept.bytes == bytes);
+            let taken = unchanged.is_none();
+            let loaded_at = match unchanged {
+                Some(kept) => kept.since,
+                None => archive.put_cases(&bytes)?,
+            };
             log::cases_loaded(registry.cases().len(), start.elapsed());
-            (registry, taken)
+            let cases = CasesInForce::of(&registry, loaded_at);
+            (registry, cases, taken)
         }
         Err(error) => {
-            let kept = kept.and_then(|bytes| Registry::parse(&bytes).ok()).unwrap_or_else(Registry::empty);
+            let since = kept.as_ref().and_then(|kept| kept.since);
+            let kept = kept.and_then(|kept| Registry::parse(&kept.bytes).ok()).unwrap_or_else(Registry::empty);
             log::cases_refused(&error.to_string(), kept.cases().len());
-            (kept, false)
+            let refused = Some(RefusedSnapshot::now(&error));
+            let cases = CasesInForce { refused, ..CasesInForce::of(&kept, since) };
+            (kept, cases, false)
         }
     };
     let knowledge = Knowledge {
@@ -208,7 +267,7 @@ fn first_knowledge(config: &Config, archive: &Archive) -> Result<(Knowledge, boo
         policy: config.link.clone(),
         zone: config.time_zone.clone(),
     };
-    Ok((knowledge, taken))
+    Ok((knowledge, cases, taken))
 }
 
 fn file_state(config: &Config) -> FileState {

@@ -17,7 +17,7 @@ use crate::config::{Config, ReaderSettings};
 use crate::control;
 use crate::intake::folder::{self, FolderError};
 use crate::intake::status::SourceStatuses;
-use crate::log;
+use crate::log::{self, LastError};
 use crate::queue::export;
 use crate::reader::pool::{PoolSettings, ReadError, ReaderPool};
 use crate::reader::render::RenderLimits;
@@ -63,7 +63,12 @@ pub enum DaemonError {
 }
 
 /// Runs the daemon. `progress` is told of every document that is finished.
-pub async fn run(config: Arc<Config>, mode: Mode, progress: watch::Sender<Progress>) -> Result<Worked, DaemonError> {
+pub async fn run(
+    config: Arc<Config>,
+    mode: Mode,
+    progress: watch::Sender<Progress>,
+    last_error: LastError,
+) -> Result<Worked, DaemonError> {
     let mut terminate = signal(SignalKind::terminate()).map_err(DaemonError::Signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(DaemonError::Signals)?;
     let mut hangup = signal(SignalKind::hangup()).map_err(DaemonError::Signals)?;
@@ -92,6 +97,9 @@ pub async fn run(config: Arc<Config>, mode: Mode, progress: watch::Sender<Progre
         archive: archive.clone(),
         pool: pool.clone(),
         sources: statuses.clone(),
+        cases: knowledge.cases_in_force(),
+        progress: progress.subscribe(),
+        last_error,
         accepted: accepted.downgrade(),
         stopping: stopping.clone(),
     })

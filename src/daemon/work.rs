@@ -15,6 +15,7 @@ use super::decider::Decider;
 use crate::archive::event::{Event, Stage};
 use crate::archive::{Archive, ArchiveError, Remedy, Status};
 use crate::document::{DocumentId, PageSource, Reading};
+use crate::fault::{self, Step};
 use crate::log;
 use crate::pipeline::{self, Knowledge, KnownItem};
 use crate::queue::item::{ItemId, QueueItem};
@@ -35,6 +36,8 @@ pub struct Progress {
     pub queued: u64,
     pub held: u64,
     pub pages: u64,
+    /// Documents that are being read or decided on now.
+    pub in_hand: usize,
 }
 
 /// What a run did, for the last line of `run --drain`.
@@ -106,6 +109,8 @@ impl WorkLoop {
                     (id, verdict)
                 });
             }
+            this.progress
+                .send_if_modified(|progress| std::mem::replace(&mut progress.in_hand, in_hand.len()) != in_hand.len());
             if !sources_open && in_hand.is_empty() && later.is_empty() {
                 return Ok(worked);
             }
@@ -192,6 +197,8 @@ impl WorkLoop {
         }
         self.record(Event::AttemptStarted { document: id.clone(), stage: Stage::Read, attempt }).await?;
 
+        fault::at(Step::AttemptCounted);
+
         let reading = match self.read(id).await? {
             Ok(reading) => Arc::new(reading),
             Err(error) if !error.counts_as_attempt() => {
@@ -228,12 +235,14 @@ impl WorkLoop {
             let Some(items) = decide(&self.archive, &self.decider, id, &reading, &knowledge, true).await? else {
                 return self.hold(id, Stage::Understand, "deciding failed unexpectedly; a fault in the program").await;
             };
+            fault::at(Step::Decided);
             let count = items.len();
             let (lane, due_rule) = items
                 .first()
                 .map(|item| (item.lane.clone(), item.due_rule.clone().unwrap_or_default()))
                 .unwrap_or_default();
             self.record(Event::Queued { document: id.clone(), items }).await?;
+            fault::at(Step::ItemsQueued);
             // Cases that came in the meantime were applied to the items of that moment; these were not yet there.
             if Arc::ptr_eq(&knowledge.registry, &self.knowledge.borrow().registry) {
                 log::document_queued(id, count, &lane, &due_rule, start.elapsed());
@@ -272,6 +281,7 @@ impl WorkLoop {
             Ok(reading) => reading,
             Err(error) => return Ok(Err(error)),
         };
+        fault::at(Step::PagesRead);
         let (archive, id, kept) = (self.archive.clone(), id.clone(), reading.clone());
         blocking(move || archive.put_reading(&id, &kept)).await?;
         Ok(Ok(reading))
@@ -308,7 +318,7 @@ pub(super) async fn decide(
     let arrivals = state.receipts.len() as u32;
     let known = known_items(archive, &state.items)?;
     let (id, reading, knowledge) = (id.clone(), reading.clone(), knowledge.clone());
-    let decided = decider.run(move || {
+    let items = decider.run(move || {
         let decisions = pipeline::decide(&reading, &receipt, &knowledge);
         for decision in decisions.iter().filter(|_| logged) {
             let understanding = &decision.understanding;
@@ -323,7 +333,7 @@ pub(super) async fn decide(
         }
         pipeline::items(&id, &reading, &receipt, decisions, arrivals, &known)
     });
-    Ok(decided.await)
+    Ok(items.await)
 }
 
 fn known_items(archive: &Archive, ids: &[ItemId]) -> Result<Vec<KnownItem>, ArchiveError> {

@@ -13,8 +13,12 @@ use super::Refusal;
 use super::settle::{Seen, Settling};
 use super::source_file::{Entry, Fingerprint, Kind};
 
-/// An upload's temporary file, or a sidecar alone, is shown to a person after this long without a change.
+/// An upload's temporary file is shown to a person after this long without a change.
 const FORGOTTEN: Duration = Duration::from_secs(60 * 60);
+
+/// A sidecar without its document is shown to a person after this long without a change: those of a fax server come
+/// within seconds of each other, and what a late one tells (the time of receipt!) is missing on the item.
+const SIDECAR_ALONE: Duration = Duration::from_secs(60);
 
 /// A file that a program holds open for writing without a change is shown to a person after this long; no upload
 /// protocol keeps a silent connection for longer.
@@ -92,11 +96,15 @@ impl Look<'_> {
             return Verdict::Wait { until: Some(self.now + self.rules.settle) };
         };
         if upload_of(&entry.name).is_some() {
-            return self.forgotten(entry, seen, Refusal::UploadStalled);
+            return self.forgotten(entry, seen, FORGOTTEN, Refusal::UploadStalled);
         }
         if is_sidecar(&entry.name) {
             let has_document = self.entries.iter().any(|other| is_document_of(&other.name, &entry.name));
-            return if has_document { Verdict::LeaveAlone } else { self.forgotten(entry, seen, Refusal::SidecarAlone) };
+            return if has_document {
+                Verdict::LeaveAlone
+            } else {
+                self.forgotten(entry, seen, SIDECAR_ALONE, Refusal::SidecarAlone)
+            };
         }
         if self.settling.is_being_written(&entry.name) {
             let until = seen.unchanged_since + WRITER_STALLED;
@@ -124,13 +132,13 @@ impl Look<'_> {
         }
     }
 
-    /// An entry that waits for something else to happen, until it has been forgotten.
-    fn forgotten(&self, entry: &Entry, seen: Seen, refusal: Refusal) -> Verdict {
+    /// An entry that waits for something else to happen, until that has taken this long.
+    fn forgotten(&self, entry: &Entry, seen: Seen, after: Duration, refusal: Refusal) -> Verdict {
         let age_ns = self.wall.as_nanosecond() - entry.fingerprint.last_touched_ns();
         let settled = seen.unchanged_since + self.rules.settle;
         if self.now < settled {
             Verdict::Wait { until: Some(settled) }
-        } else if age_ns >= FORGOTTEN.as_nanos() as i128 || seen.unchanged_since + FORGOTTEN <= self.now {
+        } else if age_ns >= after.as_nanos() as i128 || seen.unchanged_since + after <= self.now {
             Verdict::Refuse(refusal)
         } else {
             Verdict::Wait { until: None }
@@ -290,9 +298,9 @@ mod tests {
     }
 
     #[test]
-    fn a_sidecar_alone_waits_for_its_document_and_is_shown_after_an_hour() {
+    fn a_sidecar_alone_waits_for_its_document_and_is_shown_after_a_minute() {
         assert_eq!(judged(&[file("0042.json", 9)], SETTLED), [Verdict::Wait { until: None }]);
-        assert_eq!(judged(&[file("0042.json", 9)], FORGOTTEN), [Verdict::Refuse(Refusal::SidecarAlone)]);
+        assert_eq!(judged(&[file("0042.json", 9)], SIDECAR_ALONE), [Verdict::Refuse(Refusal::SidecarAlone)]);
         let uploading = [file("0042.json", 9), file("0042.tif.part", 9)];
         assert_eq!(judged(&uploading, SETTLED)[0], Verdict::LeaveAlone);
     }

@@ -47,7 +47,10 @@ pub enum Refusal {
     UploadStalled,
     #[error("a program has held it open for writing without a change for ten minutes; close or upload it again")]
     WriterStalled,
-    #[error("a sidecar without its document for an hour; upload the document or remove it")]
+    #[error(
+        "a sidecar without its document: that has not come, or was taken before it; send the document, or see to the \
+         item of that name by hand and remove the sidecar"
+    )]
     SidecarAlone,
 }
 

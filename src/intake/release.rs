@@ -15,6 +15,7 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
 use super::source_file::Fingerprint;
+use crate::fault::{self, Step};
 
 /// What becomes of a source's file once it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,7 +65,7 @@ pub(super) fn release(
     }
     let parked = folder.join(parked_name(name));
     match rename_new(&folder.join(name), &parked) {
-        Ok(()) => {}
+        Ok(()) => fault::at(Step::SourceParked),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Released::NotThatFile),
         Err(error) => return Err(error),
     }
@@ -79,6 +80,7 @@ pub(super) fn release(
     if !matches!(outcome, Ok(Released::Yes)) {
         rename_unique(&parked, folder, name, tag)?;
     }
+    fault::at(Step::SourceReleased);
     outcome
 }
 

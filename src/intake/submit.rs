@@ -1,15 +1,17 @@
 //! `nicufaxd submit`: one file from a script, such as a fax server's hook, taken while the script waits.
 //!
-//! The same refusals as in a watched folder, told to the script at once instead of held. The file stays where it is:
-//! it is the script's own. Given again (a hook that did not see our answer), it is the same arrival.
+//! The same refusals as in a watched folder, told to the script at once, and held for a person as well: a hook's exit
+//! code may be seen by nobody. The file stays where it is: it is the script's own. Given again (a hook that did not see
+//! our answer), it is the same arrival.
 
 use std::fs;
 use std::io;
 use std::path::Path;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
-use super::source_file::{ReadError, SourceFile, source_key};
+use super::source_file::{Fingerprint, ReadError, SourceFile, source_key};
 use super::{Refusal, received_by};
 use crate::clock;
 use crate::document::Receipt;
@@ -25,6 +27,41 @@ pub struct SubmitOptions {
     pub note: Option<String>,
     /// Larger files are refused.
     pub max_bytes: u64,
+}
+
+/// The source of what `submit` refused, whatever source it named; no folder may bear this name.
+pub const SOURCE: &str = "submit";
+
+/// A file that was not taken, as the archive lists it for a person.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RefusedFile {
+    /// Its name, without folders.
+    pub source_file: String,
+    /// Bounded, without names.
+    pub reason: String,
+    /// The same for the same file, another for another one under the same path.
+    pub key: String,
+}
+
+impl RefusedFile {
+    pub fn new(file: &Path, refusal: &Refusal) -> Self {
+        // The entry itself is meant, not what a link points to; one that cannot be looked at is known by its path.
+        let fingerprint = fs::symlink_metadata(file).map(|metadata| Fingerprint::of(&metadata)).unwrap_or_default();
+        let Fingerprint { inode, modified_ns, size, .. } = fingerprint;
+        Self {
+            source_file: file.file_name().unwrap_or(file.as_os_str()).to_string_lossy().into_owned(),
+            reason: refusal.to_string(),
+            key: format!("{}{inode}-{modified_ns}-{size}", refusals_of(file)),
+        }
+    }
+}
+
+/// How the keys of all refusals of the files under this path begin.
+fn refusals_of(file: &Path) -> String {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
+    let path = folder.join(file.file_name().unwrap_or(file.as_os_str()));
+    format!("{SOURCE}/{}#", path.to_string_lossy())
 }
 
 /// Why a file was not stored. The texts name no file: the caller knows which it gave.
@@ -57,6 +94,8 @@ pub struct Submission {
     pub receipt: Receipt,
     /// See [`Arrival`](crate::archive::Arrival).
     pub source_key: String,
+    /// How the keys of what was refused under the same path begin: it has come now.
+    pub refusals: String,
 }
 
 /// Reads a file as far as it may be accepted. Blocks. Nothing is stored yet.
@@ -78,7 +117,7 @@ pub fn take(file: &Path, options: &SubmitOptions) -> Result<Submission, SubmitEr
         received_with_errors: false,
         note: options.note.clone(),
     };
-    Ok(Submission { bytes, receipt, source_key })
+    Ok(Submission { bytes, receipt, source_key, refusals: refusals_of(file) })
 }
 
 impl From<ReadError> for SubmitError {
@@ -117,7 +156,7 @@ mod tests {
         let path = folder.path().join("0042.tif");
         File::create(&path).unwrap().write_all(b"II*\0").unwrap();
         for _ in 0..2 {
-            let Submission { bytes, receipt, source_key } = take(&path, &options()).unwrap();
+            let Submission { bytes, receipt, source_key, .. } = take(&path, &options()).unwrap();
             let accepted = archive.accept(Arrival { content: Content::Bytes(bytes), receipt, source_key }).unwrap();
             assert_eq!(accepted.document, DocumentId::of(b"II*\0"));
         }

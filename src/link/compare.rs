@@ -4,6 +4,8 @@
 //! how often a stranger would, comes from the registry's own frequencies, so that a common surname or a busy
 //! birthday weighs little. Deciding is left to `decide`.
 
+use std::collections::BTreeSet;
+
 use jiff::civil::Date;
 
 use super::identifiers::{IdFinding, IdState, find_id, id_bits};
@@ -411,7 +413,20 @@ fn weigh_facility(comparison: &mut Comparison, printed: &Printed, traits: &Trait
     }
 }
 
+/// Each page once, in page order, however often and in whatever order things were found.
 fn on_pages(pages: &[u32]) -> String {
-    let numbers: Vec<String> = pages.iter().map(u32::to_string).collect();
+    let pages: BTreeSet<&u32> = pages.iter().collect();
+    let numbers: Vec<String> = pages.into_iter().map(u32::to_string).collect();
     format!("p{}", numbers.join(","))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::on_pages;
+
+    #[test]
+    fn every_page_is_named_once_and_in_order() {
+        assert_eq!(on_pages(&[3, 1, 3, 1]), "p1,3");
+        assert_eq!(on_pages(&[2, 2]), "p2");
+    }
 }

@@ -8,6 +8,8 @@
 //!   from each of them, and not when any mark points to another;
 //! * what is printed and disagrees is an objection, whatever the score.
 
+use std::collections::BTreeSet;
+
 use super::LinkPolicy;
 use super::compare::{Comparison, DobState, misprinted};
 use super::identifiers::IdState;
@@ -240,7 +242,7 @@ impl Decision<'_> {
     /// Pages that seem to be about a baby whom the registry does not know, or knows otherwise.
     fn strange_pages(&self, best: &Comparison, traits: &Traits, objections: &mut Vec<String>) {
         if best.born_then() {
-            for page in &best.strange_births {
+            for page in BTreeSet::from_iter(&best.strange_births) {
                 objections.push(format!("another baby's birth date on page {page}"));
             }
         }
@@ -269,7 +271,8 @@ impl Decision<'_> {
         let excused = usize::from(expected && best.own_ids() >= 1);
         let renamed = !expected && !best.full_name && best.own_ids() >= 2 && self.index.rivals(best.case).is_empty();
         if firsts.len() > excused && !(renamed && firsts.len() == 1) {
-            let pages: Vec<String> = firsts.iter().map(|(_, page)| page.to_string()).collect();
+            let pages: BTreeSet<u32> = firsts.iter().map(|(_, page)| *page).collect();
+            let pages: Vec<String> = pages.iter().map(u32::to_string).collect();
             objections.push(format!("another first name stands with the surname, page {}", pages.join(", ")));
         }
     }

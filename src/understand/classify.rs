@@ -289,8 +289,11 @@ fn fire(rule: &Rule, passages: &[Passage]) -> Option<FiredRule> {
     }
     let (share, page) = match (rule.absent, best) {
         (false, Some(best)) => best,
-        // Nothing at all to read is no absence of something.
-        (true, None) if passages.iter().any(|passage| passage.text.len() > 40) => (1.0, 1),
+        // Nothing at all to read is no absence of something. It is noticed on the first of these pages, which need not
+        // be the document's.
+        (true, None) if passages.iter().any(|passage| passage.text.len() > 40) => {
+            (1.0, passages.iter().map(|passage| passage.page).min()?)
+        }
         _ => return None,
     };
     let counted = times.clamp(1, rule.times) as f32;

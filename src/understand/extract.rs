@@ -12,7 +12,7 @@ use super::layout::{Piece, Sheet, place_of};
 use super::lexicon::Lexicon;
 use super::regions::{Choice, Labelled, Region, choice, text_of};
 use super::sections::Section;
-use super::values::{person_name, roman_level};
+use super::values::{bare_name, person_name, roman_level};
 use crate::document::{Bounds, DocumentType, FieldValue, Fields};
 
 /// A value must begin this near to its label, in bytes: farther off it is another thing's.
@@ -200,7 +200,7 @@ impl Harvest<'_> {
             return;
         }
         let text = text_of(pieces);
-        let name = text.trim_matches(|c: char| !c.is_alphanumeric() && c != '\'').to_owned();
+        let name = bare_name(&text).to_owned();
         let strength = if self.lexicon.values.hospital(&text).is_some() { fit } else { fit * 0.6 };
         self.add(page, field, FieldValue::Text(name), strength, place_of(pieces));
     }
@@ -317,7 +317,7 @@ impl Harvest<'_> {
         let end = pieces.iter().skip(1).position(|piece| piece.opens_cell).map_or(pieces.len(), |at| at + 1);
         let pieces = pieces.get(..end.min(8)).unwrap_or_default();
         let text = text_of(pieces);
-        let name = text.trim_matches(|c: char| !c.is_alphanumeric());
+        let name = bare_name(&text);
         if name.chars().filter(|c| c.is_alphabetic()).count() >= 3 && name.starts_with(char::is_uppercase) {
             self.add(page, "plan", FieldValue::Text(name.to_owned()), fit, place_of(pieces));
         }

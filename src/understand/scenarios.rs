@@ -51,6 +51,23 @@ fn choices_whose_tick_cannot_be_read_are_no_titles() {
 }
 
 #[test]
+fn what_is_absent_is_noticed_on_the_first_of_the_pages_looked_at() {
+    // Pages 3 and 4 of a document, as they are understood when its first two are about another.
+    let text = "Office supplies\nTwenty percent off every chair and desk until the end of the month";
+    let pages = [3, 4].map(|number| page_of(number, text)).into();
+    let read = understand(&Reading { format: DocumentFormat::Tiff, pages }, &TypeRules::builtin(), RECEIVED);
+    let absent = read.fired_rules.iter().find(|fired| fired.rule == "nothing of a newborn in it").unwrap();
+    assert_eq!(absent.page, 3);
+    assert!(read.fired_rules.iter().all(|fired| [3, 4].contains(&fired.page)), "{:?}", read.fired_rules);
+}
+
+#[test]
+fn a_plans_name_is_not_cut_at_its_bracket() {
+    let read = read(&[&REVIEW.replace("Subscriber ID", "Payer: Lakeside Plan (commercial)\nSubscriber ID")]);
+    assert_eq!(value(&read, "plan").as_deref(), Some("Lakeside Plan (commercial)"), "{:?}", read.fields.get("plan"));
+}
+
+#[test]
 fn a_review_gives_its_facts_and_lacks_nothing() {
     let read = read(&[REVIEW]);
     assert_eq!(read.document_type, DocumentType::ConcurrentReview);

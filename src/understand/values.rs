@@ -399,6 +399,27 @@ pub(super) fn person_name(pieces: &[Piece]) -> Option<(String, Range<usize>)> {
     (letters >= 2 && name.chars().filter(|c| c.is_alphabetic()).count() >= 3).then_some((name, skip..end))
 }
 
+/// A printed name without the signs around it. A bracket that is opened and not closed goes with what follows it, and
+/// one that was never opened ends the name: half a remark tells nothing.
+pub(super) fn bare_name(text: &str) -> &str {
+    let text = text.trim_start_matches(|c: char| !c.is_alphanumeric());
+    let mut open = Vec::new();
+    let mut end = text.len();
+    for (at, c) in text.char_indices() {
+        match c {
+            '(' | '[' | '{' => open.push(at),
+            ')' | ']' | '}' if open.pop().is_none() => {
+                end = at;
+                break;
+            }
+            _ => {}
+        }
+    }
+    let end = open.first().map_or(end, |&unclosed| unclosed.min(end));
+    let closes = |c: char| matches!(c, ')' | ']' | '}');
+    text.get(..end).unwrap_or(text).trim_end_matches(|c: char| !c.is_alphanumeric() && !closes(c))
+}
+
 /// What a check box shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mark {
@@ -525,5 +546,20 @@ mod tests {
         assert_eq!(roman_level("3"), Some(3));
         assert_eq!(roman_level("care"), None);
         assert_eq!(Values::new().level("LOC requested Level 2").map(|found| found.value), Some(2));
+    }
+
+    #[test]
+    fn a_name_keeps_whole_brackets_and_loses_half_ones() {
+        for (printed, name) in [
+            ("Blue Plan MA (commercial)", "Blue Plan MA (commercial)"),
+            ("- Blue Plan MA (commercial", "Blue Plan MA"),
+            ("Blue Plan MA (commercial].", "Blue Plan MA (commercial]"),
+            ("(Blue Plan MA) group 7", "Blue Plan MA"),
+            ("Blue Plan (MA) [HMO", "Blue Plan (MA)"),
+            ("Blue Plan MA, ", "Blue Plan MA"),
+            ("(", ""),
+        ] {
+            assert_eq!(bare_name(printed), name, "{printed}");
+        }
     }
 }

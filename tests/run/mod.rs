@@ -25,6 +25,7 @@ pub const PATIENCE: Duration = Duration::from_secs(180);
 const LOOK: Duration = Duration::from_millis(20);
 
 /// sysexits.h.
+pub const USAGE: i32 = 64;
 pub const DATAERR: i32 = 65;
 pub const UNAVAILABLE: i32 = 69;
 pub const TEMPFAIL: i32 = 75;

@@ -159,7 +159,7 @@ impl Folder {
             status.waiting = undecided.len();
             status.refused = refusals.len();
         });
-        self.tell_refusals(refusals, &undecided).await?;
+        self.tell_refusals(refusals, &undecided, now).await?;
         taken?;
         Ok(LookOutcome { next, unsettled })
     }
@@ -301,6 +301,7 @@ impl Folder {
         &mut self,
         refusals: HashMap<String, (String, Refusal)>,
         undecided: &HashSet<String>,
+        looked: Instant,
     ) -> Result<(), FolderError> {
         let Some(known) = &mut self.refused else { return Ok(()) };
         let source = &self.settings.name;
@@ -313,7 +314,8 @@ impl Folder {
         for (key, (source_file, refusal)) in refusals {
             if !known.contains(&key) {
                 let reason = refusal.to_string();
-                warn!(stage = "intake", %source, id = refusal_id(&key), %reason, "refused; it stays where it lies");
+                let ms = looked.elapsed().as_millis() as u64;
+                warn!(stage = "intake", %source, id = refusal_id(&key), %reason, ms, "refused; it stays where it lies");
                 let event = Event::Refused { source: source.clone(), source_file, reason, key: key.clone() };
                 record(&self.archive, source, event).await?;
                 known.insert(key);

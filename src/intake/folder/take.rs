@@ -10,6 +10,7 @@ use crate::archive::event::Event;
 use crate::archive::{Accepted, Archive, ArchiveError, Arrival, Content};
 use crate::clock;
 use crate::document::{DocumentId, Receipt};
+use crate::fault::{self, Step};
 use crate::intake::judge::SidecarFile;
 use crate::intake::release::{Released, release};
 use crate::intake::sidecar::{self, Sidecar};
@@ -110,6 +111,7 @@ pub(super) fn store_and_release(settings: &FolderSettings, archive: &Archive, ba
         // The documents are stored and their files released; only the note of it is missing.
         warn!(source = %settings.name, %error, "releases could not be recorded");
     }
+    fault::at(Step::ReleaseRecorded);
     outcomes
 }
 
@@ -120,6 +122,7 @@ pub(super) fn arrival(settings: &FolderSettings, file: &Ready) -> Result<Arrival
         return Err(ReadError::Changed);
     }
     let bytes = opened.read_whole(settings.max_bytes)?;
+    fault::at(Step::SourceRead);
     let sidecar = sidecar.as_ref().map(|sidecar| read_sidecar(&settings.path, sidecar)).unwrap_or_default();
     let receipt = receipt(settings, entry, sidecar);
     Ok(Arrival { content: Content::Bytes(bytes), receipt, source_key: key.clone() })

@@ -30,6 +30,7 @@ use self::scratch::{Scratch, Span};
 use super::item::{ItemId, QueueItem};
 use crate::archive::{Archive, ArchiveError};
 use crate::clock;
+use crate::fault::{self, Step};
 
 /// A change is exported once it has been quiet for this long …
 const QUIET: Duration = Duration::from_millis(300);
@@ -72,9 +73,26 @@ pub fn write_queue(worklist: &Worklist, archive: &Archive) -> Result<usize, Expo
     sheets.write(clock::now())
 }
 
+/// An exported file that does not say what the archive says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Disagreement {
+    pub file: &'static str,
+    /// When it was written; `None` when it is not there.
+    pub written: Option<Timestamp>,
+}
+
+impl Disagreement {
+    /// Whether it is no more than behind: what was recorded after it had been written, or while it was, is enough to
+    /// explain it. A process that was killed leaves it so until the next start.
+    pub fn is_behind(&self, last_recorded: Option<Timestamp>) -> bool {
+        let while_written = |recorded: Timestamp| recorded.checked_add(LATEST).unwrap_or(recorded);
+        self.written.zip(last_recorded).is_some_and(|(written, recorded)| written <= while_written(recorded))
+    }
+}
+
 /// Names the exported files that do not say what the archive says; `index.html` also tells when it was written,
 /// so it is not compared. Changes nothing. Blocks.
-pub fn disagreements(worklist: &Worklist, archive: &Archive) -> Result<Vec<&'static str>, ExportError> {
+pub fn disagreements(worklist: &Worklist, archive: &Archive) -> Result<Vec<Disagreement>, ExportError> {
     let mut order = Vec::new();
     for item in archive.items() {
         let item = item?;
@@ -88,11 +106,12 @@ pub fn disagreements(worklist: &Worklist, archive: &Archive) -> Result<Vec<&'sta
             // A state directory that no daemon has run on yet has no exports, and nothing to say in them.
             Err(error) if error.kind() == io::ErrorKind::NotFound && order.is_empty() => continue,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                differing.push(file);
+                differing.push(Disagreement { file, written: None });
                 continue;
             }
             Err(error) => return Err(ExportError::Unreadable { file, error }),
         };
+        let written = there.metadata().and_then(|metadata| metadata.modified()).ok().and_then(|at| at.try_into().ok());
         let mut there = Expecting { reader: BufReader::new(there), agrees: true };
         there.expect(head.as_bytes()).map_err(|error| ExportError::Unreadable { file, error })?;
         for (_, _, id) in &order {
@@ -105,7 +124,7 @@ pub fn disagreements(worklist: &Worklist, archive: &Archive) -> Result<Vec<&'sta
             there.expect(&line).map_err(|error| ExportError::Unreadable { file, error })?;
         }
         if !there.ends().map_err(|error| ExportError::Unreadable { file, error })? {
-            differing.push(file);
+            differing.push(Disagreement { file, written });
         }
     }
     Ok(differing)
@@ -255,12 +274,15 @@ impl<'a> Sheets<'a> {
             });
             replacements.push(replacement.map_err(|error| ExportError::File { file, error })?);
         }
+        fault::at(Step::ExportWritten);
         // Nothing is replaced before everything is written: the three files show the same queue.
         for replacement in replacements {
             let file = replacement.file();
             replacement.replace().map_err(|error| ExportError::File { file, error })?;
+            fault::at(Step::ExportNamed);
         }
         atomic::sync_folder(folder).map_err(|error| ExportError::Folder { folder: folder.to_owned(), error })?;
+        fault::at(Step::ExportSynced);
         Ok(self.items.len())
     }
 }

@@ -1,0 +1,110 @@
+//! Where a test may have the process die: every named step between a source and the exports.
+//!
+//! With the feature `faults`, `NICUFAXD_DIE_AT=STEP:N` kills the process (SIGKILL, as a power cut would) when it comes
+//! to that step for the Nth time. Without the feature, as in every release, a step is nothing at all.
+
+/// A step of a document's way, right after what its name says was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    SourceRead,
+    DraftWritten,
+    DraftsSynced,
+    DraftNamed,
+    FoldersSynced,
+    JournalWritten,
+    JournalSynced,
+    IndexChanged,
+    SourceParked,
+    SourceReleased,
+    ReleaseRecorded,
+    AttemptCounted,
+    PagesRead,
+    ReadingKept,
+    Decided,
+    ItemsQueued,
+    ExportWritten,
+    ExportNamed,
+    ExportSynced,
+}
+
+impl Step {
+    /// In the order in which a document comes to them.
+    pub const ALL: [Self; 19] = [
+        Self::SourceRead,
+        Self::DraftWritten,
+        Self::DraftsSynced,
+        Self::DraftNamed,
+        Self::FoldersSynced,
+        Self::JournalWritten,
+        Self::JournalSynced,
+        Self::IndexChanged,
+        Self::SourceParked,
+        Self::SourceReleased,
+        Self::ReleaseRecorded,
+        Self::AttemptCounted,
+        Self::PagesRead,
+        Self::ReadingKept,
+        Self::Decided,
+        Self::ItemsQueued,
+        Self::ExportWritten,
+        Self::ExportNamed,
+        Self::ExportSynced,
+    ];
+
+    /// As `NICUFAXD_DIE_AT` names it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SourceRead => "source-read",
+            Self::DraftWritten => "draft-written",
+            Self::DraftsSynced => "drafts-synced",
+            Self::DraftNamed => "draft-named",
+            Self::FoldersSynced => "folders-synced",
+            Self::JournalWritten => "journal-written",
+            Self::JournalSynced => "journal-synced",
+            Self::IndexChanged => "index-changed",
+            Self::SourceParked => "source-parked",
+            Self::SourceReleased => "source-released",
+            Self::ReleaseRecorded => "release-recorded",
+            Self::AttemptCounted => "attempt-counted",
+            Self::PagesRead => "pages-read",
+            Self::ReadingKept => "reading-kept",
+            Self::Decided => "decided",
+            Self::ItemsQueued => "items-queued",
+            Self::ExportWritten => "export-written",
+            Self::ExportNamed => "export-named",
+            Self::ExportSynced => "export-synced",
+        }
+    }
+}
+
+/// Comes to a step.
+#[cfg(not(feature = "faults"))]
+#[inline]
+pub fn at(_step: Step) {}
+
+/// Comes to a step, and does not go on if this is where the process is to die.
+#[cfg(feature = "faults")]
+pub fn at(step: Step) {
+    use std::sync::LazyLock;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use rustix::process::{Signal, getpid, kill_process};
+
+    static PLAN: LazyLock<Option<(String, u32)>> = LazyLock::new(|| {
+        let plan = std::env::var("NICUFAXD_DIE_AT").ok()?;
+        let (name, times) = plan.split_once(':')?;
+        Some((name.to_owned(), times.parse().ok()?))
+    });
+    static COMINGS: AtomicU32 = AtomicU32::new(0);
+
+    if let Some((name, times)) = PLAN.as_ref()
+        && name == step.name()
+        && COMINGS.fetch_add(1, Ordering::SeqCst) + 1 == *times
+    {
+        _ = kill_process(getpid(), Signal::KILL);
+        // The signal is on its way; nothing more may happen meanwhile.
+        loop {
+            std::thread::park();
+        }
+    }
+}

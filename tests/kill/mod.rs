@@ -1,0 +1,121 @@
+//! Faxes that a daemon is killed over, and the oracle of what must be true afterwards.
+//!
+//! Every kill is followed by the same questions: was nothing released before it was stored, and after a restart, is
+//! every fax there once, unchanged, with the same queue, byte for byte, as a daemon that nobody killed exports?
+
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test stops at the first surprise")]
+
+use std::fs::{self, File};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{ExitStatus, Stdio};
+use std::time::{Duration, SystemTime};
+
+use nicufaxd::fault::Step;
+
+use crate::generator::{Encoding, FillOrder, Scan, Storage};
+use crate::generator::{Fonts, Sheet, fax, fax_of_lines};
+use crate::run::Setup;
+
+/// Files that come together.
+const FILES: usize = 3;
+
+/// Each kill counts as an attempt of what is in hand; these trials are not about those.
+const TABLES: &str = "[reader]\nattempts = 20\n";
+
+/// The faxes of every trial, and what an undisturbed daemon makes of them.
+pub struct Oracle {
+    faxes: Vec<(String, Vec<u8>)>,
+    queue: [Vec<u8>; 2],
+    /// How long an undisturbed run takes.
+    pub run_time: Duration,
+}
+
+/// How a run ends before its time.
+#[derive(Clone, Copy, Debug)]
+pub enum Death {
+    /// At this step, when the process comes to it for this time.
+    At(Step, u32),
+    /// After this time.
+    After(Duration),
+}
+
+impl Oracle {
+    pub fn new() -> Self {
+        let fonts = Fonts::load().unwrap();
+        let blank = fax(
+            &[Sheet::new(&fonts)],
+            &Scan::default(),
+            Storage::Fax(Encoding::Group4, FillOrder::MostSignificantFirst),
+        );
+        let mut faxes =
+            vec![("0.tif".to_owned(), fax_of_lines(&fonts, &["Concurrent review", "Weight today 1480 grams"]))];
+        for number in 1..FILES {
+            // Blank pages are read in no time; what follows the last directory of a TIFF is no part of it.
+            faxes.push((format!("{number}.tif"), [blank.clone(), vec![b'0' + number as u8]].concat()));
+        }
+        let mut oracle = Self { faxes, queue: [Vec::new(), Vec::new()], run_time: Duration::ZERO };
+        let undisturbed = oracle.arrive();
+        let begun = std::time::Instant::now();
+        undisturbed.drain();
+        oracle.run_time = begun.elapsed();
+        oracle.queue = exports(&undisturbed);
+        assert_eq!(undisturbed.exported().len(), FILES);
+        oracle
+    }
+
+    /// A set-up with the faxes in its inbox.
+    fn arrive(&self) -> Setup {
+        let setup = Setup::with("", TABLES);
+        for (name, bytes) in &self.faxes {
+            setup.arrive(name, bytes);
+            let received = SystemTime::UNIX_EPOCH + Duration::from_secs(1_773_666_720);
+            File::options().append(true).open(setup.inbox().join(name)).unwrap().set_modified(received).unwrap();
+        }
+        setup
+    }
+
+    /// One cycle: the faxes come, the daemon dies, is started again, and everything must be as if it had not died.
+    /// Whether it did die; a run may be over before.
+    pub fn try_death(&self, death: Death) -> bool {
+        let setup = self.arrive();
+        let status = die(&setup, death);
+        let died = status.signal() == Some(9);
+        assert!(died || status.code() == Some(0), "{death:?}: ended with {status}");
+        for (name, bytes) in &self.faxes {
+            let lies_in_inbox = setup.files("inbox").iter().any(|file| file.ends_with(name.as_str()));
+            assert!(lies_in_inbox || setup.sealed(bytes).is_some(), "{death:?}: {name} was released and is not stored");
+        }
+
+        setup.drain();
+        assert_eq!(exports(&setup), self.queue, "{death:?}: the queue is not that of an undisturbed run");
+        assert_eq!(setup.files("inbox"), Vec::<String>::new(), "{death:?}");
+        let names: Vec<&String> = self.faxes.iter().map(|(name, _)| name).collect();
+        assert_eq!(setup.files("done").iter().collect::<Vec<_>>(), names, "{death:?}");
+        for (name, bytes) in &self.faxes {
+            assert_eq!(fs::read(setup.done().join(name)).unwrap(), *bytes, "{death:?}: {name}");
+            assert!(setup.sealed(bytes).is_some(), "{death:?}: {name} is not stored unchanged");
+        }
+        setup.succeed(&["verify"]);
+        died
+    }
+}
+
+/// The exports that hold no time of their own.
+fn exports(setup: &Setup) -> [Vec<u8>; 2] {
+    ["queue.jsonl", "queue.csv"].map(|file| fs::read(setup.path("worklist").join(file)).unwrap())
+}
+
+fn die(setup: &Setup, death: Death) -> ExitStatus {
+    let mut command = setup.command(&["run", "--drain"]);
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    if let Death::At(step, times) = death {
+        command.env("NICUFAXD_DIE_AT", format!("{}:{times}", step.name()));
+    }
+    let mut child = command.spawn().unwrap();
+    if let Death::After(time) = death {
+        // The random moment is the subject; there is nothing to wait for.
+        std::thread::sleep(time);
+        child.kill().unwrap();
+    }
+    child.wait().unwrap()
+}
