@@ -21,7 +21,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, watch};
 
 use crate::archive::event::{Event, Refusal, refusal_id};
-use crate::archive::{Accepted, Archive, ArchiveError, Arrival, Content, DocumentState, OpenOptions, Status};
+use crate::archive::{Accepted, Archive, ArchiveError, Arrival, Content, DocumentState, Status};
 use crate::cli::{EX_DATAERR, EX_SOFTWARE, EX_TEMPFAIL, EX_UNAVAILABLE, archive_exit_code};
 use crate::clock;
 use crate::config::Config;
@@ -120,7 +120,7 @@ fn socket_path(state_dir: &Path) -> PathBuf {
 pub fn ask(config: &Config, request: &Request) -> Result<Value, Failure> {
     match ask_daemon(config, request, &[])? {
         Some(value) => Ok(value),
-        None => answer(&Archive::open(&config.state_dir, &OpenOptions::default())?, request),
+        None => answer(&Archive::open(&config.state_dir, &config.archive())?, request),
     }
 }
 
@@ -136,7 +136,7 @@ pub fn submit(config: &Config, submission: Submission) -> Result<DocumentId, Fai
     if let Some(value) = ask_daemon(config, &request, &bytes)? {
         return serde_json::from_value(value["document"].clone()).map_err(|error| Failure::software(&error));
     }
-    let archive = Archive::open(&config.state_dir, &OpenOptions::default())?;
+    let archive = Archive::open(&config.state_dir, &config.archive())?;
     let arrival = Arrival { content: Content::Bytes(bytes), receipt, source_key };
     Ok(accept_and_clear(&archive, arrival, &refusals)?.document)
 }

@@ -156,8 +156,30 @@ impl Fact {
         }
     }
 
+    /// Whether the exported queue may look otherwise after it.
+    pub(super) fn changes_exports(&self) -> bool {
+        match self {
+            Self::ArrivedAgain { .. }
+            | Self::DocumentReceived { .. }
+            | Self::Queued { .. }
+            | Self::Held { .. }
+            | Self::Retried { .. }
+            | Self::Resolved { .. }
+            | Self::Purged { .. } => true,
+            Self::SourceReleased { .. }
+            | Self::Refused { .. }
+            | Self::RefusalCleared { .. }
+            | Self::AttemptStarted { .. }
+            | Self::HandedBack { .. }
+            | Self::CasesLoaded {}
+            | Self::Shown { .. }
+            | Self::Listed {}
+            | Self::Exported {} => false,
+        }
+    }
+
     /// The event, where the fact is all of it and nothing is left to seal.
-    pub(super) fn whole<I>(&self) -> Option<Event<I>> {
+    pub(super) fn whole(&self) -> Option<Event> {
         match self {
             Self::AttemptStarted { document, stage, attempt } => {
                 Some(Event::AttemptStarted { document: document.clone(), stage: *stage, attempt: *attempt })

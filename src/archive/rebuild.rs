@@ -6,14 +6,14 @@
 use std::path::Path;
 use std::time::Duration;
 
-use serde::de::IgnoredAny;
-
-use super::apply::{Objection, Staging};
+use super::apply::{Objection, PURGED, Staging, id_of_key};
 use super::disk::Disk;
 use super::documents::Documents;
 use super::event::{Event, ItemName};
+use super::fact::Fact;
 use super::index::{Fault, Index};
-use super::journal::{self, Head, Journal, Location, Reader};
+use super::journal::{self, Head, Journal, Link, Location, Reader, Said};
+use super::vault::Vault;
 use super::{ArchiveError, INDEX, JOURNAL};
 use crate::document::{DocumentId, Receipt};
 
@@ -35,13 +35,14 @@ pub(super) fn recover(
     disk: &Disk,
     state: &Path,
     documents: &Documents,
+    vault: &Vault,
     deadline: Duration,
 ) -> Result<Recovered, ArchiveError> {
     let folder = state.join(JOURNAL);
     if journal::segments(&folder)?.is_empty() && !documents.stored()?.is_empty() {
         return Err(ArchiveError::JournalMissing { path: folder });
     }
-    let journal::Opened { journal, torn } = Journal::open(disk.clone(), &folder)?;
+    let journal::Opened { journal, torn } = Journal::open(disk.clone(), &folder, vault)?;
     if torn > 0 {
         tracing::warn!(
             bytes = torn,
@@ -49,10 +50,11 @@ pub(super) fn recover(
             "the journal's last write was cut short by a crash; the unfinished record was set aside"
         );
     }
-    let reader = Reader::new(&folder);
+    let reader = Reader::new(&folder, vault);
     let path = state.join(INDEX);
     let mut records_lost = false;
-    let opened = match Index::open(&path, deadline) {
+    let seal = || vault.keys().map(super::vault::Keys::index);
+    let opened = match Index::open(&path, deadline, seal()) {
         Ok(index) => {
             let head = index.summary().head;
             records_lost = head.sequence > journal.head().sequence;
@@ -70,27 +72,43 @@ pub(super) fn recover(
         Err(fault) => {
             tracing::error!(error = %fault, "the index is set aside and made again from the journal");
             set_aside(disk, state, journal.head().sequence)?;
-            Index::open(&path, deadline)?
+            Index::open(&path, deadline, seal())?
         }
     };
     let from = index.summary();
     let behind = journal.head().sequence - from.head.sequence;
     if behind > 0 {
         tracing::info!(records = behind, "the index takes in records of the journal");
-        replay(&folder, &index, from.at.map(|at| (from.head, at)), |_, _| Ok(()))?;
+        replay(&folder, vault, &index, from.at.map(|at| (from.head, at)), |_, _| Ok(()))?;
     }
     let mut recovered = Recovered { journal, index, reader };
     if records_lost {
         tracing::error!("the journal has lost records at its end that may have been acknowledged");
-        adopt_unrecorded(documents, &mut recovered)?;
+        adopt_unrecorded(documents, vault, &mut recovered)?;
+    } else {
+        finish_purges(documents, &recovered.index)?;
     }
     Ok(recovered)
+}
+
+/// Destroys what is recorded as purged and still there: a crash came in between, or a copy was put back.
+fn finish_purges(documents: &Documents, index: &Index) -> Result<(), ArchiveError> {
+    let mut left = Vec::new();
+    for (key, _) in index.page(&[PURGED], None, usize::MAX)? {
+        left.extend(id_of_key(&key).filter(|document| documents.exists(document)));
+    }
+    if left.is_empty() {
+        return Ok(());
+    }
+    documents.destroy(&left)?;
+    tracing::warn!(documents = left.len(), "purged documents were still there and are destroyed now");
+    Ok(())
 }
 
 fn agrees(index: &Index, journal: &Head, reader: &Reader) -> Result<(), Fault> {
     let summary = index.summary();
     let Some(at) = summary.at else { return Ok(()) };
-    let record = reader.read(at).map_err(|_| Fault::JournalDiffers)?;
+    let record = reader.entry(at).map_err(|_| Fault::JournalDiffers)?;
     if summary.head.sequence > journal.sequence
         || record.sequence != summary.head.sequence
         || record.digest != summary.head.digest
@@ -121,6 +139,7 @@ pub(super) fn set_aside(disk: &Disk, state: &Path, sequence: u64) -> Result<(), 
 /// `after_record` is told of every record; by calling what it is given it brings the index up to this very record.
 pub(super) fn replay(
     folder: &Path,
+    vault: &Vault,
     index: &Index,
     from: Option<(Head, Location)>,
     mut after_record: impl FnMut(&Head, &mut dyn FnMut() -> Result<(), ArchiveError>) -> Result<(), ArchiveError>,
@@ -135,12 +154,21 @@ pub(super) fn replay(
     for &segment in numbers.iter().filter(|&&segment| segment >= start.segment) {
         let offset = if segment == start.segment { start.end() } else { 0 };
         let is_last = Some(&segment) == numbers.last();
-        journal::scan::<Event<ItemName>>(folder, segment, offset, is_last, &mut before, |record| {
+        journal::scan::<Event<ItemName>, Fact>(folder, segment, offset, is_last, &mut before, |record| {
             let head = Head { sequence: record.sequence, digest: record.digest };
-            match staging.apply(&record.event, head.sequence, record.at) {
+            let fact = match record.said {
+                Said::Plain(event) => staging.fact_of(&event, vault),
+                Said::Sealed { fact, .. } => Ok(fact),
+            };
+            match fact.and_then(|fact| staging.apply(&fact, head.sequence, record.at)) {
                 Ok(()) => staging.keep_request(),
                 Err(Objection::Archive(error)) => return Err(error),
-                Err(Objection::UnknownDocument(_) | Objection::UnknownItem(_) | Objection::NothingNew) => {
+                Err(
+                    Objection::UnknownDocument(_)
+                    | Objection::UnknownItem(_)
+                    | Objection::NothingNew
+                    | Objection::NotDoneWith(_),
+                ) => {
                     staging.drop_request();
                     tracing::warn!(sequence = head.sequence, "a record of the journal has nothing to refer to");
                 }
@@ -170,14 +198,14 @@ pub(super) fn check_chain(folder: &Path) -> Result<(Head, usize), ArchiveError> 
     let mut torn = 0;
     for &segment in &numbers {
         let is_last = Some(&segment) == numbers.last();
-        torn = journal::scan::<IgnoredAny>(folder, segment, 0, is_last, &mut before, |_| Ok(()))?.torn.len();
+        torn = journal::scan(folder, segment, 0, is_last, &mut before, |_: Link| Ok(()))?.torn.len();
     }
     Ok((before.unwrap_or_default(), torn))
 }
 
 /// Receives documents that are stored although the journal does not know them: their records are lost, their sources
 /// may have been released. What else the records said is gone, so a person gets to see where they come from.
-fn adopt_unrecorded(documents: &Documents, recovered: &mut Recovered) -> Result<(), ArchiveError> {
+fn adopt_unrecorded(documents: &Documents, vault: &Vault, recovered: &mut Recovered) -> Result<(), ArchiveError> {
     let Recovered { journal, index, .. } = recovered;
     let mut staging = Staging::new(index);
     let mut last = None;
@@ -188,8 +216,13 @@ fn adopt_unrecorded(documents: &Documents, recovered: &mut Recovered) -> Result<
         }
         let (size, stored_at) = documents.stored_since(&document)?;
         for event in &adoption(&document, size, stored_at) {
-            let (sequence, at) = journal.prepare(event, crate::clock::now())?;
-            if let Err(Objection::Archive(error)) = staging.apply(event, sequence, at) {
+            let fact = match staging.fact_of(event, vault) {
+                Err(Objection::Archive(error)) => return Err(error),
+                Err(_) => continue,
+                Ok(fact) => fact,
+            };
+            let (sequence, at) = journal.prepare(event, &fact, crate::clock::now())?;
+            if let Err(Objection::Archive(error)) = staging.apply(&fact, sequence, at) {
                 return Err(error);
             }
             staging.keep_request();
@@ -202,9 +235,9 @@ fn adopt_unrecorded(documents: &Documents, recovered: &mut Recovered) -> Result<
     Ok(index.commit(staging.into_changes(), journal.head(), at)?)
 }
 
-fn adoption(document: &DocumentId, size: u64, received_at: jiff::Timestamp) -> [Event; 2] {
-    let source_key = format!("{RECOVERED_SOURCE}:{}", document.as_str());
-    let receipt = Receipt {
+/// Stands for a receipt that is lost.
+pub(super) fn recovered_receipt(document: &DocumentId, received_at: jiff::Timestamp) -> Receipt {
+    Receipt {
         source: RECOVERED_SOURCE.to_owned(),
         source_file: document.short().to_owned(),
         sender: None,
@@ -213,7 +246,12 @@ fn adoption(document: &DocumentId, size: u64, received_at: jiff::Timestamp) -> [
         reported_pages: None,
         received_with_errors: false,
         note: None,
-    };
+    }
+}
+
+fn adoption(document: &DocumentId, size: u64, received_at: jiff::Timestamp) -> [Event; 2] {
+    let source_key = format!("{RECOVERED_SOURCE}:{}", document.as_str());
+    let receipt = recovered_receipt(document, received_at);
     [
         Event::DocumentReceived { document: document.clone(), size, receipt, source_key: source_key.clone() },
         Event::SourceReleased { document: document.clone(), source_key },

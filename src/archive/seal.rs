@@ -77,7 +77,10 @@ impl Key {
 
     /// A keyed digest (HMAC-SHA-256) to be fed.
     pub(super) fn mac(&self) -> Hmac<Sha256> {
-        Hmac::<Sha256>::new(&(*self.0).into())
+        // HMAC fills a short key up with zeros itself; doing it here leaves nothing that could fail.
+        let mut block = Zeroizing::new([0; 64]);
+        block.iter_mut().zip(self.0.iter()).for_each(|(to, from)| *to = *from);
+        Hmac::<Sha256>::new(&(*block).into())
     }
 
     fn cipher(&self) -> XChaCha20Poly1305 {

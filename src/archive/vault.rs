@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 
 use super::ArchiveError;
 use super::documents::path_in;
-use super::seal::{KEY, Key, VALUE_OVERHEAD};
+use super::seal::{KEY, Key, Opening, VALUE_OVERHEAD, seal_stream};
 use crate::document::DocumentId;
 
 /// The first bytes of a sealed document: what it is, and in which form.
@@ -187,6 +187,28 @@ impl Keys {
         let key = self.unwrap(&header).ok_or_else(|| ArchiveError::DocumentDamaged { document: id.clone() })?;
         self.keep(id, &key);
         Ok(key)
+    }
+
+    /// The snapshot of the open cases as it lies on the disk: the generation of its archive key, and a stream.
+    pub(super) fn seal_cases(&self, snapshot: &[u8]) -> Result<Vec<u8>, ArchiveError> {
+        let generation = self.generation();
+        let key = self.of_archive(generation, "cases").ok_or(NO_GENERATION)?;
+        let mut sealed = Vec::new();
+        let mut source = snapshot;
+        seal_stream(&key, generation.to_be_bytes().to_vec(), &mut source, |_| (), |piece| {
+            sealed.extend_from_slice(piece);
+            Ok(())
+        })?;
+        Ok(sealed)
+    }
+
+    /// The snapshot that was sealed so; `None` when it does not open.
+    pub(super) fn open_cases(&self, sealed: &[u8]) -> Option<Vec<u8>> {
+        let (generation, stream) = sealed.split_first_chunk()?;
+        let key = self.of_archive(u32::from_be_bytes(*generation), "cases")?;
+        let mut snapshot = Vec::with_capacity(stream.len());
+        Opening::new(&key, stream).read_to_end(&mut snapshot).ok()?;
+        Some(snapshot)
     }
 
     /// Keeps a data key at hand, in place of the one used longest ago.

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::{EX_DATAERR, EX_TEMPFAIL, print_text};
-use crate::archive::{self, Archive, OpenOptions, Report};
+use crate::archive::{self, Archive, Report};
 use crate::config::Config;
 use crate::control::{self, Failure, Request};
 use crate::queue::export::{self, Disagreement};
@@ -24,7 +24,7 @@ pub fn verify(config: &Config) -> Result<(), Failure> {
             None
         }
     };
-    let report = archive::verify(&config.state_dir, &OpenOptions::default(), told)?;
+    let report = archive::verify(&config.state_dir, &config.archive(), told)?;
     found.take(&report);
     if report.problems.is_empty() {
         found.exports(config, report.in_use)?;
@@ -66,7 +66,7 @@ impl Found {
     fn exports(&mut self, config: &Config, in_use: bool) -> Result<(), Failure> {
         let mut before = None;
         for look in 1..=LOOKS {
-            let archive = Archive::look(&config.state_dir)?;
+            let archive = Archive::look(&config.state_dir, &config.at_rest)?;
             let differing = match export::disagreements(&config.export, &archive) {
                 Ok(differing) => differing,
                 Err(error) => {
@@ -129,7 +129,7 @@ impl Found {
 
 /// Makes the index anew, then the exports from it.
 pub fn rebuild(config: &Config) -> Result<(), Failure> {
-    let archive = Archive::rebuild(&config.state_dir, &OpenOptions::default())?;
+    let archive = Archive::rebuild(&config.state_dir, &config.archive())?;
     export::write_queue(&config.export, &archive).map_err(|error| Failure::new(EX_TEMPFAIL, error.to_string()))?;
     let counts = archive.counts();
     print_text(&format!(

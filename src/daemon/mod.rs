@@ -12,7 +12,7 @@ use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
-use crate::archive::{Archive, ArchiveError, OpenOptions};
+use crate::archive::{Archive, ArchiveError};
 use crate::config::{Config, ReaderSettings};
 use crate::control;
 use crate::intake::folder::{self, FolderError};
@@ -74,8 +74,8 @@ pub async fn run(
     let mut hangup = signal(SignalKind::hangup()).map_err(DaemonError::Signals)?;
 
     let archive = {
-        let state_dir = config.state_dir.clone();
-        tokio::task::spawn_blocking(move || Archive::open(&state_dir, &OpenOptions::default()))
+        let config = config.clone();
+        tokio::task::spawn_blocking(move || Archive::open(&config.state_dir, &config.archive()))
             .await
             .map_err(|_| DaemonError::Task)??
     };
