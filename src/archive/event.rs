@@ -65,7 +65,12 @@ pub enum Event<I = QueueItem> {
     /// A source held something that is no document (a link, a FIFO, an empty file, too large a file); nothing stored.
     Refused { source: String, source_file: String, reason: String, key: String },
     /// What was refused is gone from its source, or a person has seen to it.
-    RefusalCleared { key: String },
+    RefusalCleared {
+        key: String,
+        /// Who has seen to it, when a person has.
+        #[serde(default)]
+        by: Option<String>,
+    },
     /// A stage is about to try; recorded before it does, so that a crash counts as a try.
     AttemptStarted {
         document: DocumentId,

@@ -103,7 +103,7 @@ impl Fact {
             Event::Refused { key, reason, source: _, source_file: _ } => {
                 Self::Refused { refusal: refusal(key), reason: vault.mark("reason", [key, reason]) }
             }
-            Event::RefusalCleared { key } => Self::RefusalCleared { refusal: refusal(key) },
+            Event::RefusalCleared { key, by: _ } => Self::RefusalCleared { refusal: refusal(key) },
             Event::AttemptStarted { document, stage, attempt } => {
                 Self::AttemptStarted { document: document.clone(), stage: *stage, attempt: *attempt }
             }

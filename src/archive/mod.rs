@@ -36,6 +36,7 @@
 //! leaves it out. On disks that write elsewhere than they overwrite, a destroyed head may survive for a while.
 
 mod apply;
+mod audit;
 mod disk;
 mod documents;
 mod error;
@@ -79,6 +80,7 @@ use self::vault::Vault;
 use self::writer::{Incoming, Request, Writer};
 use crate::document::{DocumentId, Reading, Receipt};
 
+pub use self::audit::{AuditFilter, AuditLine, audit};
 pub use self::error::{ArchiveError, Remedy};
 pub use self::index::Summary as IndexSummary;
 pub use self::keys::{AtRest, KeyPlace, Remark, Rotated, check_keys, new_key, rotate};

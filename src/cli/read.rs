@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::{EX_CONFIG, EX_DATAERR, print_json, print_text};
+use crate::archive;
 use crate::clock;
 use crate::config::Config;
 use crate::control::{self, Failure};
@@ -19,7 +20,8 @@ pub fn read(config: &Config, file: &Path, json: bool, explain: bool) -> Result<(
     let bytes: Arc<[u8]> = std::fs::read(file)
         .map_err(|error| Failure::new(EX_DATAERR, format!("{}: cannot be read: {error}", file.display())))?
         .into();
-    let id = DocumentId::of(&bytes);
+    // A dry run needs no key: without one, the id is only what it would be in the clear.
+    let id = archive::name(&config.state_dir, &config.at_rest, &bytes).unwrap_or_else(|_| DocumentId::of(&bytes));
     let runtime = tokio::runtime::Runtime::new().map_err(|error| Failure::software(&error))?;
     let reading = runtime.block_on(async {
         let misconfigured = |error: ReadError| Failure::new(EX_CONFIG, error.to_string());
