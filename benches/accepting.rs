@@ -126,7 +126,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder =
         tempfile::Builder::new().permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700)).tempdir_in(parent)?;
     let mut bare = Bare::new(&folder.path().join("bare"))?;
-    let archive = Archive::open(&folder.path().join("state"), &OpenOptions::default())?;
+    let archive = Archive::open(&folder.path().join("state"), &OpenOptions::plain())?;
     let mut supply = Supply(0x9e37_79b9_7f4a_7c15);
 
     let (mut bare_single, mut own_single) = (Vec::new(), Vec::new());

@@ -433,8 +433,15 @@ async fn converse(stream: UnixStream, serving: &Arc<Serving>, started: Timestamp
         }
         Ok(Request::Purge { dry_run }) => {
             let serving = serving.clone();
-            let purged = move || retention::purge(&serving.config, &serving.archive, &by, dry_run);
-            let purged = tokio::task::spawn_blocking(purged).await;
+            let purged = tokio::task::spawn_blocking(move || {
+                let Serving { config, archive, stopping, .. } = &*serving;
+                if dry_run {
+                    retention::due(config, archive)
+                } else {
+                    retention::purge(config, archive, &by, || *stopping.borrow())
+                }
+            });
+            let purged = purged.await;
             purged.map_err(|error| Failure::software(&error)).and_then(|due| Ok(json!(due?)))
         }
         Ok(request) => {

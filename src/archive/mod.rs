@@ -55,6 +55,8 @@ mod verify;
 mod writer;
 
 #[cfg(test)]
+mod sealed_tests;
+#[cfg(test)]
 mod tests;
 
 use std::fs::File;

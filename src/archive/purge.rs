@@ -72,9 +72,13 @@ impl Archive {
         Ok(due)
     }
 
-    /// Purges documents for good; `by` is who asked for it. The answer counts them.
-    pub fn purge(&self, due: &[Due], by: &str) -> Result<usize, ArchiveError> {
+    /// Purges documents for good, until done or told to stop; `by` is who asked for it. Gives those that are purged.
+    pub fn purge(&self, mut due: Vec<Due>, by: &str, stop: impl Fn() -> bool) -> Result<Vec<Due>, ArchiveError> {
+        let mut done = 0;
         for step in due.chunks(STEP) {
+            if stop() {
+                break;
+            }
             let purged = |Due { document, rule, .. }: &Due| Event::Purged {
                 document: document.clone(),
                 rule: rule.clone(),
@@ -82,8 +86,10 @@ impl Archive {
             };
             let events = step.iter().map(purged).collect();
             self.ask(|reply| Request::Purge { events, reply })?;
+            done += step.len();
         }
-        Ok(due.len())
+        due.truncate(done);
+        Ok(due)
     }
 
     /// When the last item of a document was resolved; `None` while something of it is open, held or waiting.

@@ -16,7 +16,7 @@ use crate::document::{DocumentFormat, DocumentId, Reading, Receipt};
 use crate::queue::item::{ItemId, ItemState, QueueItem};
 
 /// What the configuration has by default.
-fn options() -> OpenOptions {
+pub(super) fn options() -> OpenOptions {
     OpenOptions::new(AtRest::Sealed(KeyPlace::Beside))
 }
 
@@ -39,11 +39,11 @@ fn receipt(file: &str) -> Receipt {
     }
 }
 
-fn arrival(bytes: &[u8], key: &str) -> Arrival {
+pub(super) fn arrival(bytes: &[u8], key: &str) -> Arrival {
     Arrival { content: Content::Bytes(bytes.to_vec()), receipt: receipt(key), source_key: key.to_owned() }
 }
 
-fn item(document: &DocumentId, segment: u32) -> QueueItem {
+pub(super) fn item(document: &DocumentId, segment: u32) -> QueueItem {
     let mut item = QueueItem::held(document, &receipt("0042.tif"), "");
     item.id = ItemId::new(document, segment);
     item.flags.clear();
@@ -52,12 +52,12 @@ fn item(document: &DocumentId, segment: u32) -> QueueItem {
     item
 }
 
-fn resolved(item: ItemId) -> Event {
+pub(super) fn resolved(item: ItemId) -> Event {
     Event::Resolved { item, by: "nurse".to_owned(), disposition: "done".to_owned(), case_id: None, note: None }
 }
 
 /// Three documents (queued with two items, held, waiting), a repeated arrival, a refusal, a resolved item.
-fn fill(archive: &Archive) -> [DocumentId; 3] {
+pub(super) fn fill(archive: &Archive) -> [DocumentId; 3] {
     let [queued, held, waiting] =
         ["one", "two", "three"].map(|text| archive.accept(arrival(text.as_bytes(), text)).unwrap().document);
     archive.accept(arrival(b"one", "one again")).unwrap();
@@ -79,7 +79,7 @@ fn fill(archive: &Archive) -> [DocumentId; 3] {
 }
 
 /// All that the archive answers, as text.
-fn answers(archive: &Archive) -> String {
+pub(super) fn answers(archive: &Archive) -> String {
     use std::fmt::Write;
     let mut text = format!("{:?} {:?} {:?}\n", archive.counts(), archive.refused().unwrap(), archive.held().unwrap());
     for item in archive.all_items() {
@@ -97,7 +97,7 @@ fn journal_file(state: &TempDir) -> PathBuf {
     state.path().join("journal/00000001.log")
 }
 
-fn document_file(state: &TempDir, id: &DocumentId) -> PathBuf {
+pub(super) fn document_file(state: &TempDir, id: &DocumentId) -> PathBuf {
     state.path().join("documents").join(id.as_str().get(..1).unwrap()).join(id.as_str())
 }
 
@@ -105,7 +105,7 @@ fn write(path: &Path, bytes: &[u8]) {
     File::create(path).unwrap().write_all(bytes).unwrap();
 }
 
-fn flip(path: &Path, offset: u64) {
+pub(super) fn flip(path: &Path, offset: u64) {
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
     let file = File::options().read(true).write(true).open(path).unwrap();
     let mut byte = [0];
@@ -122,7 +122,7 @@ fn index_files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-fn copy_state(from: &Path) -> TempDir {
+pub(super) fn copy_state(from: &Path) -> TempDir {
     fn copy(from: &Path, to: &Path) {
         for entry in fs::read_dir(from).unwrap() {
             let path = entry.unwrap().path();
@@ -695,7 +695,7 @@ fn a_refusal_is_recorded_once_until_it_is_cleared() {
     archive.record(refused()).unwrap();
     archive.record(refused()).unwrap();
     assert_eq!((archive.counts().records, archive.refused().unwrap().len()), (1, 1));
-    archive.record(Event::RefusalCleared { key: "secure-fax/pipe".to_owned() }).unwrap();
+    archive.record(Event::RefusalCleared { key: "secure-fax/pipe".to_owned(), by: None }).unwrap();
     assert_eq!(archive.refused().unwrap().len(), 0);
 }
 

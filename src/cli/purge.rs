@@ -11,7 +11,11 @@ pub fn purge(config: &Config, dry_run: bool) -> Result<(), Failure> {
         Some(answer) => serde_json::from_value(answer).map_err(|error| Failure::software(&error))?,
         None => {
             let archive = Archive::open(&config.state_dir, &config.archive())?;
-            retention::purge(config, &archive, &control::this_user(), dry_run)?
+            if dry_run {
+                retention::due(config, &archive)?
+            } else {
+                retention::purge(config, &archive, &control::this_user(), || false)?
+            }
         }
     };
     let due: Vec<Due> = answer;

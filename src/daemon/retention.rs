@@ -27,16 +27,25 @@ pub enum PurgeError {
     Export(#[from] export::ExportError),
 }
 
-/// Purges what may go now, or only tells it. Blocks.
-pub fn purge(config: &Config, archive: &Archive, by: &str, dry_run: bool) -> Result<Vec<Due>, PurgeError> {
-    let now = clock::now().to_zoned(config.time_zone.clone());
-    let due = archive.due_for_purge(&config.retention, &now)?;
-    if !dry_run && !due.is_empty() {
+/// What may be purged now. Blocks.
+pub fn due(config: &Config, archive: &Archive) -> Result<Vec<Due>, PurgeError> {
+    Ok(archive.due_for_purge(&config.retention, &clock::now().to_zoned(config.time_zone.clone()))?)
+}
+
+/// Purges what may go now, until done or told to stop; gives what is purged. Blocks.
+pub fn purge(
+    config: &Config,
+    archive: &Archive,
+    by: &str,
+    stop: impl Fn() -> bool,
+) -> Result<Vec<Due>, PurgeError> {
+    let mut purged = due(config, archive)?;
+    if !purged.is_empty() {
         export::write_queue(&config.export, archive)?;
-        archive.purge(&due, by)?;
-        log::purged(due.len());
+        purged = archive.purge(purged, by, stop)?;
+        log::purged(purged.len());
     }
-    Ok(due)
+    Ok(purged)
 }
 
 /// Purges at once and then every day, until `stopping`. An archive that can't go on is noticed by the work loop too.
@@ -49,8 +58,9 @@ pub async fn daily(config: Arc<Config>, archive: Archive, mut stopping: watch::R
         tokio::select! {
             _ = stopping.changed() => {}
             _ = days.tick() => {
-                let (config, archive) = (config.clone(), archive.clone());
-                let purged = tokio::task::spawn_blocking(move || purge(&config, &archive, DAEMON, false)).await;
+                let (config, archive, stopping) = (config.clone(), archive.clone(), stopping.clone());
+                let purged = move || purge(&config, &archive, DAEMON, || *stopping.borrow());
+                let purged = tokio::task::spawn_blocking(purged).await;
                 if let Ok(Err(error)) = purged {
                     log::purge_failed(&error.to_string());
                 }
