@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytesize::ByteSize;
-use jiff::{SignedDuration, Span};
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Span};
 use serde::{Deserialize, Deserializer};
 
 use crate::archive::{AtRest, KeyPlace, OpenOptions, RetentionRule};
@@ -523,7 +523,11 @@ impl Problems<'_> {
             });
             match span {
                 Some(after) => kept.push(RetentionRule { name, lane, after }),
-                None => self.add(key("after"), format!("`{after}` is no time to keep"), "give one day to a hundred years, such as \"400d\" or \"7y\""),
+                None => self.add(
+                    key("after"),
+                    format!("`{after}` is no time to keep"),
+                    "give one day to a hundred years, such as \"400d\" or \"7y\"",
+                ),
             }
         }
         kept

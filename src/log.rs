@@ -158,7 +158,10 @@ pub fn purged(documents: usize) {
 }
 
 pub fn purge_failed(reason: &str) {
-    error!(stage = "archive", reason, "not everything was purged that the retention rules let go; trying again in a day");
+    error!(
+        stage = "archive",
+        reason, "not everything was purged that the retention rules let go; trying again in a day"
+    );
 }
 
 pub fn document_read(id: &DocumentId, pages: usize, blank: usize, unreadable: usize, took: Duration) {

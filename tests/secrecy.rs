@@ -243,7 +243,7 @@ fn a_rotated_key_changes_nothing_that_anybody_sees_and_the_old_one_opens_nothing
 
 #[test]
 fn a_purged_document_is_forgotten_and_all_else_stays_as_it_was() {
-    let setup = worked("[[retention]]\nname = \"done\"\nlane = \"um\"\nafter = \"1d\"\n");
+    let setup = worked("[[retention]]\nname = \"done\"\nafter = \"1d\"\n");
     let id = resolve(&setup);
     setup.drain();
     assert_eq!(setup.succeed(&["purge"]), "", "resolved just now");

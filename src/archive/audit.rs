@@ -147,9 +147,13 @@ fn words(event: &Event) -> (String, String) {
         Event::DocumentReceived { size, receipt, .. } => {
             (receipt.source.clone(), format!("received as {} ({size} bytes)", receipt.source_file))
         }
-        Event::ArrivedAgain { receipt, .. } => (receipt.source.clone(), format!("arrived again as {}", receipt.source_file)),
+        Event::ArrivedAgain { receipt, .. } => {
+            (receipt.source.clone(), format!("arrived again as {}", receipt.source_file))
+        }
         Event::SourceReleased { .. } => (machine(), "released by its source".to_owned()),
-        Event::Refused { source, source_file, reason, .. } => (source.clone(), format!("refused {source_file}: {reason}")),
+        Event::Refused { source, source_file, reason, .. } => {
+            (source.clone(), format!("refused {source_file}: {reason}"))
+        }
         Event::RefusalCleared { by, .. } => (by.clone().unwrap_or_else(machine), "a refusal was cleared".to_owned()),
         Event::AttemptStarted { stage, attempt, .. } => (machine(), format!("attempt {attempt} began ({stage})")),
         Event::HandedBack { .. } => (machine(), "handed back, the attempt does not count".to_owned()),

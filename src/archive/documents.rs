@@ -142,8 +142,7 @@ impl Documents {
                     }
                 };
                 let write = |piece: &[u8]| self.disk.write(&mut draft.file, &draft.path, piece);
-                draft.size =
-                    seal_stream(&key.derive("content"), header, source, |piece| naming.update(piece), write)?;
+                draft.size = seal_stream(&key.derive("content"), header, source, |piece| naming.update(piece), write)?;
                 draft.key = Some(key);
             }
             (None, Content::Bytes(bytes)) => {
@@ -276,11 +275,7 @@ impl Documents {
             }
             naming.update(buffer.get(..read).unwrap_or_default());
         }
-        if naming.finish() == *id {
-            Ok(())
-        } else {
-            Err(ArchiveError::DocumentDamaged { document: id.clone() })
-        }
+        if naming.finish() == *id { Ok(()) } else { Err(ArchiveError::DocumentDamaged { document: id.clone() }) }
     }
 
     /// Every document on the disk, whether or not the journal knows it.
@@ -339,10 +334,16 @@ impl Documents {
         if let Some(keys) = self.vault.keys() {
             let key = keys.of_document(id)?.derive("reading");
             let mut sealed = Vec::with_capacity(packed.len() + packed.len() / 1024 + 64);
-            seal_stream(&key, Vec::new(), &mut packed.as_slice(), |_| (), |piece| {
-                sealed.extend_from_slice(piece);
-                Ok(())
-            })?;
+            seal_stream(
+                &key,
+                Vec::new(),
+                &mut packed.as_slice(),
+                |_| (),
+                |piece| {
+                    sealed.extend_from_slice(piece);
+                    Ok(())
+                },
+            )?;
             packed = sealed;
         }
         let draft = self.draft_path();

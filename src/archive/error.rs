@@ -44,10 +44,14 @@ pub enum ArchiveError {
     #[error("cannot seal: {what}; nothing was accepted")]
     CannotSeal { what: &'static str },
     /// What the journal says of a document was sealed under another key than the document's.
-    #[error("record {sequence} of document {document} does not open under the document's key; restore the document's file from a copy")]
+    #[error(
+        "record {sequence} of document {document} does not open under the document's key; restore the document's file from a copy"
+    )]
     RecordDoesNotOpen { document: DocumentId, sequence: u64 },
     /// A record that belongs to no document does not open.
-    #[error("record {sequence} of the journal does not open, or does not say what its frame says; restore the journal from a copy")]
+    #[error(
+        "record {sequence} of the journal does not open, or does not say what its frame says; restore the journal from a copy"
+    )]
     RecordForged { sequence: u64 },
     /// A document may not be purged while something of it is open, held or waiting.
     #[error("document {document} is not done with; only resolved documents are purged")]

@@ -551,7 +551,8 @@ impl Journal {
         }
         let in_the_clear = self.vault.keys().is_none();
         let (event, fact) = (in_the_clear.then_some(event), (!in_the_clear).then_some(fact));
-        let record = WrittenRecord { v: VERSION, seq: sequence, time, synced: self.synced, prev, event, fact, key, sealed };
+        let record =
+            WrittenRecord { v: VERSION, seq: sequence, time, synced: self.synced, prev, event, fact, key, sealed };
         let json = serde_json::to_vec(&record).map_err(|e| ArchiveError::not_serialisable(&e))?;
         let digest = digest_of(&json);
         let offset = self.length + self.buffer.len() as u64;

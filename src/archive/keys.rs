@@ -307,7 +307,9 @@ fn without_keyring(state: &Path) -> Result<(), ArchiveError> {
         return Err(ArchiveError::KeyringMissing { path: Stored::path(state) });
     }
     let holds_documents = !documents::stored_in(&documents::folder(state))?.is_empty();
-    if holds_documents || journal::holds_records(&state.join(JOURNAL))? || state.join(CASES).join("last-good.csv").exists()
+    if holds_documents
+        || journal::holds_records(&state.join(JOURNAL))?
+        || state.join(CASES).join("last-good.csv").exists()
     {
         return Err(ArchiveError::StatePlain { state: state.to_owned() });
     }

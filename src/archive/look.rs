@@ -10,13 +10,13 @@
 use std::collections::VecDeque;
 
 use super::apply::{
-    ARRIVAL, CHANGED, DOCUMENT, DocumentEntry, HELD, ITEM, ItemEntry, REFUSAL, RefusalEntry, Standing, UNRESOLVED, WAITING,
-    decode, document_key, id_of_key, item_key, ranked_key,
+    ARRIVAL, CHANGED, DOCUMENT, DocumentEntry, HELD, ITEM, ItemEntry, REFUSAL, RefusalEntry, Standing, UNRESOLVED,
+    WAITING, decode, document_key, id_of_key, item_key, ranked_key,
 };
 use super::event::{Event, Refusal, Resolution, Stage};
-use super::rebuild::recovered_receipt;
 use super::index::{Entry, Fault};
 use super::journal::Location;
+use super::rebuild::recovered_receipt;
 use super::{Archive, ArchiveError};
 use crate::document::{DocumentId, Receipt};
 use crate::queue::item::{ItemId, ItemState, QueueItem};

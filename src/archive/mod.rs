@@ -196,7 +196,8 @@ impl Archive {
         disk.make_folder(&state.join(JOURNAL))?;
         disk.make_folder(&state.join(CASES))?;
         disk.sync_folder(state)?;
-        let Recovered { journal, index, reader } = rebuild::recover(&disk, state, &documents, &vault, options.index_deadline)?;
+        let Recovered { journal, index, reader } =
+            rebuild::recover(&disk, state, &documents, &vault, options.index_deadline)?;
         let index = Arc::new(index);
         let (items_changed, items) = watch::channel(0);
         let (waiting_changed, waiting) = watch::channel(0);

@@ -264,10 +264,16 @@ mod tests {
 
     fn sealed(key: &Key, content: &[u8]) -> Vec<u8> {
         let (mut written, mut seen) = (Vec::new(), Vec::new());
-        let size = seal_stream(key, Vec::new(), &mut &*content, |piece| seen.extend_from_slice(piece), |piece| {
-            written.extend_from_slice(piece);
-            Ok(())
-        });
+        let size = seal_stream(
+            key,
+            Vec::new(),
+            &mut &*content,
+            |piece| seen.extend_from_slice(piece),
+            |piece| {
+                written.extend_from_slice(piece);
+                Ok(())
+            },
+        );
         assert_eq!(size.unwrap(), content.len() as u64);
         assert_eq!(seen, content);
         written

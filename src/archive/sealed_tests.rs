@@ -113,7 +113,16 @@ fn everything_is_the_same_in_a_plain_state_directory() {
 
 #[test]
 fn nothing_that_was_accepted_recorded_or_read_stands_in_any_file() {
-    const SECRETS: [&str; 8] = ["Quillfeather", "8675309", "0042-Zebedee", "tell nobody", "UM90210", "R Nightingale", "zz-key", "Oddname,Baby"];
+    const SECRETS: [&str; 8] = [
+        "Quillfeather",
+        "8675309",
+        "0042-Zebedee",
+        "tell nobody",
+        "UM90210",
+        "R Nightingale",
+        "zz-key",
+        "Oddname,Baby",
+    ];
     let state = TempDir::new().unwrap();
     let archive = Archive::open(state.path(), &options()).unwrap();
     let mut receipt = arrival(b"", "").receipt;
@@ -199,7 +208,10 @@ fn a_changed_cut_or_exchanged_document_is_named_and_hides_no_other() {
     fs::remove_file(document_file(&state, &queued)).unwrap();
     fs::copy(document_file(&state, &waiting), document_file(&state, &queued)).unwrap();
     let report = verify(state.path(), &options(), None).unwrap();
-    assert!(matches!(report.problems.first(), Some(Problem::Changed { document }) if *document == queued), "{report:?}");
+    assert!(
+        matches!(report.problems.first(), Some(Problem::Changed { document }) if *document == queued),
+        "{report:?}"
+    );
 }
 
 #[test]
@@ -391,7 +403,10 @@ fn a_purged_document_is_gone_for_good_and_everything_else_stays_as_it_was() {
     let filter = AuditFilter { document: Some(done.short().to_owned()), ..AuditFilter::default() };
     audit(state.path(), &options().at_rest, &filter, |line| trail.push(format!("{} {}", line.who, line.what))).unwrap();
     assert!(trail.last().unwrap().contains("uid 7 purged under rule kept-long-enough"), "{trail:?}");
-    assert!(trail.iter().any(|line| line.contains("resolved")) && trail.iter().all(|line| !line.contains("done.tif")), "{trail:?}");
+    assert!(
+        trail.iter().any(|line| line.contains("resolved")) && trail.iter().all(|line| !line.contains("done.tif")),
+        "{trail:?}"
+    );
     // A copy put back is told, and destroyed at the next start.
     std::io::Write::write_all(&mut File::create(&file).unwrap(), &backup).unwrap();
     let report = verify(state.path(), &options(), None).unwrap();

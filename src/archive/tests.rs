@@ -147,7 +147,11 @@ fn everything_is_the_same_after_a_restart_and_after_a_rebuild() {
     let archive = open(&state);
     let [queued, held, waiting] = fill(&archive);
     let before = answers(&archive);
-    assert_eq!(answers(&Archive::look(state.path(), &options().at_rest).unwrap()), before, "a look from outside sees the same");
+    assert_eq!(
+        answers(&Archive::look(state.path(), &options().at_rest).unwrap()),
+        before,
+        "a look from outside sees the same"
+    );
     drop(archive);
     let archive = open(&state);
     assert_eq!(answers(&archive), before);

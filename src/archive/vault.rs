@@ -195,10 +195,16 @@ impl Keys {
         let key = self.of_archive(generation, "cases").ok_or(NO_GENERATION)?;
         let mut sealed = Vec::new();
         let mut source = snapshot;
-        seal_stream(&key, generation.to_be_bytes().to_vec(), &mut source, |_| (), |piece| {
-            sealed.extend_from_slice(piece);
-            Ok(())
-        })?;
+        seal_stream(
+            &key,
+            generation.to_be_bytes().to_vec(),
+            &mut source,
+            |_| (),
+            |piece| {
+                sealed.extend_from_slice(piece);
+                Ok(())
+            },
+        )?;
         Ok(sealed)
     }
 

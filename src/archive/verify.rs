@@ -86,13 +86,15 @@ pub fn verify(state: &Path, options: &OpenOptions, told: Option<Summary>) -> Res
     let path = state.join(INDEX);
     let stored = match &lock {
         None => told,
-        Some(_) if path.exists() => match Index::open(&path, options.index_deadline, vault.keys().map(super::vault::Keys::index)) {
-            Ok(index) => Some(index.summary()),
-            Err(fault) => {
-                report.problems.push(Problem::Index { what: fault.to_string() });
-                None
+        Some(_) if path.exists() => {
+            match Index::open(&path, options.index_deadline, vault.keys().map(super::vault::Keys::index)) {
+                Ok(index) => Some(index.summary()),
+                Err(fault) => {
+                    report.problems.push(Problem::Index { what: fault.to_string() });
+                    None
+                }
             }
-        },
+        }
         Some(_) => None,
     };
     let fresh = Index::in_memory();

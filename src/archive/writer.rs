@@ -36,11 +36,20 @@ type Reply<T> = SyncSender<Result<T, ArchiveError>>;
 
 /// What callers ask for.
 pub(super) enum Request {
-    Accept { incoming: Vec<Incoming>, reply: Reply<Vec<Accepted>> },
-    Record { events: Vec<Event>, reply: Reply<()> },
+    Accept {
+        incoming: Vec<Incoming>,
+        reply: Reply<Vec<Accepted>>,
+    },
+    Record {
+        events: Vec<Event>,
+        reply: Reply<()>,
+    },
     /// Records purges, then destroys what they speak of. Taken alone: a document that arrives again must find either
     /// the old file or none.
-    Purge { events: Vec<Event>, reply: Reply<()> },
+    Purge {
+        events: Vec<Event>,
+        reply: Reply<()>,
+    },
 }
 
 impl Request {
@@ -180,10 +189,12 @@ impl Writer {
                     Ok((accepted, at)) => Ok((Answer::Accepted(reply, accepted), at)),
                     Err(error) => Err((Answer::Accepted(reply, Vec::new()), error)),
                 },
-                Request::Record { events, reply } | Request::Purge { events, reply } => match self.stage(&mut staging, &events, &mut changed) {
-                    Ok(at) => Ok((Answer::Recorded(reply), at)),
-                    Err(error) => Err((Answer::Recorded(reply), error)),
-                },
+                Request::Record { events, reply } | Request::Purge { events, reply } => {
+                    match self.stage(&mut staging, &events, &mut changed) {
+                        Ok(at) => Ok((Answer::Recorded(reply), at)),
+                        Err(error) => Err((Answer::Recorded(reply), error)),
+                    }
+                }
             };
             match outcome {
                 Ok((answer, at)) => {

@@ -10,7 +10,10 @@ use crate::control::Failure;
 /// Writes a new key into a new file.
 pub fn new(file: &Path) -> Result<(), Failure> {
     archive::new_key(file)?;
-    eprintln!("nicufaxd: keep a copy of {} apart from the state directory; without it nothing can be opened", file.display());
+    eprintln!(
+        "nicufaxd: keep a copy of {} apart from the state directory; without it nothing can be opened",
+        file.display()
+    );
     Ok(())
 }
 

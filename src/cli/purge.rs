@@ -20,7 +20,8 @@ pub fn purge(config: &Config, dry_run: bool) -> Result<(), Failure> {
     };
     let due: Vec<Due> = answer;
     for Due { document, rule, resolved_at } in &due {
-        print_text(&format!("{document}  {rule}  resolved {resolved_at}\n")).map_err(|failure| Failure::new(EX_SOFTWARE, failure.message))?;
+        print_text(&format!("{document}  {rule}  resolved {resolved_at}\n"))
+            .map_err(|failure| Failure::new(EX_SOFTWARE, failure.message))?;
     }
     let done = if dry_run { "would be purged" } else { "purged" };
     eprintln!("nicufaxd: {} documents {done}", due.len());

@@ -50,7 +50,8 @@ pub fn against(config: &Config, kept: &ChainHead) -> Result<(), Failure> {
             Err(Failure::new(EX_DATAERR, format!("records up to {sequence} were rewritten since the head was kept")))
         }
         Proof::Shortened(end) => {
-            let message = format!("the journal ends at record {end}, before the head that was kept: records were taken away");
+            let message =
+                format!("the journal ends at record {end}, before the head that was kept: records were taken away");
             Err(Failure::new(EX_DATAERR, message))
         }
     }

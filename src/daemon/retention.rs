@@ -33,12 +33,7 @@ pub fn due(config: &Config, archive: &Archive) -> Result<Vec<Due>, PurgeError> {
 }
 
 /// Purges what may go now, until done or told to stop; gives what is purged. Blocks.
-pub fn purge(
-    config: &Config,
-    archive: &Archive,
-    by: &str,
-    stop: impl Fn() -> bool,
-) -> Result<Vec<Due>, PurgeError> {
+pub fn purge(config: &Config, archive: &Archive, by: &str, stop: impl Fn() -> bool) -> Result<Vec<Due>, PurgeError> {
     let mut purged = due(config, archive)?;
     if !purged.is_empty() {
         export::write_queue(&config.export, archive)?;
