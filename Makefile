@@ -6,6 +6,8 @@
 # Where the packages come from elsewhere (no Debian): make SETUP=true TARGET
 
 SETUP ?= tests/setup.sh
+# The code that misbehaves for tests is in no build that is delivered.
+TESTED = --locked --features faults
 
 .PHONY: setup release demo test lint score bench kill
 
@@ -22,14 +24,13 @@ demo: release
 lint: setup
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
-	cargo clippy --locked --all-targets --features faults -- -D warnings
+	cargo clippy $(TESTED) --all-targets -- -D warnings
 
 test: lint
 	@if cargo nextest --version >/dev/null 2>&1; then \
-	    echo cargo nextest run --locked --features faults; \
-	    cargo nextest run --locked --features faults && cargo test --locked --features faults --doc --quiet; \
+	    echo cargo nextest run $(TESTED); cargo nextest run $(TESTED) && cargo test $(TESTED) --doc --quiet; \
 	else \
-	    echo cargo test --locked --features faults; cargo test --locked --features faults; \
+	    echo cargo test $(TESTED); cargo test $(TESTED); \
 	fi
 
 score: release
@@ -42,4 +43,4 @@ bench: release
 
 # In a folder of its own: a build that dies on demand must not be taken for the one to install.
 kill: setup
-	cargo bench --locked --features faults --target-dir target/faults --bench killing -- $(CYCLES)
+	cargo bench $(TESTED) --target-dir target/faults --bench killing -- $(CYCLES)

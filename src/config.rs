@@ -18,6 +18,7 @@ use crate::intake::folder::{AfterAccept, FolderSettings};
 use crate::intake::submit;
 use crate::link::LinkPolicy;
 use crate::queue::export::Worklist;
+use crate::reader::cage::CageMode;
 use crate::route::Lane;
 
 /// Where the configuration is looked for unless `--config` names it.
@@ -51,6 +52,8 @@ pub struct Config {
     pub at_rest: AtRest,
     /// What may be purged, and when; nothing is unless a rule says so.
     pub retention: Vec<RetentionRule>,
+    /// Bytes that must be free on the disk of the state directory; with less, nothing is accepted.
+    pub min_free: u64,
     /// Where days begin and end: the zone in which documents' dates are compared and times exported.
     pub time_zone: TimeZone,
     pub folders: Vec<FolderSettings>,
@@ -84,6 +87,8 @@ pub struct ReaderSettings {
     pub max_pages: u32,
     /// A page with more pixels is not decoded. Default 100 million (a letter page at 1,000 dpi).
     pub max_pixels: u64,
+    /// What becomes of a kernel that can't shut the workers in. Default: nothing starts.
+    pub cage: CageMode,
 }
 
 /// `[log]`: lines on standard error.
@@ -130,6 +135,8 @@ struct File {
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Intake {
+    /// Default 1 GiB, 0 to 1 PB.
+    min_free: Option<ByteSize>,
     #[serde(default)]
     folder: Vec<Folder>,
 }
@@ -164,6 +171,8 @@ struct Reader {
     tessdata: Option<PathBuf>,
     max_pages: Option<u32>,
     max_pixels: Option<u64>,
+    #[serde(default)]
+    cage: CageMode,
 }
 
 #[derive(Default, Deserialize)]
@@ -225,6 +234,11 @@ fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duratio
 }
 
 impl Config {
+    /// How the archive is to be opened.
+    pub fn archive_options(&self) -> OpenOptions {
+        OpenOptions { min_free: self.min_free, ..OpenOptions::new(self.at_rest.clone()) }
+    }
+
     /// Reads and validates `file`; every problem that is found is given, not only the first.
     pub fn load(file: &Path) -> Result<Self, Vec<Problem>> {
         let text = std::fs::read_to_string(file).map_err(|error| {
@@ -248,11 +262,6 @@ impl Config {
         Ok(config)
     }
 
-    /// How to open the archive.
-    pub fn archive(&self) -> OpenOptions {
-        OpenOptions::new(self.at_rest.clone())
-    }
-
     /// Validates `text` as the content of `file` (an absolute path; relative paths are taken from its folder).
     pub fn parse(text: &str, file: &Path) -> Result<Self, Vec<Problem>> {
         let parsed: File = toml::from_str(text).map_err(|error| vec![toml_problem(text, file, &error)])?;
@@ -268,6 +277,15 @@ impl Config {
             .map(|(position, folder)| problems.folder(position, folder, base))
             .collect();
         problems.folders_apart(&folders);
+        let min_free = problems
+            .ranged(
+                "[intake] min_free".to_owned(),
+                parsed.intake.min_free,
+                ByteSize::gib(1),
+                ByteSize::b(0),
+                ByteSize::pb(1),
+            )
+            .as_u64();
         let reader = problems.reader(parsed.reader, base);
         problems.link(&parsed.link);
         let level = problems.level(parsed.log.level);
@@ -280,6 +298,7 @@ impl Config {
             at_rest,
             retention,
             folders,
+            min_free,
             reader,
             document_types: parsed.understand.document_types.map(|path| resolve(base, &path)),
             cases: resolve(base, &parsed.cases.path),
@@ -467,6 +486,7 @@ impl Problems<'_> {
                 1_000_000,
                 1_000_000_000,
             ),
+            cage: reader.cage,
         }
     }
 

@@ -134,7 +134,7 @@ fn socket_path(state_dir: &Path) -> PathBuf {
 pub fn ask(config: &Config, request: &Request) -> Result<Value, Failure> {
     match ask_daemon(config, request, &[])? {
         Some(value) => Ok(value),
-        None => answer(&Archive::open(&config.state_dir, &config.archive())?, request, &this_user()),
+        None => answer(&Archive::open(&config.state_dir, &config.archive_options())?, request, &this_user()),
     }
 }
 
@@ -159,7 +159,7 @@ pub fn submit(config: &Config, submission: Submission) -> Result<DocumentId, Fai
     if let Some(value) = ask_daemon(config, &request, &bytes)? {
         return serde_json::from_value(value["document"].clone()).map_err(|error| Failure::software(&error));
     }
-    let archive = Archive::open(&config.state_dir, &config.archive())?;
+    let archive = Archive::open(&config.state_dir, &config.archive_options())?;
     let arrival = Arrival { content: Content::Bytes(bytes), receipt, source_key };
     Ok(accept_and_clear(&archive, arrival, &refusals)?.document)
 }

@@ -213,6 +213,7 @@ fn a_resolved_item_leaves_queue_and_exports_and_never_comes_back() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "faults"), ignore = "needs --features faults")]
 fn a_held_document_is_tried_again_when_a_person_wants_it() {
     let setup = Setup::with("", "[reader]\nattempts = 1\n");
     let daemon = setup.start();

@@ -107,6 +107,7 @@ fn a_daemon_stopped_amid_work_hands_it_back_and_the_next_start_finishes_it_witho
 }
 
 #[test]
+#[cfg_attr(not(feature = "faults"), ignore = "needs --features faults")]
 fn a_worker_that_hangs_does_not_keep_the_daemon_from_stopping_in_time() {
     let setup = Setup::with("", "[reader]\nattempts = 1\npage_timeout = \"5s\"\n");
     setup.arrive("hangs.tif", b"%fault hang");
@@ -167,6 +168,7 @@ fn a_document_whose_worker_is_killed_is_queued_all_the_same() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "faults"), ignore = "needs --features faults")]
 fn a_poison_document_is_held_after_three_attempts_while_others_go_on() {
     let setup = Setup::new();
     let fonts = Fonts::load().unwrap();

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nicufaxd::document::{DocumentFormat, DocumentId, PageSource};
+use nicufaxd::reader::cage::CageMode;
 use nicufaxd::reader::pool::{PoolSettings, ReadError, ReaderPool, Urgency};
 use nicufaxd::reader::protocol::{self, Answer, LONGEST_MESSAGE, Refusal, RefusalKind, Request, WorkerSettings};
 use nicufaxd::reader::render::RenderLimits;
@@ -24,6 +25,7 @@ fn settings(workers: usize) -> PoolSettings {
         languages: "eng".to_owned(),
         tessdata: None,
         limits: RenderLimits::default(),
+        cage: CageMode::Required,
     }
 }
 
@@ -114,6 +116,7 @@ async fn a_document_of_no_known_format_is_refused_for_good_and_costs_no_worker()
 }
 
 #[tokio::test]
+#[cfg_attr(not(feature = "faults"), ignore = "needs --features faults")]
 async fn a_worker_that_hangs_is_killed_and_replaced_while_others_go_on() {
     let pool = ReaderPool::start(PoolSettings { page_timeout: Duration::from_secs(4), ..settings(2) }).await.unwrap();
     let (id, bytes) = document(b"%fault hang".to_vec());
@@ -136,6 +139,7 @@ async fn a_worker_that_hangs_is_killed_and_replaced_while_others_go_on() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(feature = "faults"), ignore = "needs --features faults")]
 async fn a_worker_that_aborts_costs_only_its_own_page() {
     let pool = ReaderPool::start(settings(1)).await.unwrap();
     let (id, bytes) = document(b"%fault abort".to_vec());
@@ -145,6 +149,7 @@ async fn a_worker_that_aborts_costs_only_its_own_page() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(feature = "faults"), ignore = "needs --features faults")]
 async fn a_worker_that_eats_memory_ends_at_its_bound() {
     let pool = ReaderPool::start(PoolSettings { worker_memory: 512 << 20, ..settings(1) }).await.unwrap();
     let (id, bytes) = document(b"%fault memory".to_vec());
@@ -153,6 +158,7 @@ async fn a_worker_that_eats_memory_ends_at_its_bound() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(feature = "faults"), ignore = "needs --features faults")]
 async fn a_page_that_makes_the_decoder_panic_is_unreadable_and_not_blank() {
     let pool = ReaderPool::start(settings(1)).await.unwrap();
     let (id, bytes) = document(b"%fault panic".to_vec());
@@ -180,6 +186,7 @@ async fn too_little_memory_for_a_worker_is_told_at_the_start() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(feature = "faults"), ignore = "needs --features faults")]
 async fn stopping_gives_back_what_waits_and_leaves_no_process() {
     let pool = Arc::new(ReaderPool::start(settings(1)).await.unwrap());
     let worker = pool.status().alive[0];
@@ -209,8 +216,8 @@ async fn stopping_gives_back_what_waits_and_leaves_no_process() {
 }
 
 #[test]
-fn a_worker_amid_a_page_ends_when_its_daemon_is_killed() {
-    // Nothing but the pipe ties it to a daemon that could not end it.
+#[cfg_attr(not(feature = "faults"), ignore = "needs --features faults")]
+fn a_worker_amid_a_page_ends_when_its_stdin_ends() {
     let mut worker = Command::new(env!("CARGO_BIN_EXE_nicufaxd"))
         .arg("worker")
         .stdin(Stdio::piped())
@@ -227,10 +234,13 @@ fn a_worker_amid_a_page_ends_when_its_daemon_is_killed() {
         tessdata: None,
         max_pages: 100,
         max_pixels: 1 << 24,
+        cage: CageMode::Required,
+        cpu_seconds: 600,
+        daemon: std::process::id(),
     };
     protocol::write_message(&mut stdin, &Request::Start(start)).unwrap();
     let body = protocol::read_frame(&mut stdout, LONGEST_MESSAGE).unwrap().unwrap();
-    assert_eq!(protocol::message::<Answer>(&body).unwrap(), Answer::Ready);
+    assert_eq!(protocol::message::<Answer>(&body).unwrap(), Answer::Ready { lacking: Vec::new() });
     protocol::write_message(&mut stdin, &Request::Hold { document: id.clone() }).unwrap();
     stdin.write_all(&protocol::header(bytes.len()).unwrap()).unwrap();
     stdin.write_all(&bytes).unwrap();

@@ -9,7 +9,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::ArchiveError;
 
@@ -22,8 +22,10 @@ const COPY_BUFFER: usize = 128 * 1024;
 /// The disk; cloned freely, all clones are the same disk.
 #[derive(Clone, Default)]
 pub(super) struct Disk {
-    #[cfg(test)]
+    #[cfg(any(test, feature = "faults"))]
     pub(super) faults: std::sync::Arc<faults::Faults>,
+    #[cfg(test)]
+    pub(super) record: std::sync::Arc<record::Record>,
 }
 
 impl Disk {
@@ -34,7 +36,9 @@ impl Disk {
             .recursive(true)
             .mode(FOLDER_MODE)
             .create(path)
-            .map_err(|e| ArchiveError::write_failed(path, e))
+            .map_err(|e| ArchiveError::write_failed(path, e))?;
+        self.done(|| Done::Folder(path.to_owned()));
+        Ok(())
     }
 
     /// Makes a folder private that another program has made.
@@ -54,13 +58,17 @@ impl Disk {
     pub(super) fn create(&self, path: &Path, mode: u32) -> Result<File, ArchiveError> {
         self.before(Operation::Write, path)?;
         let file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
-        file.map_err(|e| ArchiveError::write_failed(path, e))
+        let file = file.map_err(|e| ArchiveError::write_failed(path, e))?;
+        self.done(|| Done::Created(path.to_owned()));
+        Ok(file)
     }
 
     /// Appends to a file that was just made.
     pub(super) fn write(&self, file: &mut File, path: &Path, bytes: &[u8]) -> Result<(), ArchiveError> {
         self.before(Operation::Write, path)?;
-        file.write_all(bytes).map_err(|e| ArchiveError::write_failed(path, e))
+        file.write_all(bytes).map_err(|e| ArchiveError::write_failed(path, e))?;
+        self.done(|| Done::Appended(path.to_owned(), bytes.to_owned()));
+        Ok(())
     }
 
     /// Copies all of `from`, showing each piece to `seen`. An error of the source is told apart from one of the disk.
@@ -90,13 +98,27 @@ impl Disk {
     /// Writes at an offset: the journal knows where its last durable record ends, whatever an earlier try left there.
     pub(super) fn write_at(&self, file: &File, path: &Path, bytes: &[u8], offset: u64) -> Result<(), ArchiveError> {
         self.before(Operation::Write, path)?;
-        file.write_all_at(bytes, offset).map_err(|e| ArchiveError::write_failed(path, e))
+        file.write_all_at(bytes, offset).map_err(|e| ArchiveError::write_failed(path, e))?;
+        self.done(|| Done::Written(path.to_owned(), offset, bytes.to_owned()));
+        Ok(())
     }
 
     /// Cuts a file to a length.
     pub(super) fn cut(&self, file: &File, path: &Path, length: u64) -> Result<(), ArchiveError> {
         self.before(Operation::Write, path)?;
-        file.set_len(length).map_err(|e| ArchiveError::write_failed(path, e))
+        file.set_len(length).map_err(|e| ArchiveError::write_failed(path, e))?;
+        self.done(|| Done::Cut(path.to_owned(), length));
+        Ok(())
+    }
+
+    /// Bytes that may still be written on the disk of a folder; `None` when it does not tell.
+    pub(super) fn free_bytes(&self, folder: &Path) -> Option<u64> {
+        #[cfg(feature = "faults")]
+        if let Some(told) = std::env::var_os("NICUFAXD_FREE_BYTES_FILE") {
+            return fs::read_to_string(told).ok()?.trim().parse().ok();
+        }
+        let free = rustix::fs::statvfs(folder).ok()?;
+        Some(free.f_bavail.saturating_mul(free.f_frsize))
     }
 
     /// Lets the kernel begin to write the file out, so that the syncs of many files overlap.
@@ -108,13 +130,17 @@ impl Disk {
     /// Waits until the file's content and size are on the disk.
     pub(super) fn sync(&self, file: &File, path: &Path) -> Result<(), ArchiveError> {
         self.before(Operation::Sync, path)?;
-        file.sync_all().map_err(|e| ArchiveError::sync_failed(path, e))
+        file.sync_all().map_err(|e| ArchiveError::sync_failed(path, e))?;
+        self.done(|| Done::Synced(path.to_owned()));
+        Ok(())
     }
 
     /// Waits until the file's content, and as much of its metadata as reading it needs, is on the disk.
     pub(super) fn sync_data(&self, file: &File, path: &Path) -> Result<(), ArchiveError> {
         self.before(Operation::Sync, path)?;
-        file.sync_data().map_err(|e| ArchiveError::sync_failed(path, e))
+        file.sync_data().map_err(|e| ArchiveError::sync_failed(path, e))?;
+        self.done(|| Done::Synced(path.to_owned()));
+        Ok(())
     }
 
     /// Waits until the names in a folder are on the disk.
@@ -126,14 +152,19 @@ impl Disk {
     /// Gives a file its name, replacing what bore it.
     pub(super) fn rename(&self, from: &Path, to: &Path) -> Result<(), ArchiveError> {
         self.before(Operation::Rename, to)?;
-        fs::rename(from, to).map_err(|e| ArchiveError::write_failed(to, e))
+        fs::rename(from, to).map_err(|e| ArchiveError::write_failed(to, e))?;
+        self.done(|| Done::Renamed(from.to_owned(), to.to_owned()));
+        Ok(())
     }
 
     /// Removes a file; one that is not there is no error.
     pub(super) fn remove(&self, path: &Path) -> Result<(), ArchiveError> {
         match fs::remove_file(path) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => Err(ArchiveError::write_failed(path, e)),
-            Ok(()) | Err(_) => Ok(()),
+            Ok(()) | Err(_) => {
+                self.done(|| Done::Removed(path.to_owned()));
+                Ok(())
+            }
         }
     }
 
@@ -141,17 +172,20 @@ impl Disk {
     pub(super) fn remove_folder(&self, path: &Path) -> Result<(), ArchiveError> {
         match fs::remove_dir_all(path) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => Err(ArchiveError::write_failed(path, e)),
-            Ok(()) | Err(_) => Ok(()),
+            Ok(()) | Err(_) => {
+                self.done(|| Done::Removed(path.to_owned()));
+                Ok(())
+            }
         }
     }
 
-    #[cfg(not(test))]
+    #[cfg(not(any(test, feature = "faults")))]
     #[allow(clippy::unnecessary_wraps, reason = "fails only under test")]
     fn before(&self, _operation: Operation, _path: &Path) -> Result<(), ArchiveError> {
         Ok(())
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, feature = "faults"))]
     fn before(&self, operation: Operation, path: &Path) -> Result<(), ArchiveError> {
         match self.faults.strikes(operation) {
             None => Ok(()),
@@ -159,6 +193,31 @@ impl Disk {
             Some(error) => Err(ArchiveError::write_failed(path, error)),
         }
     }
+
+    #[cfg(not(test))]
+    fn done(&self, _change: impl FnOnce() -> Done) {}
+
+    /// Notes a change that was made, if a test wants to know.
+    #[cfg(test)]
+    fn done(&self, change: impl FnOnce() -> Done) {
+        self.record.note(change);
+    }
+}
+
+/// A change that was made to the disk.
+#[cfg_attr(not(test), allow(dead_code, reason = "only tests keep a record of changes"))]
+#[derive(Clone, Debug)]
+pub(super) enum Done {
+    Folder(PathBuf),
+    Created(PathBuf),
+    Appended(PathBuf, Vec<u8>),
+    Written(PathBuf, u64, Vec<u8>),
+    Cut(PathBuf, u64),
+    /// A file's content, or a folder's names.
+    Synced(PathBuf),
+    Renamed(PathBuf, PathBuf),
+    /// A file, or a folder with all that it held.
+    Removed(PathBuf),
 }
 
 /// What a fault can be tied to.
@@ -170,21 +229,66 @@ pub(super) enum Operation {
 }
 
 #[cfg(test)]
+pub(super) mod record {
+    use std::sync::Mutex;
+
+    use super::Done;
+
+    /// What was done, once somebody has begun to keep it.
+    #[derive(Default)]
+    pub(in crate::archive) struct Record(Mutex<Option<Vec<Done>>>);
+
+    impl Record {
+        pub(in crate::archive) fn begin(&self) {
+            *self.0.lock().unwrap() = Some(Vec::new());
+        }
+
+        pub(in crate::archive) fn changes(&self) -> Vec<Done> {
+            self.0.lock().unwrap().clone().unwrap()
+        }
+
+        pub(super) fn note(&self, change: impl FnOnce() -> Done) {
+            if let Some(changes) = self.0.lock().unwrap().as_mut() {
+                changes.push(change());
+            }
+        }
+    }
+}
+
+#[cfg(any(test, feature = "faults"))]
 pub(super) mod faults {
     use std::io;
-    use std::sync::Mutex;
+    use std::sync::{Mutex, PoisonError};
 
     use super::Operation;
 
     /// One fault to come: the `after`th operation of its kind from now fails, once.
-    #[derive(Default)]
     pub(in crate::archive) struct Faults(Mutex<Option<(Operation, usize, i32)>>);
 
+    impl Default for Faults {
+        /// None, or what `NICUFAXD_DISK_FAULT=write:AFTER:ERRNO` (or `rename`, `sync`) says.
+        fn default() -> Self {
+            let planned = std::env::var("NICUFAXD_DISK_FAULT").ok().and_then(|plan| {
+                let mut parts = plan.split(':');
+                let operation = match parts.next()? {
+                    "write" => Operation::Write,
+                    "rename" => Operation::Rename,
+                    _ => Operation::Sync,
+                };
+                Some((operation, parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+            });
+            Self(Mutex::new(planned))
+        }
+    }
+
     /// Linux's number of "no space left on device".
+    #[cfg(test)]
     pub(in crate::archive) const NO_SPACE: i32 = 28;
     /// Linux's number of "input/output error".
+    #[cfg(test)]
     pub(in crate::archive) const INPUT_OUTPUT: i32 = 5;
 
+    #[cfg(test)]
     impl Faults {
         pub(in crate::archive) fn plan(&self, operation: Operation, after: usize, errno: i32) {
             *self.0.lock().unwrap() = Some((operation, after, errno));
@@ -193,9 +297,11 @@ pub(super) mod faults {
         pub(in crate::archive) fn pending(&self) -> bool {
             self.0.lock().unwrap().is_some()
         }
+    }
 
+    impl Faults {
         pub(super) fn strikes(&self, operation: Operation) -> Option<io::Error> {
-            let mut planned = self.0.lock().unwrap();
+            let mut planned = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             match *planned {
                 Some((kind, 0, errno)) if kind == operation => {
                     *planned = None;

@@ -81,6 +81,12 @@ pub enum ArchiveError {
     /// Something could not be written; nothing was accepted, nothing half-written stays.
     #[error("cannot write {}: {source}; nothing was accepted; make room or repair the disk, then try again", path.display())]
     WriteFailed { path: PathBuf, source: Arc<io::Error> },
+    /// The disk of the state directory is nearly full.
+    #[error(
+        "less than {} MB is left for the state directory {}: nothing is accepted; make room, or lower [intake] min_free; it \
+         goes on by itself", min_free / 1_000_000, state.display()
+    )]
+    LittleRoom { state: PathBuf, min_free: u64 },
     /// The disk did not confirm a write: nobody knows what it holds.
     #[error("the disk did not confirm {}: {source}; the process must end; check the disk, then start it again", path.display())]
     SyncFailed { path: PathBuf, source: Arc<io::Error> },
@@ -131,7 +137,7 @@ impl ArchiveError {
     /// What to do about it: the one place that says so.
     pub fn remedy(&self) -> Remedy {
         match self {
-            Self::WriteFailed { .. } | Self::SourceUnreadable { .. } => Remedy::TryAgain,
+            Self::WriteFailed { .. } | Self::LittleRoom { .. } | Self::SourceUnreadable { .. } => Remedy::TryAgain,
             Self::RecordDoesNotOpen { .. }
             | Self::RecordForged { .. }
             | Self::NotDoneWith { .. }

@@ -36,6 +36,10 @@ const SUMMARY: &[u8] = b"!";
 /// How often an index that is being written to is read, to catch it between two writes.
 const RECOUNTS: u32 = 20;
 
+/// Looks at a lock that is about to be let go.
+const LOCK_LOOKS: u32 = 40;
+const BETWEEN_LOCK_LOOKS: Duration = Duration::from_millis(25);
+
 /// What is wrong with an index.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(super) enum Fault {
@@ -170,6 +174,20 @@ pub(super) struct Index {
     summary: Mutex<Summary>,
 }
 
+/// Opens a database whose last handle may have been dropped a moment ago: sled's own threads keep its lock a little
+/// longer. Another process can't have it, that is what the archive's lock is for.
+fn open_when_let_go(config: &sled::Config) -> sled::Result<sled::Db> {
+    for _ in 0..LOCK_LOOKS {
+        match config.open() {
+            Err(sled::Error::Io(error)) if error.to_string().contains("could not acquire lock") => {
+                std::thread::sleep(BETWEEN_LOCK_LOOKS);
+            }
+            opened => return opened,
+        }
+    }
+    config.open()
+}
+
 impl Index {
     /// Opens or makes the index in this folder and checks its digest, within the deadline.
     ///
@@ -190,7 +208,7 @@ impl Index {
 
     fn open_unguarded(path: &Path, form: Form) -> Result<Self, Fault> {
         let config = sled::Config::new().path(path).cache_capacity(CACHE_BYTES).mode(sled::Mode::LowSpace);
-        let database = config.open()?;
+        let database = open_when_let_go(&config)?;
         let mut held = Summary { form: FORM, ..Summary::default() };
         let mut said = None;
         for entry in database.iter() {

@@ -55,12 +55,14 @@ mod verify;
 mod writer;
 
 #[cfg(test)]
+mod power_loss_tests;
+#[cfg(test)]
 mod sealed_tests;
 #[cfg(test)]
 mod tests;
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -108,12 +110,14 @@ pub struct OpenOptions {
     /// How long the index may take to open before it is set aside and made again. A sound one of 100,000 items takes
     /// about a second.
     pub index_deadline: Duration,
+    /// Bytes that must be free on the disk of the state directory for anything to be accepted.
+    pub min_free: u64,
     pub at_rest: AtRest,
 }
 
 impl OpenOptions {
     pub fn new(at_rest: AtRest) -> Self {
-        Self { index_deadline: Duration::from_secs(20), at_rest }
+        Self { index_deadline: Duration::from_secs(20), min_free: 0, at_rest }
     }
 
     /// For a state directory that is not sealed.
@@ -166,6 +170,7 @@ struct Inner {
     waiting: watch::Receiver<u64>,
     disk: Disk,
     state: PathBuf,
+    min_free: u64,
     _lock: Option<Lock>,
 }
 
@@ -208,7 +213,7 @@ impl Archive {
             index: Arc::clone(&index),
             items: items_changed,
             waiting: waiting_changed,
-            stopped: false,
+            stopped: None,
         };
         let (requests, received) = mpsc::channel();
         let thread = std::thread::Builder::new()
@@ -217,7 +222,9 @@ impl Archive {
             .map_err(|e| ArchiveError::StateDirectory { path: state.to_owned(), source: Arc::new(e) })?;
         let writer = Some((requests, thread));
         let state = state.to_owned();
-        let inner = Inner { writer, documents, index, reader, vault, items, waiting, disk, state, _lock: Some(lock) };
+        let min_free = options.min_free;
+        let inner =
+            Inner { writer, documents, index, reader, vault, items, waiting, disk, state, min_free, _lock: Some(lock) };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -239,6 +246,7 @@ impl Archive {
             waiting: watch::channel(0).1,
             disk,
             state: state.to_owned(),
+            min_free: 0,
             _lock: None,
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -256,6 +264,19 @@ impl Archive {
             rebuild::set_aside(&disk, state, head.sequence)?;
         }
         Self::open(state, options)
+    }
+
+    /// [`ArchiveError::LittleRoom`] while less is free than [`OpenOptions::min_free`]: what is accepted needs room to be
+    /// worked on and exported too.
+    pub fn check_room(&self) -> Result<(), ArchiveError> {
+        let Inner { disk, state, min_free, .. } = &*self.inner;
+        match disk.free_bytes(state) {
+            Some(free) if free < *min_free => {
+                Err(ArchiveError::LittleRoom { state: state.clone(), min_free: *min_free })
+            }
+            // A disk that does not tell is found out by writing.
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// Stores a document durably. After `Ok`, and not before, its source may be released.
@@ -281,6 +302,7 @@ impl Archive {
     }
 
     fn accept_together(&self, arrivals: Vec<Arrival>) -> Result<Vec<Accepted>, ArchiveError> {
+        self.check_room()?;
         let incoming = self.draft(arrivals)?;
         self.ask(|reply| Request::Accept { incoming, reply })
     }
@@ -413,7 +435,7 @@ fn kept_cases_of(state: &Path, vault: &Vault) -> Result<Option<KeptCases>, Archi
     let failed = |error| ArchiveError::read_failed(&path, error);
     let mut file = match File::open(&path) {
         Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(failed(error)),
     };
     let mut bytes = Vec::new();
@@ -428,13 +450,17 @@ fn kept_cases_of(state: &Path, vault: &Vault) -> Result<Option<KeptCases>, Archi
 }
 
 /// Makes the state directory, or makes sure that it is ours alone.
+#[allow(clippy::wildcard_enum_match_arm, reason = "one kind of failure is named anew, all others stay")]
 fn prepare_state(disk: &Disk, state: &Path) -> Result<(), ArchiveError> {
-    disk.make_folder(state).map_err(|error| {
-        if let ArchiveError::WriteFailed { source, .. } = error {
+    disk.make_folder(state).map_err(|error| match error {
+        // A disk that is full or fails is no fault of the configuration, and may pass.
+        ArchiveError::WriteFailed { source, .. }
+            if !matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+                && source.raw_os_error() != Some(rustix::io::Errno::IO.raw_os_error()) =>
+        {
             ArchiveError::StateDirectory { path: state.to_owned(), source }
-        } else {
-            error
         }
+        other => other,
     })?;
     if others_may_read(state)? {
         disk.make_private(state)?;

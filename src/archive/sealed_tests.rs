@@ -1,6 +1,7 @@
 //! Sealing's promises: keys that are missing, wrong or open to others, rotation and purge with every crash between.
 
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -63,7 +64,7 @@ fn the_first_start_makes_a_key_and_a_state_directory_that_holds_something_never_
     File::create(&key).unwrap();
     fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
     assert!(refusal(state.path(), &options()).to_string().contains("holds no key"));
-    std::io::Write::write_all(&mut File::create(&key).unwrap(), &kept).unwrap();
+    Write::write_all(&mut File::create(&key).unwrap(), &kept).unwrap();
     is_whole(state.path(), &options());
 }
 
@@ -408,7 +409,7 @@ fn a_purged_document_is_gone_for_good_and_everything_else_stays_as_it_was() {
         "{trail:?}"
     );
     // A copy put back is told, and destroyed at the next start.
-    std::io::Write::write_all(&mut File::create(&file).unwrap(), &backup).unwrap();
+    Write::write_all(&mut File::create(&file).unwrap(), &backup).unwrap();
     let report = verify(state.path(), &options(), None).unwrap();
     assert!(matches!(report.problems.as_slice(), [Problem::PurgedButPresent { .. }]), "{report:?}");
     drop(Archive::open(state.path(), &options()).unwrap());
@@ -500,7 +501,7 @@ fn a_record_whose_frame_was_rewritten_with_a_whole_new_chain_does_not_open() {
         before = DocumentId::of(json.as_bytes()).as_str().to_owned();
         forged.push_str(&format!("{before} {json}\n"));
     }
-    std::io::Write::write_all(&mut File::create(&journal).unwrap(), forged.as_bytes()).unwrap();
+    Write::write_all(&mut File::create(&journal).unwrap(), forged.as_bytes()).unwrap();
     fs::remove_dir_all(state.path().join("index")).unwrap();
     let report = verify(state.path(), &options(), None).unwrap();
     let sealed_otherwise =

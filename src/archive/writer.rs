@@ -114,7 +114,8 @@ pub(super) struct Writer {
     pub index: Arc<Index>,
     pub items: watch::Sender<u64>,
     pub waiting: watch::Sender<u64>,
-    pub stopped: bool,
+    /// The fault after which nothing more is taken; every later caller is told of it too.
+    pub stopped: Option<ArchiveError>,
 }
 
 impl Writer {
@@ -139,11 +140,13 @@ impl Writer {
     }
 
     fn purge(&mut self, events: &[Event]) -> Result<(), ArchiveError> {
-        if self.stopped {
-            return Err(ArchiveError::Stopped);
+        if let Some(fault) = &self.stopped {
+            return Err(fault.clone());
         }
         let outcome = self.record_and_destroy(events);
-        self.stopped |= outcome.as_ref().is_err_and(ArchiveError::is_fatal);
+        if let Err(error) = &outcome {
+            self.stop_on(error);
+        }
         outcome
     }
 
@@ -168,11 +171,11 @@ impl Writer {
     }
 
     fn take(&mut self, mut group: Vec<Request>) {
-        if self.stopped {
-            return group.into_iter().for_each(|request| request.refuse(ArchiveError::Stopped));
+        if let Some(fault) = &self.stopped {
+            return group.into_iter().for_each(|request| request.refuse(fault.clone()));
         }
         if let Err(error) = self.journal.begin_group().and_then(|()| self.seal(&mut group)) {
-            self.stopped = error.is_fatal();
+            self.stop_on(&error);
             return group.into_iter().for_each(|request| request.refuse(error.clone()));
         }
         let index = Arc::clone(&self.index);
@@ -218,6 +221,12 @@ impl Writer {
         }
         for answer in answers {
             answer.give(outcome.clone());
+        }
+    }
+
+    fn stop_on(&mut self, error: &ArchiveError) {
+        if error.is_fatal() {
+            self.stopped = Some(error.clone());
         }
     }
 
@@ -302,7 +311,7 @@ impl Writer {
         }
         let outcome = recorded.and_then(|()| Ok(self.index.commit(staging.into_changes(), self.journal.head(), at)?));
         if let Err(error) = &outcome {
-            self.stopped = error.is_fatal();
+            self.stop_on(error);
         }
         fault::at(Step::IndexChanged);
         outcome

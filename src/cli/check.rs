@@ -14,7 +14,8 @@ use crate::control::Failure;
 use crate::daemon::knowledge::{load_cases, load_rules};
 use crate::daemon::pool_settings;
 use crate::intake::folder::AfterAccept;
-use crate::reader::pool::ReaderPool;
+use crate::reader::cage;
+use crate::reader::pool::{ReadError, ReaderPool};
 
 pub fn check(file: &Path) -> Result<(), Failure> {
     let (config, problems) = match Config::load(file) {
@@ -71,7 +72,7 @@ fn problems_of(config: &Config) -> Vec<Problem> {
     if let Err(error) = load_cases(config) {
         found.add("cases.path", error.to_string(), "export the registry again, or correct that line");
     }
-    found.tesseract();
+    found.worker();
     found.problems
 }
 
@@ -144,25 +145,43 @@ impl Found<'_> {
         }
     }
 
-    /// Starts a worker as the daemon would: that loads Tesseract and its language data.
-    fn tesseract(&mut self) {
-        let started = tokio::runtime::Runtime::new().map_err(|error| error.to_string()).and_then(|runtime| {
-            runtime.block_on(async {
-                let mut settings = pool_settings(&self.config.reader).map_err(|error| error.to_string())?;
-                settings.workers = 1;
-                let pool = ReaderPool::start(settings).await.map_err(|error| error.to_string())?;
-                pool.shutdown().await;
-                Ok(())
-            })
-        });
-        if let Err(problem) = started {
-            let packages: Vec<String> =
-                self.config.reader.languages.split('+').map(|language| format!("tesseract-ocr-{language}")).collect();
-            self.add(
-                "reader.languages",
-                problem,
-                format!("install Debian's {}, or set reader.tessdata", packages.join(", ")),
-            );
+    /// Starts a worker as the daemon would: that loads Tesseract and its language data, and shuts the cage.
+    fn worker(&mut self) {
+        let started = tokio::runtime::Runtime::new()
+            .map_err(|error| ReadError::CannotStart { reason: error.to_string() })
+            .and_then(|runtime| {
+                runtime.block_on(async {
+                    let mut settings = pool_settings(&self.config.reader)?;
+                    settings.workers = 1;
+                    let pool = ReaderPool::start(settings).await?;
+                    let lacking = pool.status().cage_lacks;
+                    pool.shutdown().await;
+                    Ok(lacking)
+                })
+            });
+        match started {
+            Ok(lacking) if lacking.is_empty() => {}
+            // No problem, because the configuration says so; but never silent.
+            Ok(lacking) => eprintln!(
+                "nicufaxd: warning: {}: reader.cage: workers read documents without {}; {}",
+                self.config.file.display(),
+                cage::names(&lacking),
+                cage::remedies(&lacking)
+            ),
+            Err(error @ ReadError::NoCage { .. }) => self.add(
+                "reader.cage",
+                error.to_string(),
+                "or set it to \"best-effort\" to read documents with less between them and this machine",
+            ),
+            Err(error) => {
+                let languages = self.config.reader.languages.split('+');
+                let packages: Vec<String> = languages.map(|language| format!("tesseract-ocr-{language}")).collect();
+                self.add(
+                    "reader.languages",
+                    error.to_string(),
+                    format!("install Debian's {}, or set reader.tessdata", packages.join(", ")),
+                );
+            }
         }
     }
 }

@@ -10,7 +10,7 @@ pub fn purge(config: &Config, dry_run: bool) -> Result<(), Failure> {
     let answer = match control::ask_daemon(config, &Request::Purge { dry_run }, &[])? {
         Some(answer) => serde_json::from_value(answer).map_err(|error| Failure::software(&error))?,
         None => {
-            let archive = Archive::open(&config.state_dir, &config.archive())?;
+            let archive = Archive::open(&config.state_dir, &config.archive_options())?;
             if dry_run {
                 retention::due(config, &archive)?
             } else {

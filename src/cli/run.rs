@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use super::{EX_CONFIG, EX_SOFTWARE, EX_TEMPFAIL, archive_exit_code};
 use crate::config::Config;
 use crate::control::Failure;
+use crate::daemon::knowledge::KnowledgeError;
 use crate::daemon::{self, DaemonError, Mode, Progress};
 use crate::log;
 
@@ -56,8 +57,10 @@ pub fn run(config: &Config, drain: bool) -> Result<(), Failure> {
 
 fn exit_code(error: &DaemonError) -> u8 {
     match error {
+        DaemonError::Archive(error) | DaemonError::Knowledge(KnowledgeError::Archive(error)) => {
+            archive_exit_code(error)
+        }
         DaemonError::Knowledge(_) | DaemonError::Reader(_) => EX_CONFIG,
-        DaemonError::Archive(error) => archive_exit_code(error),
         DaemonError::Source(_) | DaemonError::Control(_) | DaemonError::Export(_) | DaemonError::Thread(_) => {
             EX_TEMPFAIL
         }

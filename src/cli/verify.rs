@@ -24,7 +24,7 @@ pub fn verify(config: &Config) -> Result<(), Failure> {
             None
         }
     };
-    let report = archive::verify(&config.state_dir, &config.archive(), told)?;
+    let report = archive::verify(&config.state_dir, &config.archive_options(), told)?;
     found.take(&report);
     if report.problems.is_empty() {
         found.exports(config, report.in_use)?;
@@ -155,7 +155,7 @@ impl Found {
 
 /// Makes the index anew, then the exports from it.
 pub fn rebuild(config: &Config) -> Result<(), Failure> {
-    let archive = Archive::rebuild(&config.state_dir, &config.archive())?;
+    let archive = Archive::rebuild(&config.state_dir, &config.archive_options())?;
     export::write_queue(&config.export, &archive).map_err(|error| Failure::new(EX_TEMPFAIL, error.to_string()))?;
     let counts = archive.counts();
     print_text(&format!(

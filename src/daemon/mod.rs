@@ -76,7 +76,7 @@ pub async fn run(
 
     let archive = {
         let config = config.clone();
-        tokio::task::spawn_blocking(move || Archive::open(&config.state_dir, &config.archive()))
+        tokio::task::spawn_blocking(move || Archive::open(&config.state_dir, &config.archive_options()))
             .await
             .map_err(|_| DaemonError::Task)??
     };
@@ -207,5 +207,6 @@ pub fn pool_settings(settings: &ReaderSettings) -> Result<PoolSettings, ReadErro
         languages: settings.languages.clone(),
         tessdata: settings.tessdata.clone(),
         limits: RenderLimits { max_pages: settings.max_pages, max_pixels: settings.max_pixels },
+        cage: settings.cage,
     })
 }

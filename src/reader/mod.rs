@@ -2,12 +2,16 @@
 //!
 //! A page walks: [`pool`] (this process) → [`protocol`] (a pipe) → [`worker`] (a process of its own) → [`render`] (the
 //! formats) → [`straighten`] (upright, without skew) → [`tesseract`] (words), and back. The daemon itself parses
-//! nothing that came from outside.
+//! nothing that came from outside, and the worker locks itself into its [`cage`] first.
 
 pub mod pool;
 mod process;
 pub mod protocol;
 pub mod worker;
+
+pub mod cage;
+#[cfg(feature = "faults")]
+mod fault_tests;
 
 pub mod ccitt;
 mod ccitt_codes;

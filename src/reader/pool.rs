@@ -10,17 +10,23 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use rustix::process::Signal;
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::document::{DocumentId, Page};
+use crate::reader::cage::{CageMode, Lack, names, remedies};
 use crate::reader::process::{Worker, bounded};
 use crate::reader::protocol::{Answer, Refusal, Request};
 use crate::reader::render::{Inspection, RenderLimits};
 
 /// A worker is replaced after so many pages: whatever the library leaks stays bounded.
 const PAGES_A_WORKER: u64 = 5_000;
+
+/// A worker is replaced after so much work, so that its bound on processor time can be near: 30 min are some 1,000
+/// pages, beside which the start of a new one (a fraction of a second) is nothing.
+pub(super) const WORK_A_WORKER: Duration = Duration::from_secs(30 * 60);
 
 /// How long [`ReaderPool::shutdown`] lets the pages in hand go on; most take one or two seconds, and the daemon must
 /// have stopped within ten.
@@ -46,6 +52,8 @@ pub struct PoolSettings {
     /// Folder of the language data; `None` for the library's own.
     pub tessdata: Option<PathBuf>,
     pub limits: RenderLimits,
+    /// What becomes of a kernel that can't shut a worker in.
+    pub cage: CageMode,
 }
 
 /// Why a page or a document was not read.
@@ -59,8 +67,15 @@ pub enum ReadError {
     TimedOut { seconds: u64 },
     #[error("a worker's memory did not suffice for it: raise the worker memory in the configuration if it is genuine")]
     OutOfMemory,
+    #[error(
+        "the worker was ended for a system call that is forbidden to it: the document may be an attack; it is tried \
+         again, then goes to a person"
+    )]
+    ForbiddenCall,
     #[error("no worker could be started: {reason}")]
     CannotStart { reason: String },
+    #[error("no worker can be shut in here for want of {}: {}", names(.lacking), remedies(.lacking))]
+    NoCage { lacking: Vec<Lack> },
     #[error("the daemon is stopping: it is read after the next start")]
     Stopping,
 }
@@ -73,7 +88,9 @@ impl ReadError {
             Self::WorkerDied { .. }
             | Self::TimedOut { .. }
             | Self::OutOfMemory
+            | Self::ForbiddenCall
             | Self::CannotStart { .. }
+            | Self::NoCage { .. }
             | Self::Stopping => false,
         }
     }
@@ -82,14 +99,22 @@ impl ReadError {
     /// troubles, and no number of them makes a document unreadable.
     pub fn counts_as_attempt(&self) -> bool {
         match self {
-            Self::Refused(_) | Self::WorkerDied { .. } | Self::TimedOut { .. } | Self::OutOfMemory => true,
-            Self::CannotStart { .. } | Self::Stopping => false,
+            Self::Refused(_)
+            | Self::WorkerDied { .. }
+            | Self::TimedOut { .. }
+            | Self::OutOfMemory
+            | Self::ForbiddenCall => true,
+            Self::CannotStart { .. } | Self::NoCage { .. } | Self::Stopping => false,
         }
     }
 }
 
 fn cause(signal: Option<i32>) -> String {
-    signal.map_or_else(|| "an error of its own".to_owned(), |signal| format!("signal {signal}"))
+    match signal {
+        None => "an error of its own".to_owned(),
+        Some(signal) if signal == Signal::XCPU.as_raw() => "its bound on processor time".to_owned(),
+        Some(signal) => format!("signal {signal}"),
+    }
 }
 
 /// How soon a page is wanted; within one urgency, in order of arrival.
@@ -118,6 +143,8 @@ pub struct PoolStatus {
     pub lost: u64,
     /// Why the last worker could not start; `None` since one did.
     pub cannot_start: Option<String>,
+    /// What the workers' cage lacks on this machine; nothing, unless the configuration lets them run all the same.
+    pub cage_lacks: Vec<Lack>,
 }
 
 /// The pool; dropping it kills the workers.
@@ -129,11 +156,17 @@ pub struct ReaderPool {
 impl ReaderPool {
     /// Starts one worker to see that it can work at all, and the others as work comes in.
     ///
-    /// [`ReadError::CannotStart`] says what is missing (language data, the program itself).
+    /// [`ReadError::CannotStart`] says what is missing (language data, the program itself), [`ReadError::NoCage`] what
+    /// the kernel lacks.
     pub async fn start(settings: PoolSettings) -> Result<Self, ReadError> {
-        let first = Worker::start(&settings).await.map_err(|reason| ReadError::CannotStart { reason })?;
+        let first = Worker::start(&settings).await?;
+        if !first.lacking.is_empty() {
+            let (lacking, remedy) = (names(&first.lacking), remedies(&first.lacking));
+            tracing::warn!(stage = "read", lacking, remedy, "workers read documents without the whole of their cage");
+        }
         let workers = settings.workers.max(1);
-        let state = State { status: PoolStatus { workers, ..PoolStatus::default() }, ..State::default() };
+        let status = PoolStatus { workers, cage_lacks: first.lacking.clone(), ..PoolStatus::default() };
+        let state = State { status, ..State::default() };
         let shared = Arc::new(Shared { settings, state: Mutex::new(state), work: Notify::new(), stop: Notify::new() });
         shared.lock().status.alive.push(first.id);
         let mut first = Some(first);
@@ -184,7 +217,7 @@ impl ReaderPool {
         self.shared.stop.notify_waiters();
         self.shared.work.notify_waiters();
         let slots = std::mem::take(&mut *self.slots.lock().unwrap_or_else(PoisonError::into_inner));
-        let deadline = tokio::time::Instant::now() + SHUTDOWN_TIME;
+        let deadline = Instant::now() + SHUTDOWN_TIME;
         for mut slot in slots {
             if tokio::time::timeout_at(deadline, &mut slot).await.is_err() {
                 slot.abort();
@@ -357,14 +390,15 @@ async fn serve(shared: Arc<Shared>, mut worker: Option<Worker>) {
                     state.status.alive.push(started.id);
                     worker = Some(started);
                 }
-                Err(reason) => {
+                Err(error) => {
+                    let reason = error.to_string();
                     tracing::error!(stage = "read", reason, pause_s = pause.as_secs(), "no worker could be started");
                     {
                         let mut state = shared.lock();
                         state.status.busy -= 1;
-                        state.status.cannot_start = Some(reason.clone());
+                        state.status.cannot_start = Some(reason);
                     }
-                    job.task.fail(ReadError::CannotStart { reason });
+                    job.task.fail(error);
                     // The others wait in the queue meanwhile, rather than fail one after the other.
                     let stopping = shared.stop.notified();
                     let stopped = shared.lock().stopping;
@@ -378,7 +412,7 @@ async fn serve(shared: Arc<Shared>, mut worker: Option<Worker>) {
         }
         if let Some(mut current) = worker.take() {
             let keep = work(&shared, &mut current, job).await;
-            if keep && current.pages < PAGES_A_WORKER {
+            if keep && current.pages < PAGES_A_WORKER && current.worked < WORK_A_WORKER {
                 worker = Some(current);
             } else {
                 let id = current.id;
@@ -399,7 +433,9 @@ async fn work(shared: &Shared, worker: &mut Worker, job: Job) -> bool {
     let Job { id, bytes, task, .. } = job;
     let page = task.page();
     let limit = shared.settings.page_timeout;
+    let begun = Instant::now();
     let outcome = timeout(limit, worker.ask(&id, &bytes, &task.request(&id))).await;
+    worker.worked += begun.elapsed();
     drop(bytes);
     let process = worker.id;
     let lost = |error: &ReadError| {
@@ -504,6 +540,7 @@ mod tests {
             languages: "eng".to_owned(),
             tessdata: None,
             limits: RenderLimits::default(),
+            cage: CageMode::Required,
         };
         let error = ReaderPool::start(settings).await.err().unwrap();
         assert!(matches!(&error, ReadError::CannotStart { reason } if reason.contains("nicufaxd")), "{error}");

@@ -1,20 +1,22 @@
 //! One worker process as the pool sees it: started, asked, killed, and its death explained.
 //!
 //! The only file that starts a process. The worker gets an empty environment but for what the library needs, and
-//! nothing but three pipes. What it says is believed as far as its answers go; of the rest a bounded part is logged.
+//! nothing but three pipes; what else it may do it forbids itself ([`cage`](crate::reader::cage)). What it says is believed as far as its answers go; of the rest a bounded part is logged.
 
 use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use rustix::process::Signal;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::document::DocumentId;
-use crate::reader::pool::{PoolSettings, ReadError};
+use crate::reader::cage::Lack;
+use crate::reader::pool::{PoolSettings, ReadError, WORK_A_WORKER};
 use crate::reader::protocol::{Answer, LONGEST_MESSAGE, Request, WorkerSettings, frame, header, receive};
 
 /// Loading the engine takes 100 ms; a machine under load may take long, a worker that hangs must not block for ever.
@@ -41,11 +43,17 @@ pub(super) struct Worker {
     pub(super) held: Option<DocumentId>,
     /// Pages it has read.
     pub(super) pages: u64,
+    /// Wall time that it has worked; it has used no more processor time, but for its start.
+    pub(super) worked: Duration,
+    /// What its cage lacks; empty where the configuration requires all.
+    pub(super) lacking: Vec<Lack>,
 }
 
 impl Worker {
-    /// Starts a process and waits until its engine is loaded; the error is the reason for an operator.
-    pub(super) async fn start(settings: &PoolSettings) -> Result<Self, String> {
+    /// Starts a process and waits until its engine is loaded and its cage shut; the error is the reason for an
+    /// operator.
+    pub(super) async fn start(settings: &PoolSettings) -> Result<Self, ReadError> {
+        let cannot_start = |reason: String| ReadError::CannotStart { reason };
         let mut command = Command::new(&settings.program);
         command
             .arg("worker")
@@ -63,8 +71,9 @@ impl Worker {
                 command.env(name, value);
             }
         }
-        let not_started =
-            |error: io::Error| format!("{} could not be run as a worker: {error}", settings.program.display());
+        let not_started = |error: io::Error| {
+            cannot_start(format!("{} could not be run as a worker: {error}", settings.program.display()))
+        };
         let mut child = command.spawn().map_err(not_started)?;
         let id = child.id().unwrap_or_default();
         let (Some(stdin), Some(stdout), Some(stderr)) = (child.stdin.take(), child.stdout.take(), child.stderr.take())
@@ -72,13 +81,28 @@ impl Worker {
             return Err(not_started(io::ErrorKind::BrokenPipe.into()));
         };
         let last_words = tokio::spawn(listen(stderr, id));
-        let mut worker = Self { child, id, stdin, stdout: BufReader::new(stdout), last_words, held: None, pages: 0 };
+        let mut worker = Self {
+            child,
+            id,
+            stdin,
+            stdout: BufReader::new(stdout),
+            last_words,
+            held: None,
+            pages: 0,
+            worked: Duration::ZERO,
+            lacking: Vec::new(),
+        };
         let request = Request::Start(WorkerSettings {
             memory: settings.worker_memory,
             languages: settings.languages.clone(),
             tessdata: settings.tessdata.clone(),
             max_pages: settings.limits.max_pages,
             max_pixels: settings.limits.max_pixels,
+            cage: settings.cage,
+            // The pool replaces a worker that has worked so long, and ends a page that takes too long: an honest worker
+            // never gets there, the last page and a slow start included.
+            cpu_seconds: (WORK_A_WORKER + 2 * settings.page_timeout).as_secs(),
+            daemon: std::process::id(),
         });
         let ready = timeout(START_TIME, async {
             worker.stdin.write_all(&frame(&request)?).await?;
@@ -86,26 +110,28 @@ impl Worker {
             receive(&mut worker.stdout, LONGEST_MESSAGE).await
         });
         match ready.await {
-            Ok(Ok(Answer::Ready)) => {
+            Ok(Ok(Answer::Ready { lacking })) => {
                 tracing::debug!(stage = "read", worker = id, "a worker started");
+                worker.lacking = lacking;
                 Ok(worker)
             }
-            Ok(Ok(Answer::CannotStart { reason })) => Err(reason),
+            Ok(Ok(Answer::NoCage { lacking })) => Err(ReadError::NoCage { lacking }),
+            Ok(Ok(Answer::CannotStart { reason })) => Err(cannot_start(reason)),
             Ok(Ok(Answer::Inspected { .. } | Answer::PageRead { .. } | Answer::Refused { .. })) => {
-                Err(format!("{} is no worker of this version", settings.program.display()))
+                Err(cannot_start(format!("{} is no worker of this version", settings.program.display())))
             }
             Ok(Err(_)) => {
                 let death = worker.cause_of_death().await;
-                Err(if death == ReadError::OutOfMemory {
+                Err(cannot_start(if death == ReadError::OutOfMemory {
                     format!(
                         "{} bytes of worker memory do not suffice to load the languages: raise it in the configuration",
                         settings.worker_memory
                     )
                 } else {
-                    format!("the worker ended while it loaded its languages: {death}")
-                })
+                    format!("the worker ended while it started: {death}")
+                }))
             }
-            Err(_) => Err(format!("it was not ready after {} s", START_TIME.as_secs())),
+            Err(_) => Err(cannot_start(format!("it was not ready after {} s", START_TIME.as_secs()))),
         }
     }
 
@@ -133,7 +159,10 @@ impl Worker {
         let starved = matches!(timeout(END_TIME, &mut self.last_words).await, Ok(Ok(true)));
         match status {
             _ if starved => ReadError::OutOfMemory,
-            Ok(Ok(status)) => ReadError::WorkerDied { signal: ExitStatus::signal(&status) },
+            Ok(Ok(status)) => match ExitStatus::signal(&status) {
+                Some(signal) if signal == Signal::SYS.as_raw() => ReadError::ForbiddenCall,
+                signal => ReadError::WorkerDied { signal },
+            },
             Ok(Err(_)) | Err(_) => ReadError::WorkerDied { signal: None },
         }
     }

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::document::{DocumentFormat, DocumentId, Page};
+use crate::reader::cage::{CageMode, Lack};
 use crate::reader::render::{RenderError, RenderLimits};
 
 /// Longest JSON frame: a page of 20,000 words takes about 2 MB.
@@ -31,6 +32,11 @@ pub struct WorkerSettings {
     pub max_pages: u32,
     /// [`RenderLimits::max_pixels`].
     pub max_pixels: u64,
+    pub cage: CageMode,
+    /// Processor time for the worker's whole life, in seconds.
+    pub cpu_seconds: u64,
+    /// Process id of who starts the worker: it must not outlive it.
+    pub daemon: u32,
 }
 
 impl WorkerSettings {
@@ -57,8 +63,14 @@ pub enum Request {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
-    /// The engine is loaded.
-    Ready,
+    /// The engine is loaded, and the cage is shut but for what `lacking` names.
+    Ready {
+        lacking: Vec<Lack>,
+    },
+    /// The cage can't be shut and must be: the worker ends.
+    NoCage {
+        lacking: Vec<Lack>,
+    },
     /// The worker can't work at all, and ends.
     CannotStart {
         reason: String,
@@ -201,7 +213,7 @@ mod tests {
     #[test]
     fn a_torn_frame_is_an_error_and_not_an_end() {
         let mut pipe = Vec::new();
-        write_message(&mut pipe, &Answer::Ready).unwrap();
+        write_message(&mut pipe, &Answer::Ready { lacking: Vec::new() }).unwrap();
         for length in 1..pipe.len() {
             let torn = &mut &pipe[..length];
             assert!(read_frame(torn, LONGEST_MESSAGE).is_err(), "cut after {length} bytes");

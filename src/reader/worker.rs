@@ -1,9 +1,10 @@
 //! A worker process (`nicufaxd worker`): parses and recognises foreign bytes for the pool, one page at a time.
 //!
-//! It may crash, hang or run out of memory; the pool bounds it from outside. It bounds itself too, before it touches
-//! a document: address space, no core files (they would hold patient data), no file or socket opened or written
-//! once the engine is loaded. Speaks only [`protocol`](crate::reader::protocol) on stdin and stdout, ends when stdin ends, even amid a page,
-//! so that it never outlives a killed daemon. Never prints anything that stands on a page.
+//! It may crash, hang or run out of memory; the pool bounds it from outside. It locks itself in too, before it reads a
+//! byte of a document ([`cage`]): no file, no network, no other process, bounded memory and processor time, no core
+//! file (it would hold patient data). Speaks only [`protocol`](crate::reader::protocol) on stdin and stdout. Ends with the daemon twice over: the
+//! kernel kills it when the daemon dies, and it ends when stdin ends, even amid a page. Never prints anything that
+//! stands on a page.
 
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
@@ -13,9 +14,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
 
-use rustix::process::{Resource, Rlimit, Signal, getpid, getrlimit, kill_process, setrlimit};
+use rustix::process::{Signal, getpid, kill_process};
 
 use crate::document::{DocumentId, Page, PageFlag, PageSource, Word};
+use crate::reader::cage::{self, CageMode, Lack};
+#[cfg(feature = "faults")]
+use crate::reader::fault_tests;
 use crate::reader::picture::Picture;
 use crate::reader::protocol::{
     Answer, LONGEST_MESSAGE, Refusal, RefusalKind, Request, WorkerSettings, message, read_frame, write_message,
@@ -59,42 +63,36 @@ enum Incoming {
 }
 
 fn serve() -> io::Result<()> {
-    let (sender, incoming) = mpsc::channel();
-    let unanswered = Arc::new(AtomicUsize::new(0));
-    let counted = Arc::clone(&unanswered);
-    thread::Builder::new().name("requests".to_owned()).stack_size(256 << 10).spawn(move || {
-        if let Err(error) = take_requests(&sender, &counted) {
-            eprintln!("worker: {error}");
-        }
-        if counted.load(Ordering::SeqCst) > 0 {
-            // Nobody waits for the page in hand, and it may never end.
-            _ = kill_process(getpid(), Signal::KILL);
-        }
-    })?;
+    cage::prepare().map_err(io::Error::other)?;
+    let settings = match read_frame(&mut io::stdin().lock(), LONGEST_MESSAGE)? {
+        Some(body) => match message(&body)? {
+            Request::Start(settings) => settings,
+            Request::Hold { .. } | Request::Inspect { .. } | Request::ReadPage { .. } => return Err(out_of_turn()),
+        },
+        None => return Ok(()),
+    };
+    if cage::is_orphan(settings.daemon) {
+        return Ok(());
+    }
     let mut stdout = io::stdout().lock();
+    let (mut reader, requests) = match start(&settings) {
+        Ok((reader, requests, lacking)) => {
+            write_message(&mut stdout, &Answer::Ready { lacking })?;
+            (reader, requests)
+        }
+        Err(cannot) => return write_message(&mut stdout, &cannot),
+    };
     let mut answer = |answer: &Answer| {
         let written = write_message(&mut stdout, answer);
-        unanswered.fetch_sub(1, Ordering::SeqCst);
+        requests.unanswered.fetch_sub(1, Ordering::SeqCst);
         written
     };
-
-    let settings = match incoming.recv() {
-        Ok(Incoming::Request(Request::Start(settings))) => settings,
-        Ok(_) => return Err(out_of_turn()),
-        Err(mpsc::RecvError) => return Ok(()),
-    };
-    let mut reader = match Reader::start(&settings) {
-        Ok(reader) => reader,
-        Err(reason) => return answer(&Answer::CannotStart { reason }),
-    };
-    answer(&Answer::Ready)?;
-
-    while let Ok(next) = incoming.recv() {
+    while let Ok(next) = requests.incoming.recv() {
         let Incoming::Request(request) = next else { return Err(out_of_turn()) };
         match request {
             Request::Start(_) => return Err(out_of_turn()),
             Request::Hold { document } => {
-                let Ok(Incoming::Bytes(bytes)) = incoming.recv() else { return Err(out_of_turn()) };
+                let Ok(Incoming::Bytes(bytes)) = requests.incoming.recv() else { return Err(out_of_turn()) };
                 reader.held = Some((document, bytes));
             }
             Request::Inspect { document } => answer(&reader.inspect(document)?)?,
@@ -102,6 +100,51 @@ fn serve() -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Loads the engine and shuts the cage; gives what the cage lacks too. The error is what the pool is to be told.
+fn start(settings: &WorkerSettings) -> Result<(Reader, Requests, Vec<Lack>), Answer> {
+    let cannot = |reason: String| Answer::CannotStart { reason };
+    cage::bound_memory(settings.memory).map_err(|error| cannot(error.to_string()))?;
+    let engine = Engine::start(&settings.languages, settings.tessdata.as_deref())
+        .map_err(|error: RecognitionError| cannot(error.to_string()))?;
+    let mut lacking = cage::shut_files(settings.cage).map_err(|error| cannot(error.to_string()))?;
+    // Before the last step, which forbids threads. The stdin it reads gives no document before `Ready` is answered.
+    let requests = Requests::listen().map_err(|error| cannot(format!("no thread could be started: {error}")))?;
+    lacking.extend(cage::shut(settings.cage, settings.cpu_seconds).map_err(|error| cannot(error.to_string()))?);
+    if settings.cage == CageMode::Required && !lacking.is_empty() {
+        return Err(Answer::NoCage { lacking });
+    }
+    Ok((Reader { engine, limits: settings.limits(), held: None }, requests, lacking))
+}
+
+/// What comes on stdin, read by a thread of its own, so that its end is noticed amid a page.
+struct Requests {
+    incoming: mpsc::Receiver<Incoming>,
+    unanswered: Arc<AtomicUsize>,
+}
+
+impl Requests {
+    /// Returns when the thread runs: what the system does for a new thread must be over when the cage is shut.
+    fn listen() -> io::Result<Self> {
+        let (sender, incoming) = mpsc::channel();
+        let (runs, running) = mpsc::channel();
+        let unanswered = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&unanswered);
+        thread::Builder::new().name("requests".to_owned()).stack_size(256 << 10).spawn(move || {
+            if runs.send(()).is_ok()
+                && let Err(error) = take_requests(&sender, &counted)
+            {
+                eprintln!("worker: {error}");
+            }
+            if counted.load(Ordering::SeqCst) > 0 {
+                // Nobody waits for the page in hand, and it may never end.
+                _ = kill_process(getpid(), Signal::KILL);
+            }
+        })?;
+        running.recv().map_err(|_| io::ErrorKind::BrokenPipe)?;
+        Ok(Self { incoming, unanswered })
+    }
 }
 
 fn out_of_turn() -> io::Error {
@@ -138,20 +181,6 @@ struct Reader {
 }
 
 impl Reader {
-    fn start(settings: &WorkerSettings) -> Result<Self, String> {
-        let bound = |what: &str, resource, value| {
-            bound(resource, value).map_err(|error| format!("the worker's {what} could not be bounded: {error}"))
-        };
-        bound("core files", Resource::Core, 0)?;
-        bound("memory", Resource::As, settings.memory)?;
-        let engine = Engine::start(&settings.languages, settings.tessdata.as_deref())
-            .map_err(|error: RecognitionError| error.to_string())?;
-        bound("file sizes", Resource::Fsize, 0)?;
-        // The descriptors that are open stay; nothing more is opened, no socket either.
-        bound("open files", Resource::Nofile, 0)?;
-        Ok(Self { engine, limits: settings.limits(), held: None })
-    }
-
     fn held(&self, document: &DocumentId) -> io::Result<&[u8]> {
         match &self.held {
             Some((held, bytes)) if held == document => Ok(bytes),
@@ -162,7 +191,8 @@ impl Reader {
     fn inspect(&self, document: DocumentId) -> io::Result<Answer> {
         let bytes = self.held(&document)?;
         let inspected = caught(|| {
-            faults::inject(bytes);
+            #[cfg(feature = "faults")]
+            fault_tests::misbehave(bytes)?;
             render::inspect(bytes, &self.limits)
         });
         let refusal = match inspected {
@@ -180,7 +210,8 @@ impl Reader {
     fn read_page(&mut self, document: DocumentId, number: u32) -> io::Result<Answer> {
         let bytes = self.held(&document)?;
         let rendered = caught(|| {
-            faults::inject(bytes);
+            #[cfg(feature = "faults")]
+            fault_tests::misbehave(bytes)?;
             render::render_page(bytes, number, &self.limits)
         });
         let reason = match rendered {
@@ -204,13 +235,6 @@ impl Reader {
         };
         Ok(Answer::PageRead { document, page: unreadable(number, reason) })
     }
-}
-
-/// Lowers both the soft and the hard bound to `value`, or leaves a hard bound that is lower still.
-fn bound(resource: Resource, value: u64) -> io::Result<()> {
-    let hard = getrlimit(resource).maximum.map_or(value, |maximum| maximum.min(value));
-    setrlimit(resource, Rlimit { current: Some(hard), maximum: Some(hard) })?;
-    Ok(())
 }
 
 /// Runs `step`; `None` if it panicked. What it worked on is thrown away then: the engine holds nothing between pages.
@@ -346,33 +370,6 @@ fn well_read_characters(words: &[Word]) -> usize {
 fn legibility(words: &[Word]) -> f32 {
     let all: usize = words.iter().map(characters).sum();
     if all == 0 { 0.0 } else { well_read_characters(words) as f32 / all as f32 }
-}
-
-/// Faults that tests put into a document to see the pool hold; only in builds with debug assertions.
-#[cfg(debug_assertions)]
-mod faults {
-    /// Acts on documents that begin with `%fault hang`, `%fault abort`, `%fault memory` or `%fault panic`.
-    pub(super) fn inject(bytes: &[u8]) {
-        if bytes.starts_with(b"%fault hang") {
-            loop {
-                std::thread::park();
-            }
-        } else if bytes.starts_with(b"%fault abort") {
-            std::process::abort();
-        } else if bytes.starts_with(b"%fault memory") {
-            let mut taken: Vec<Vec<u8>> = Vec::new();
-            loop {
-                taken.push(vec![1; 16 << 20]);
-            }
-        } else if bytes.starts_with(b"%fault panic") {
-            panic!("a fault put in by a test");
-        }
-    }
-}
-
-#[cfg(not(debug_assertions))]
-mod faults {
-    pub(super) fn inject(_bytes: &[u8]) {}
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! Every kill is followed by the same questions: was nothing released before it was stored, and after a restart, is
 //! every fax there once, unchanged, with the same queue, byte for byte, as a daemon that nobody killed exports?
 
+#![allow(dead_code, reason = "each program that includes this uses a part of it")]
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test stops at the first surprise")]
 
 use std::fs::{self, File};
@@ -41,6 +42,9 @@ pub enum Death {
     At(Step, u32),
     /// After this time.
     After(Duration),
+    /// It is for the daemon to say how: the disk fails it once, at the operation of this kind (`write`, `rename`, `sync`)
+    /// that comes after so many, with this number of Linux's.
+    Disk { operation: &'static str, after: u32, errno: i32 },
 }
 
 impl Oracle {
@@ -87,12 +91,24 @@ impl Oracle {
     }
 
     /// One cycle: the faxes come, the daemon dies, is started again, and everything must be as if it had not died.
-    /// Whether it did die; a run may be over before.
+    /// Whether it did die, or the disk did fail it; a run may be over before.
     pub fn try_death(&self, death: Death) -> bool {
         let setup = self.arrive();
-        let status = die(&setup, death);
-        let died = status.signal() == Some(9);
-        assert!(died || status.code() == Some(0), "{death:?}: ended with {status}");
+        let (status, said) = die(&setup, death);
+        let died = if let Death::Disk { errno, .. } = death {
+            assert_eq!(status.signal(), None, "{death:?}: {said}");
+            let told = said.contains(&format!("(os error {errno})"));
+            let last = said.lines().last().unwrap_or_default();
+            assert!(
+                status.success() || last.contains("cannot write") || last.contains("did not confirm"),
+                "{death:?}: {status} without a clear last line: {said}"
+            );
+            assert!(status.success() || [74, 75].contains(&status.code().unwrap()), "{death:?}: {status}: {said}");
+            told
+        } else {
+            assert!(status.signal() == Some(9) || status.success(), "{death:?}: ended with {status}: {said}");
+            status.signal() == Some(9)
+        };
         for (name, bytes) in &self.faxes {
             let lies_in_inbox = setup.files("inbox").iter().any(|file| file.ends_with(name.as_str()));
             assert!(lies_in_inbox || setup.sealed(bytes).is_some(), "{death:?}: {name} was released and is not stored");
@@ -117,11 +133,16 @@ fn exports(setup: &Setup) -> [Vec<u8>; 2] {
     ["queue.jsonl", "queue.csv"].map(|file| fs::read(setup.path("worklist").join(file)).unwrap())
 }
 
-fn die(setup: &Setup, death: Death) -> ExitStatus {
+/// How the run ended, and what it said.
+fn die(setup: &Setup, death: Death) -> (ExitStatus, String) {
     let mut command = setup.command(&["run", "--drain"]);
-    command.stdout(Stdio::null()).stderr(Stdio::null());
-    if let Death::At(step, times) = death {
-        command.env("NICUFAXD_DIE_AT", format!("{}:{times}", step.name()));
+    command.stdout(Stdio::null()).stderr(Stdio::piped());
+    match death {
+        Death::At(step, times) => _ = command.env("NICUFAXD_DIE_AT", format!("{}:{times}", step.name())),
+        Death::Disk { operation, after, errno } => {
+            command.env("NICUFAXD_DISK_FAULT", format!("{operation}:{after}:{errno}"));
+        }
+        Death::After(_) => {}
     }
     let mut child = command.spawn().unwrap();
     if let Death::After(time) = death {
@@ -129,5 +150,6 @@ fn die(setup: &Setup, death: Death) -> ExitStatus {
         std::thread::sleep(time);
         child.kill().unwrap();
     }
-    child.wait().unwrap()
+    let ended = child.wait_with_output().unwrap();
+    (ended.status, String::from_utf8_lossy(&ended.stderr).into_owned())
 }

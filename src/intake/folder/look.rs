@@ -194,6 +194,11 @@ impl Folder {
         // Documents that still need a sidecar; it goes when the last of them has gone.
         let mut present: Vec<&Entry> = entries.iter().filter(|entry| entry.kind != Kind::Folder).collect();
         let mut outcome = Ok(());
+        if !ready.is_empty() {
+            // Told before anything is read for nothing.
+            let archive = self.archive.clone();
+            outcome = on_blocking_thread(move || archive.check_room()).await.map_err(|error| self.archive_error(error));
+        }
         while outcome.is_ok() && !ready.is_empty() {
             let mut reading = Vec::new();
             let mut bytes = 0;
