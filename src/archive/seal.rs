@@ -1,5 +1,5 @@
-//! Sealing bytes: keys, values and streams. The only user of the cipher (XChaCha20-Poly1305), of HMAC and of the
-//! system's randomness.
+//! Sealing bytes: keys, values and streams. The only user of the cipher (XChaCha20-Poly1305) and of the system's
+//! randomness.
 //!
 //! A value is `nonce (24) · ciphertext · tag (16)`, bound to what it belongs to by associated data. A stream is
 //! `prefix (19)` and chunks of 64 KiB, each with its tag, sealed as STREAM does (Hoang, Reyhanitabar, Rogaway, Vizár
