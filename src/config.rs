@@ -111,6 +111,7 @@ pub enum LogFormat {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+#[allow(clippy::struct_field_names, reason = "the names are the configuration's own")]
 struct File {
     state_dir: PathBuf,
     at_rest: Option<AtRestName>,

@@ -109,6 +109,9 @@ fn betrayed(folder: &Path) -> Vec<String> {
     found
 }
 
+/// What is done to a stored file's bytes.
+type Damage<'a> = &'a dyn Fn(&mut Vec<u8>);
+
 fn change_at_rest(setup: &Setup, keys: &str) {
     let text = fs::read_to_string(setup.config()).unwrap();
     fs::write(setup.config(), format!("{keys}\n{text}")).unwrap();
@@ -291,7 +294,7 @@ fn a_cut_or_changed_sealed_file_is_named_by_verify_and_hides_nothing_else() {
     let setup = worked("");
     let file = setup.sealed(&canary_fax()).unwrap();
     let (whole, id) = (fs::read(&file).unwrap(), setup.id(&canary_fax()));
-    let damages: [&dyn Fn(&mut Vec<u8>); 5] = [
+    let damages: [Damage; 5] = [
         &|bytes| bytes[40] ^= 1,
         &|bytes| bytes[100] ^= 1,
         &|bytes| *bytes.last_mut().unwrap() ^= 1,

@@ -274,7 +274,9 @@ impl<'a> Staging<'a> {
         let staged = self.group.range(arrivals.clone()..).chain(self.request.range(arrivals.clone()..));
         let staged = staged.map(|(key, _)| key).take_while(|key| key.starts_with(&arrivals)).cloned();
         let keys: Vec<Vec<u8>> = stored.chain(staged).collect();
-        keys.into_iter().for_each(|key| self.remove(key));
+        for key in keys {
+            self.remove(key);
+        }
         for &segment in &entry.segments {
             self.remove(item_key(ITEM, entry.rank, segment));
             self.remove(item_key(UNRESOLVED, entry.rank, segment));

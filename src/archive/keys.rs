@@ -227,19 +227,15 @@ pub fn check_keys(state: &Path, at_rest: &AtRest) -> Result<Option<Remark>, Arch
     };
     let key_file = place.path(state);
     let beside = (*place == KeyPlace::Beside || key_file.starts_with(state)).then_some(Remark::KeyBeside);
-    match Stored::read(state)? {
-        Some(stored) => {
-            let (_, newest) = stored.open(state, &read_key(state, place)?, &key_file)?;
-            Ok(if newest { beside } else { Some(Remark::RotationUnfinished) })
-        }
-        None => {
-            without_keyring(state)?;
-            if *place != KeyPlace::Beside || key_file.exists() {
-                read_key(state, place)?;
-            }
-            Ok(beside)
-        }
+    if let Some(stored) = Stored::read(state)? {
+        let (_, newest) = stored.open(state, &read_key(state, place)?, &key_file)?;
+        return Ok(if newest { beside } else { Some(Remark::RotationUnfinished) });
     }
+    without_keyring(state)?;
+    if *place != KeyPlace::Beside || key_file.exists() {
+        read_key(state, place)?;
+    }
+    Ok(beside)
 }
 
 /// Writes a new key into a new file.
@@ -247,7 +243,9 @@ pub fn new_key(path: &Path) -> Result<(), ArchiveError> {
     if path.symlink_metadata().is_ok() {
         return Err(ArchiveError::key_file(path, "is there already; name a file that is not"));
     }
-    let draft = path.with_added_extension("next");
+    let mut draft = path.as_os_str().to_owned();
+    draft.push(".next");
+    let draft = PathBuf::from(draft);
     write_key(&Disk::default(), &draft, path, &Key::random()?)
 }
 

@@ -343,7 +343,7 @@ impl Archive {
 
     /// Records events durably, all or none.
     pub fn record_all(&self, events: Vec<Event>) -> Result<(), ArchiveError> {
-        if events.iter().any(|event| event.needs_more_than_a_record()) {
+        if events.iter().any(Event::needs_more_than_a_record) {
             return Err(ArchiveError::ArrivalWithoutBytes);
         }
         self.ask(|reply| Request::Record { events, reply })

@@ -208,16 +208,13 @@ impl<R: Read> Opening<R> {
 
     /// Opens the next chunk in place of the one before.
     fn advance(&mut self) -> io::Result<()> {
-        let prefix = match self.prefix {
-            Some(prefix) => prefix,
-            None => {
-                let mut prefix = [0; PREFIX];
-                self.sealed.read_exact(&mut prefix).map_err(|e| match e.kind() {
-                    io::ErrorKind::UnexpectedEof => damaged(),
-                    _ => e,
-                })?;
-                *self.prefix.insert(prefix)
-            }
+        let prefix = if let Some(prefix) = self.prefix {
+            prefix
+        } else {
+            let mut prefix = [0; PREFIX];
+            let ends_early = |e: &io::Error| e.kind() == io::ErrorKind::UnexpectedEof;
+            self.sealed.read_exact(&mut prefix).map_err(|e| if ends_early(&e) { damaged() } else { e })?;
+            *self.prefix.insert(prefix)
         };
         self.chunk.clear();
         self.given = 0;

@@ -362,9 +362,9 @@ fn only_what_is_all_resolved_and_old_enough_and_of_the_rules_lane_is_due() {
     let none: [DocumentId; 0] = [];
     assert_eq!(due(&[], 10_000), none);
     assert_eq!(due(&[rule(None, 400.days())], 399), none);
-    assert_eq!(due(&[rule(None, 400.days())], 401), [done.clone()]);
+    assert_eq!(due(&[rule(None, 400.days())], 401), std::slice::from_ref(&done));
     assert_eq!(due(&[rule(Some("plan"), 400.days())], 401), none);
-    assert_eq!(due(&[rule(Some("plan"), 1.days()), rule(Some("um"), 1.years())], 401), [done.clone()]);
+    assert_eq!(due(&[rule(Some("plan"), 1.days()), rule(Some("um"), 1.years())], 401), std::slice::from_ref(&done));
     // Nobody can purge the others, by no other way either.
     for document in others {
         let due = Due { document, rule: "by hand".to_owned(), resolved_at: crate::clock::now() };
@@ -499,7 +499,7 @@ fn a_record_whose_frame_was_rewritten_with_a_whole_new_chain_does_not_open() {
         }
         let json = serde_json::to_string(&record).unwrap();
         before = DocumentId::of(json.as_bytes()).as_str().to_owned();
-        forged.push_str(&format!("{before} {json}\n"));
+        forged.extend([before.as_str(), " ", &json, "\n"]);
     }
     Write::write_all(&mut File::create(&journal).unwrap(), forged.as_bytes()).unwrap();
     fs::remove_dir_all(state.path().join("index")).unwrap();
