@@ -1,7 +1,10 @@
-//! Where a test may have the process die: every named step between a source and the exports.
+//! Where a test may have the process die, hang, or mistake the time. Without the feature `faults`, as in every release, all
+//! of this is nothing.
 //!
-//! With the feature `faults`, `NICUFAXD_DIE_AT=STEP:N` kills the process (SIGKILL, as a power cut would) when it comes
-//! to that step for the Nth time. Without the feature, as in every release, a step is nothing at all.
+//! `NICUFAXD_DIE_AT=STEP:N` kills the process (SIGKILL, as a power cut would) when it comes to that step between a source
+//! and the exports for the Nth time. `NICUFAXD_HANG_SOURCE=NAME` has every file of that source hang as it is opened.
+//! `NICUFAXD_CLOCK_FILE` names a file that says by how many seconds the clock is wrong; it may change while we run.
+//! (Disks that fail are told of in `archive/disk.rs`, documents that misbehave in `reader/`.)
 
 /// A step of a document's way, right after what its name says was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,4 +110,26 @@ pub fn at(step: Step) {
             std::thread::park();
         }
     }
+}
+
+/// Opens a file of a source.
+#[cfg(not(feature = "faults"))]
+#[inline]
+pub fn hang(_source: &str) {}
+
+/// Opens a file of a source, and does not come back if that source is to hang.
+#[cfg(feature = "faults")]
+pub fn hang(source: &str) {
+    while std::env::var("NICUFAXD_HANG_SOURCE").is_ok_and(|name| name == source) {
+        std::thread::park();
+    }
+}
+
+/// By how much the clock is wrong.
+#[cfg(feature = "faults")]
+pub fn clock_error() -> jiff::SignedDuration {
+    let seconds = std::env::var_os("NICUFAXD_CLOCK_FILE")
+        .and_then(|file| std::fs::read_to_string(file).ok())
+        .and_then(|seconds| seconds.trim().parse().ok());
+    jiff::SignedDuration::from_secs(seconds.unwrap_or(0))
 }

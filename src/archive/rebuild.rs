@@ -67,20 +67,25 @@ pub(super) fn recover(
             Err(fault)
         }
     };
-    let index = match opened {
-        Ok(index) => index,
-        Err(fault) => {
-            tracing::error!(error = %fault, "the index is set aside and made again from the journal");
-            set_aside(disk, state, journal.head().sequence)?;
-            Index::open(&path, deadline, seal())?
-        }
+    let anew = |fault: &dyn std::fmt::Display| {
+        tracing::error!(error = %fault, "the index is set aside and made again from the journal");
+        set_aside(disk, state, journal.head().sequence)?;
+        let index = Index::open(&path, deadline, seal())?;
+        catch_up(&folder, vault, journal.head(), &index)?;
+        Ok::<Index, ArchiveError>(index)
     };
-    let from = index.summary();
-    let behind = journal.head().sequence - from.head.sequence;
-    if behind > 0 {
-        tracing::info!(records = behind, "the index takes in records of the journal");
-        replay(&folder, vault, &index, from.at.map(|at| (from.head, at)), |_, _| Ok(()))?;
-    }
+    let index = match opened {
+        Ok(index) => match catch_up(&folder, vault, journal.head(), &index) {
+            Ok(()) => index,
+            // It opened, but takes nothing in.
+            Err(ArchiveError::IndexFailed { what }) => {
+                drop(index);
+                anew(&what)?
+            }
+            Err(error) => return Err(error),
+        },
+        Err(fault) => anew(&fault)?,
+    };
     let mut recovered = Recovered { journal, index, reader };
     if records_lost {
         tracing::error!("the journal has lost records at its end that may have been acknowledged");
@@ -102,6 +107,17 @@ fn finish_purges(documents: &Documents, index: &Index) -> Result<(), ArchiveErro
     }
     documents.destroy(&left)?;
     tracing::warn!(documents = left.len(), "purged documents were still there and are destroyed now");
+    Ok(())
+}
+
+/// Takes into the index what the journal has and it has not.
+fn catch_up(folder: &Path, vault: &Vault, journal: &Head, index: &Index) -> Result<(), ArchiveError> {
+    let from = index.summary();
+    let behind = journal.sequence - from.head.sequence;
+    if behind > 0 {
+        tracing::info!(records = behind, "the index takes in records of the journal");
+        replay(folder, vault, index, from.at.map(|at| (from.head, at)), |_, _| Ok(()))?;
+    }
     Ok(())
 }
 

@@ -375,6 +375,29 @@ fn the_journal_goes_on_over_segments() {
 /// What is done to a copy of the state directory, with its name.
 type Damage = (String, Box<dyn Fn(&Path)>);
 
+/// Opening a pipe to read waits for ever for a writer, and nothing can be written at a place in it.
+#[test]
+fn an_index_that_hangs_as_it_opens_or_takes_nothing_in_is_set_aside_and_made_anew() {
+    for file in ["index/conf", "index/db"] {
+        let state = TempDir::new().unwrap();
+        let archive = open(&state);
+        fill(&archive);
+        let before = answers(&archive);
+        drop(archive);
+        let pipe = state.path().join(file);
+        fs::remove_file(&pipe).unwrap();
+        let mode = rustix::fs::Mode::from_raw_mode(0o600);
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        let options = OpenOptions { index_deadline: Duration::from_millis(500), ..options() };
+        let archive = Archive::open(state.path(), &options).unwrap();
+        assert_eq!(answers(&archive), before, "{file}");
+        assert!(pipe.is_file(), "{file}: the index was not made anew");
+        let aside = |name: &str| name.starts_with("index.broken-");
+        let mut names = fs::read_dir(state.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        assert!(names.any(|name| aside(name.to_str().unwrap())), "{file}: the old index is kept aside");
+    }
+}
+
 #[test]
 fn whatever_happens_to_the_index_files_the_answers_are_the_same() {
     let original = TempDir::new().unwrap();
@@ -402,6 +425,13 @@ fn whatever_happens_to_the_index_files_the_answers_are_the_same() {
             format!("{} cut", name.display()),
             Box::new(move |state| {
                 File::options().write(true).open(state.join(&cut)).unwrap().set_len(length / 2).unwrap();
+            }),
+        ));
+        let emptied = name.clone();
+        damages.push((
+            format!("{} emptied", name.display()),
+            Box::new(move |state| {
+                File::options().write(true).open(state.join(&emptied)).unwrap().set_len(0).unwrap();
             }),
         ));
         let garbage = name.clone();

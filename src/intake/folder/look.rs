@@ -27,6 +27,9 @@ const BATCH_FILES: usize = 256;
 /// Bytes stored together: what a batch may hold in memory, unless one file alone is larger.
 const BATCH_BYTES: u64 = 16 * 1024 * 1024;
 
+/// A look that takes longer is told of: one batch takes a second at most, unless something hangs.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// What a look found.
 pub(super) struct LookOutcome {
     /// When the next look is due at the latest, rescans apart.
@@ -92,7 +95,7 @@ impl Folder {
 
     /// Looks at everything that lies in the folder, takes what is ready, and tells of what cannot be taken.
     pub async fn look(&mut self) -> Result<LookOutcome, FolderError> {
-        let outcome = self.look_once().await;
+        let outcome = self.look_with_patience().await;
         let name = &self.settings.name;
         let before = self.statuses.snapshot().remove(name).and_then(|status| status.last_error);
         match &outcome {
@@ -109,6 +112,19 @@ impl Folder {
             Err(error) => status.last_error = Some(error.to_string()),
         });
         outcome
+    }
+
+    /// Says so when a look takes very long: whoever waits for faxes wants to know that a share hangs.
+    async fn look_with_patience(&mut self) -> Result<LookOutcome, FolderError> {
+        let (name, statuses) = (self.settings.name.clone(), self.statuses.clone());
+        let mut look = std::pin::pin!(self.look_once());
+        if let Ok(outcome) = tokio::time::timeout(PATIENCE, &mut look).await {
+            return outcome;
+        }
+        let reason = format!("a look at it takes longer than {} s: is it a share that hangs?", PATIENCE.as_secs());
+        warn!(source = %name, %reason, "source does not answer; the others go on");
+        statuses.update(&name, |status| status.last_error = Some(reason));
+        look.await
     }
 
     async fn look_once(&mut self) -> Result<LookOutcome, FolderError> {
@@ -191,8 +207,8 @@ impl Folder {
         unsettled: &mut Vec<Unsettled>,
     ) -> Result<(), FolderError> {
         ready.sort_by_key(|file| std::cmp::Reverse(file.entry.fingerprint.modified_ns));
-        // Documents that still need a sidecar; it goes when the last of them has gone.
-        let mut present: Vec<&Entry> = entries.iter().filter(|entry| entry.kind != Kind::Folder).collect();
+        // A sidecar goes when the last document that needs it has gone.
+        let mut gone = HashSet::new();
         let mut outcome = Ok(());
         if !ready.is_empty() {
             // Told before anything is read for nothing.
@@ -200,29 +216,22 @@ impl Folder {
             outcome = on_blocking_thread(move || archive.check_room()).await.map_err(|error| self.archive_error(error));
         }
         while outcome.is_ok() && !ready.is_empty() {
-            let mut reading = Vec::new();
+            let mut batch = Vec::new();
             let mut bytes = 0;
             while let Some(file) = ready.pop_if(|file| {
-                reading.is_empty()
-                    || (reading.len() < BATCH_FILES && bytes + file.entry.fingerprint.size <= BATCH_BYTES)
+                batch.is_empty() || (batch.len() < BATCH_FILES && bytes + file.entry.fingerprint.size <= BATCH_BYTES)
             }) {
                 bytes += file.entry.fingerprint.size;
-                let settings = Arc::clone(&self.settings);
                 let stored = self.unreleased.get(&file.key).map(|file| file.document.clone());
-                reading.push(tokio::task::spawn_blocking(move || read(&settings, file, stored)));
+                batch.push((file, stored));
             }
-            let mut batch = Vec::with_capacity(reading.len());
-            for read in reading {
-                match read.await {
-                    Ok(read) => batch.push(read),
-                    Err(_panicked) => error!(
-                        source = %self.settings.name,
-                        "a fault in nicufaxd itself; the file stays and is tried again"
-                    ),
-                }
-            }
+            // On one thread, so that a share which hangs does not hold all of them.
             let (settings, archive) = (Arc::clone(&self.settings), self.archive.clone());
-            let taken = on_blocking_thread(move || store_and_release(&settings, &archive, batch)).await;
+            let taken = on_blocking_thread(move || {
+                let batch = batch.into_iter().map(|(file, stored)| read(&settings, file, stored)).collect();
+                store_and_release(&settings, &archive, batch)
+            })
+            .await;
             let mut sidecars = Vec::new();
             for (file, taken) in taken {
                 match taken {
@@ -231,7 +240,7 @@ impl Folder {
                         match release {
                             Ok(Released::Yes) => {
                                 self.unreleased.remove(&file.key);
-                                present.retain(|entry| entry.name != file.entry.name);
+                                gone.insert(file.entry.name.clone());
                                 sidecars.extend(file.sidecar.map(|sidecar| (sidecar, document)));
                             }
                             Ok(Released::NotThatFile) => unsettled.push(self.unsettle(&file)),
@@ -247,7 +256,8 @@ impl Folder {
                     }
                 }
             }
-            sidecars.retain(|(sidecar, _)| !present.iter().any(|entry| is_document_of(&entry.name, &sidecar.name)));
+            let present = entries.iter().filter(|entry| entry.kind != Kind::Folder && !gone.contains(&entry.name));
+            sidecars.retain(|(sidecar, _)| !present.clone().any(|entry| is_document_of(&entry.name, &sidecar.name)));
             self.release_sidecars(sidecars).await;
         }
         outcome

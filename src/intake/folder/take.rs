@@ -1,5 +1,6 @@
 //! A batch of files: each read, all stored together, each released, in this order and no other.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -58,10 +59,12 @@ pub(super) fn read(settings: &FolderSettings, file: Ready, stored: Option<Docume
     let begun = Instant::now();
     let content = match stored {
         Some(document) => ReadContent::Stored(document),
-        None => match arrival(settings, &file) {
-            Ok(arrival) => ReadContent::Arrival(arrival),
-            Err(ReadError::Gone | ReadError::Changed) => ReadContent::Not(Taken::Changed),
-            Err(ReadError::Refused(refusal)) => ReadContent::Not(Taken::Refused(refusal)),
+        None => match catch_unwind(AssertUnwindSafe(|| arrival(settings, &file))) {
+            // One file must not keep its batch from being taken; where it broke is logged by the panic itself.
+            Err(_panicked) => ReadContent::Not(Taken::Refused(Refusal::Unreadable(std::io::ErrorKind::Other))),
+            Ok(Ok(arrival)) => ReadContent::Arrival(arrival),
+            Ok(Err(ReadError::Gone | ReadError::Changed)) => ReadContent::Not(Taken::Changed),
+            Ok(Err(ReadError::Refused(refusal))) => ReadContent::Not(Taken::Refused(refusal)),
         },
     };
     Read { file, content, begun }
@@ -117,6 +120,7 @@ pub(super) fn store_and_release(settings: &FolderSettings, archive: &Archive, ba
 
 pub(super) fn arrival(settings: &FolderSettings, file: &Ready) -> Result<Arrival, ReadError> {
     let Ready { entry, sidecar, key } = file;
+    fault::hang(&settings.name);
     let mut opened = SourceFile::open(&settings.path.join(&entry.name))?;
     if opened.fingerprint != entry.fingerprint {
         return Err(ReadError::Changed);
