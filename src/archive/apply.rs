@@ -14,7 +14,7 @@
 //! | `i` rank, segment | [`ItemEntry`] |
 //! | `o` rank, segment | an item that is not resolved |
 //! | `r` mark of the refusal's key | the record of a refusal |
-//! | `p` document id | the record by which a document was purged |
+//! | `p` document id | [`PurgedEntry`] |
 //! | `c` | the last record that changed what the exports show |
 //!
 //! A document's rank is the sequence of the record by which it was received, so the order of keys is that of arrival.
@@ -90,6 +90,15 @@ pub(super) struct RefusalEntry {
     pub at: Location,
     /// Of the reason.
     pub reason: Mark,
+}
+
+/// What is known of a purged document.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct PurgedEntry {
+    /// The record by which it was purged.
+    pub at: Location,
+    /// The record by which it had been received: it opens under the key that was to be destroyed, and no other.
+    pub received: Location,
 }
 
 pub(super) fn document_key(id: &str) -> Vec<u8> {
@@ -416,7 +425,7 @@ impl<'a> Staging<'a> {
                     return Err(Objection::NotDoneWith(document.clone()));
                 }
                 self.remove_document(document, &entry)?;
-                self.put(purged_key(document), &at)?;
+                self.put(purged_key(document), &PurgedEntry { at, received: entry.received })?;
             }
             Fact::Shown { document } => _ = self.known(document)?,
             Fact::CasesLoaded {} | Fact::Listed {} | Fact::Exported {} => {}

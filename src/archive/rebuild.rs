@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::apply::{Objection, PURGED, Staging, id_of_key};
+use super::apply::{Objection, PURGED, PurgedEntry, Staging, decode, id_of_key};
 use super::disk::Disk;
 use super::documents::Documents;
 use super::event::{Event, ItemName};
@@ -52,20 +52,16 @@ pub(super) fn recover(
     }
     let reader = Reader::new(&folder, vault);
     let path = state.join(INDEX);
-    let mut records_lost = false;
     let seal = || vault.keys().map(super::vault::Keys::index);
+    // Only an index can prove that the journal is whole at its end; one that is lost, or ahead of it, does not.
+    let mut proven = false;
     let opened = match Index::open(&path, deadline, seal()) {
         Ok(index) => {
             let head = index.summary().head;
-            records_lost = head.sequence > journal.head().sequence;
-            // A lost index cannot tell whether a torn record had been acknowledged.
-            records_lost |= torn > 0 && head.sequence == 0;
+            proven = head.sequence > 0 && head.sequence <= journal.head().sequence;
             agrees(&index, journal.head(), &reader).map(|()| index)
         }
-        Err(fault) => {
-            records_lost |= torn > 0;
-            Err(fault)
-        }
+        Err(fault) => Err(fault),
     };
     let anew = |fault: &dyn std::fmt::Display| {
         tracing::error!(error = %fault, "the index is set aside and made again from the journal");
@@ -87,20 +83,32 @@ pub(super) fn recover(
         Err(fault) => anew(&fault)?,
     };
     let mut recovered = Recovered { journal, index, reader };
-    if records_lost {
-        tracing::error!("the journal has lost records at its end that may have been acknowledged");
+    finish_purges(documents, &recovered, proven)?;
+    if !proven {
         adopt_unrecorded(documents, vault, &mut recovered)?;
-    } else {
-        finish_purges(documents, &recovered.index)?;
     }
     Ok(recovered)
 }
 
 /// Destroys what is recorded as purged and still there: a crash came in between, or a copy was put back.
-fn finish_purges(documents: &Documents, index: &Index) -> Result<(), ArchiveError> {
+///
+/// Where the journal is not proven whole, the same document may have come again after its purge, in a record that is
+/// lost: then its file has another key than that under which its first arrival was recorded, and it is left to be
+/// received again.
+fn finish_purges(documents: &Documents, recovered: &Recovered, proven: bool) -> Result<(), ArchiveError> {
+    let Recovered { index, reader, .. } = recovered;
     let mut left = Vec::new();
-    for (key, _) in index.page(&[PURGED], None, usize::MAX)? {
-        left.extend(id_of_key(&key).filter(|document| documents.exists(document)));
+    for (key, entry) in index.page(&[PURGED], None, usize::MAX)? {
+        let Some(document) = id_of_key(&key).filter(|document| documents.exists(document)) else { continue };
+        let came_again = || match reader.read(decode::<PurgedEntry>(&entry)?.received) {
+            Err(ArchiveError::RecordDoesNotOpen { .. }) => Ok(true),
+            // Its key is destroyed already.
+            Ok(_) | Err(ArchiveError::DocumentDamaged { .. }) => Ok(false),
+            Err(error) => Err(error),
+        };
+        if proven || !came_again()? {
+            left.push(document);
+        }
     }
     if left.is_empty() {
         return Ok(());
@@ -219,8 +227,9 @@ pub(super) fn check_chain(folder: &Path) -> Result<(Head, usize), ArchiveError> 
     Ok((before.unwrap_or_default(), torn))
 }
 
-/// Receives documents that are stored although the journal does not know them: their records are lost, their sources
-/// may have been released. What else the records said is gone, so a person gets to see where they come from.
+/// Receives documents that are stored although the journal does not know them: either a crash came before their records,
+/// and their sources come again, or their records are lost, and their sources may have been released. What else the
+/// records said is gone, so a person gets to see where they come from.
 fn adopt_unrecorded(documents: &Documents, vault: &Vault, recovered: &mut Recovered) -> Result<(), ArchiveError> {
     let Recovered { journal, index, .. } = recovered;
     let mut staging = Staging::new(index);
@@ -244,7 +253,7 @@ fn adopt_unrecorded(documents: &Documents, vault: &Vault, recovered: &mut Recove
             staging.keep_request();
             last = Some(at);
         }
-        tracing::error!(%document, "a stored document without a record is received again");
+        tracing::error!(%document, "a stored document has no record, so it is received again; the journal may have lost its end");
     }
     let Some(at) = last else { return Ok(()) };
     journal.commit()?;

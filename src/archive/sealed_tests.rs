@@ -436,6 +436,32 @@ fn a_purged_document_that_comes_again_is_a_new_one() {
 }
 
 #[test]
+fn a_purged_document_is_not_received_again_with_the_index_gone_unless_it_came_again() {
+    let state = TempDir::new().unwrap();
+    let archive = Archive::open(state.path(), &options()).unwrap();
+    let (_, done) = filled(&archive);
+    let file = document_file(&state, &done);
+    let backup = fs::read(&file).unwrap();
+    let due = archive.due_for_purge(&[rule(None, 1.days())], &in_days(2)).unwrap();
+    archive.purge(due, "uid 7", || false).unwrap();
+    drop(archive);
+    // As a crash right after the record leaves it.
+    File::create(&file).unwrap().write_all(&backup).unwrap();
+    let archive = Archive::rebuild(state.path(), &options()).unwrap();
+    assert!(!file.exists() && archive.document(&done).unwrap().is_none());
+    // It comes again, and the record of that is torn away together with the index.
+    let journal = state.path().join("journal/00000001.log");
+    let length = fs::metadata(&journal).unwrap().len();
+    archive.accept(arrival(b"all done", "done.tif")).unwrap();
+    drop(archive);
+    File::options().write(true).open(&journal).unwrap().set_len(length + 100).unwrap();
+    fs::remove_dir_all(state.path().join("index")).unwrap();
+    let archive = Archive::open(state.path(), &options()).unwrap();
+    assert_eq!(archive.read_document(&done).unwrap(), b"all done");
+    assert_eq!(archive.document(&done).unwrap().unwrap().status, Status::Waiting);
+}
+
+#[test]
 fn a_purge_that_fails_at_any_step_is_finished_by_the_next_start_or_did_not_happen() {
     for operation in [Operation::Write, Operation::Sync] {
         for after in 0.. {

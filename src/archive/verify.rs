@@ -35,6 +35,11 @@ pub enum Problem {
     PurgedButPresent { document: DocumentId },
     #[error("the index does not agree with the journal ({what}); run: nicufaxd rebuild")]
     Index { what: String },
+    #[error(
+        "the journal has lost records {from} to {to}, which the index knows; restore it from a copy; without one, start the \
+         daemon: it receives the documents again that are stored without a record, but what people did with them is lost"
+    )]
+    RecordsLost { from: u64, to: u64 },
 }
 
 /// What verifying found.
@@ -109,7 +114,10 @@ pub fn verify(state: &Path, options: &OpenOptions, told: Option<Summary>) -> Res
         Ok(())
     })?;
     report.index_checked = stored.is_some();
-    if !agrees {
+    let known = stored.as_ref().map_or(0, |stored| stored.head.sequence);
+    if known > report.records {
+        report.problems.push(Problem::RecordsLost { from: report.records + 1, to: known });
+    } else if !agrees {
         report.problems.push(Problem::Index { what: "its entries differ".to_owned() });
     }
     check_documents(&documents, &fresh, &mut report)?;

@@ -75,7 +75,13 @@ impl Found {
         }
         if !report.unrecorded.is_empty() {
             let unrecorded = report.unrecorded.len();
-            self.remarks.push(format!("{unrecorded} stored documents were never acknowledged; harmless"));
+            self.remarks.push(if report.problems.is_empty() && report.index_checked {
+                format!("{unrecorded} stored documents were never acknowledged; harmless")
+            } else {
+                format!(
+                    "{unrecorded} stored documents have no record; the next start without an index receives them again"
+                )
+            });
         }
         if report.purged > 0 {
             self.remarks.push(format!("{} documents were purged by rule", report.purged));
