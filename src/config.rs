@@ -9,19 +9,26 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytesize::ByteSize;
-use jiff::SignedDuration;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Span};
 use serde::{Deserialize, Deserializer};
 
-use crate::archive::OpenOptions;
+use crate::archive::{AtRest, KeyPlace, OpenOptions, RetentionRule};
 use crate::intake::folder::{AfterAccept, FolderSettings};
 use crate::intake::submit;
 use crate::link::LinkPolicy;
 use crate::queue::export::Worklist;
 use crate::reader::cage::CageMode;
+use crate::route::Lane;
 
 /// Where the configuration is looked for unless `--config` names it.
 pub const DEFAULT_FILE: &str = "/etc/nicufaxd/nicufaxd.toml";
+
+/// The name of the key among systemd's credentials.
+const CREDENTIAL: &str = "nicufaxd.key";
+
+/// A hundred years, leap days included.
+const LONGEST_RETENTION: SignedDuration = SignedDuration::from_hours(36_525 * 24);
 
 /// One thing wrong with the configuration: where, what, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -41,6 +48,10 @@ pub struct Config {
     pub file: PathBuf,
     /// Journal, documents and store; made with mode 0700 when absent.
     pub state_dir: PathBuf,
+    /// Whether the state directory is sealed, and where its key is.
+    pub at_rest: AtRest,
+    /// What may be purged, and when; nothing is unless a rule says so.
+    pub retention: Vec<RetentionRule>,
     /// Bytes that must be free on the disk of the state directory; with less, nothing is accepted.
     pub min_free: u64,
     /// Where days begin and end: the zone in which documents' dates are compared and times exported.
@@ -100,8 +111,13 @@ pub enum LogFormat {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+#[allow(clippy::struct_field_names, reason = "the names are the configuration's own")]
 struct File {
     state_dir: PathBuf,
+    at_rest: Option<AtRestName>,
+    key_file: Option<PathBuf>,
+    #[serde(default)]
+    retention: Vec<Retention>,
     time_zone: Option<String>,
     #[serde(default)]
     intake: Intake,
@@ -172,6 +188,22 @@ struct Cases {
     path: PathBuf,
 }
 
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum AtRestName {
+    Sealed,
+    Plain,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Retention {
+    name: String,
+    lane: Option<String>,
+    state: Option<String>,
+    after: String,
+}
+
 /// What becomes of a source's file once its document is stored durably.
 #[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -205,7 +237,7 @@ fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duratio
 impl Config {
     /// How the archive is to be opened.
     pub fn archive_options(&self) -> OpenOptions {
-        OpenOptions { min_free: self.min_free, ..OpenOptions::default() }
+        OpenOptions { min_free: self.min_free, ..OpenOptions::new(self.at_rest.clone()) }
     }
 
     /// Reads and validates `file`; every problem that is found is given, not only the first.
@@ -220,7 +252,15 @@ impl Config {
         })?;
         // A relative --config has the empty parent; `absolute` gives its folder a name that works after a chdir.
         let absolute = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
-        Self::parse(&text, &absolute)
+        let mut config = Self::parse(&text, &absolute)?;
+        // systemd hands over what `LoadCredential=` names in a folder that it names so.
+        let credential = std::env::var_os("CREDENTIALS_DIRECTORY").map(|folder| Path::new(&folder).join(CREDENTIAL));
+        if let Some(credential) = credential.filter(|credential| credential.exists())
+            && config.at_rest == AtRest::Sealed(KeyPlace::Beside)
+        {
+            config.at_rest = AtRest::Sealed(KeyPlace::Credential(credential));
+        }
+        Ok(config)
     }
 
     /// Validates `text` as the content of `file` (an absolute path; relative paths are taken from its folder).
@@ -250,10 +290,14 @@ impl Config {
         let reader = problems.reader(parsed.reader, base);
         problems.link(&parsed.link);
         let level = problems.level(parsed.log.level);
+        let at_rest = problems.at_rest(parsed.at_rest, parsed.key_file.map(|path| resolve(base, &path)));
+        let retention = problems.retention(parsed.retention, &at_rest);
 
         let config = Self {
             file: file.to_owned(),
             state_dir: resolve(base, &parsed.state_dir),
+            at_rest,
+            retention,
             folders,
             min_free,
             reader,
@@ -487,6 +531,59 @@ impl Problems<'_> {
                 format!("give {} to {} bits of evidence", error.least, error.most),
             );
         }
+    }
+
+    fn at_rest(&mut self, name: Option<AtRestName>, key_file: Option<PathBuf>) -> AtRest {
+        match (name.unwrap_or(AtRestName::Sealed), key_file) {
+            (AtRestName::Sealed, Some(file)) => AtRest::Sealed(KeyPlace::File(file)),
+            (AtRestName::Sealed, None) => AtRest::Sealed(KeyPlace::Beside),
+            (AtRestName::Plain, key_file) => {
+                if key_file.is_some() {
+                    self.add("key_file", "seals nothing, because at_rest is \"plain\"", "take one of them out");
+                }
+                AtRest::Plain
+            }
+        }
+    }
+
+    fn retention(&mut self, rules: Vec<Retention>, at_rest: &AtRest) -> Vec<RetentionRule> {
+        if !rules.is_empty() && *at_rest == AtRest::Plain {
+            let remedy = "take out at_rest = \"plain\", or the retention rules";
+            self.add("retention", "a journal that is not sealed cannot forget", remedy);
+        }
+        let mut kept: Vec<RetentionRule> = Vec::with_capacity(rules.len());
+        for (position, Retention { name, lane, state, after }) in rules.into_iter().enumerate() {
+            let key = |name: &str| format!("retention[{position}].{name}");
+            let acceptable = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+            if name.is_empty() || name.len() > 64 || !name.bytes().all(acceptable) {
+                let remedy = "use 1 to 64 letters, digits, `-`, `_` or `.`: the name stands in the journal";
+                self.add(key("name"), "is not a usable name", remedy);
+            }
+            if kept.iter().any(|rule| rule.name == name) {
+                self.add(key("name"), format!("`{name}` is used twice"), "give each rule a name of its own");
+            }
+            if lane.as_deref().is_some_and(|lane| Lane::ALL.iter().all(|known| known.name() != lane)) {
+                let lanes: Vec<&str> = Lane::ALL.iter().map(|lane| lane.name()).collect();
+                self.add(key("lane"), "is no lane", format!("give one of {}", lanes.join(", ")));
+            }
+            if state.is_some_and(|state| state != "resolved") {
+                self.add(key("state"), "cannot be purged", "give \"resolved\": nothing else is ever purged");
+            }
+            let any_day = jiff::civil::date(2024, 1, 1);
+            let span = after.parse::<Span>().ok().filter(|span| {
+                let lasts = span.to_duration(any_day);
+                lasts.is_ok_and(|lasts| (SignedDuration::from_hours(24)..=LONGEST_RETENTION).contains(&lasts))
+            });
+            match span {
+                Some(after) => kept.push(RetentionRule { name, lane, after }),
+                None => self.add(
+                    key("after"),
+                    format!("`{after}` is no time to keep"),
+                    "give one day to a hundred years, such as \"400d\" or \"7y\"",
+                ),
+            }
+        }
+        kept
     }
 
     fn level(&mut self, level: Option<String>) -> String {

@@ -27,6 +27,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::daemon::Progress;
 use crate::daemon::knowledge::CasesInForce;
+use crate::daemon::retention::{self, PurgeError};
 use crate::document::{DocumentId, Receipt};
 use crate::intake::status::SourceStatuses;
 use crate::intake::submit::{self, RefusedFile, Submission};
@@ -83,6 +84,10 @@ pub enum Request {
     },
     /// What the daemon's index holds.
     Index,
+    /// Purge what the retention rules let go, or only tell it.
+    Purge {
+        dry_run: bool,
+    },
 }
 
 /// Why a command fails, with its exit code.
@@ -109,6 +114,15 @@ impl From<ArchiveError> for Failure {
     }
 }
 
+impl From<PurgeError> for Failure {
+    fn from(error: PurgeError) -> Self {
+        match error {
+            PurgeError::Archive(error) => error.into(),
+            PurgeError::Export(_) => Self::new(EX_TEMPFAIL, error.to_string()),
+        }
+    }
+}
+
 /// The socket's place.
 fn socket_path(state_dir: &Path) -> PathBuf {
     state_dir.join("control.sock")
@@ -120,8 +134,17 @@ fn socket_path(state_dir: &Path) -> PathBuf {
 pub fn ask(config: &Config, request: &Request) -> Result<Value, Failure> {
     match ask_daemon(config, request, &[])? {
         Some(value) => Ok(value),
-        None => answer(&Archive::open(&config.state_dir, &config.archive_options())?, request),
+        None => answer(&Archive::open(&config.state_dir, &config.archive_options())?, request, &this_user()),
     }
+}
+
+/// Who runs this program, for the record: the kernel's word, not a name that somebody gives.
+pub fn this_user() -> String {
+    user(rustix::process::getuid().as_raw())
+}
+
+fn user(uid: u32) -> String {
+    format!("uid {uid}")
 }
 
 /// Hands a document to the running daemon, or stores it when none runs; the next start reads it then.
@@ -165,10 +188,12 @@ pub fn ask_daemon(config: &Config, request: &Request, bytes: &[u8]) -> Result<Op
 
 // ---- answering
 
-/// The answer to a request that needs nothing but the archive.
-pub fn answer(archive: &Archive, request: &Request) -> Result<Value, Failure> {
+/// The answer to a request that needs nothing but the archive. `by` is who asks: what is shown is recorded.
+pub fn answer(archive: &Archive, request: &Request, by: &str) -> Result<Value, Failure> {
+    let listed = |entries: usize| archive.record(Event::Listed { by: by.to_owned(), entries: entries as u64 });
+    let shown = |document: DocumentId| archive.record(Event::Shown { document, by: by.to_owned() });
     match request {
-        Request::Status | Request::Cases | Request::Submit { .. } => {
+        Request::Status | Request::Cases | Request::Submit { .. } | Request::Purge { .. } => {
             Err(Failure::new(EX_UNAVAILABLE, "the daemon is not running"))
         }
         Request::SubmitRefused(RefusedFile { source_file, reason, key }) => {
@@ -192,13 +217,17 @@ pub fn answer(archive: &Archive, request: &Request) -> Result<Value, Failure> {
                 }
             }
             items.sort_by(|a, b| (a.due_at, &a.id).cmp(&(b.due_at, &b.id)));
+            listed(items.len())?;
             items.iter().map(as_exported).collect()
         }
         Request::QueueShow { id } => {
-            let item = item_id(id)?;
-            let mut shown = as_exported(&archive.item(&item)?.ok_or_else(|| no_such(id))?)?;
-            if let Some(resolution) = archive.resolution(&item)? {
-                shown["resolution"] = json!({
+            let item = archive.item(&item_id(id)?)?.ok_or_else(|| no_such(id))?;
+            if let Some(document) = archive.find_document(item.id.document())? {
+                shown(document)?;
+            }
+            let mut exported = as_exported(&item)?;
+            if let Some(resolution) = archive.resolution(&item.id)? {
+                exported["resolution"] = json!({
                     "by": resolution.by,
                     "disposition": resolution.disposition,
                     "case_id": resolution.case_id,
@@ -206,7 +235,7 @@ pub fn answer(archive: &Archive, request: &Request) -> Result<Value, Failure> {
                     "at": resolution.at.to_string(),
                 });
             }
-            Ok(shown)
+            Ok(exported)
         }
         Request::QueueResolve { id, by, case, note } => {
             let item = item_id(id)?;
@@ -224,23 +253,24 @@ pub fn answer(archive: &Archive, request: &Request) -> Result<Value, Failure> {
             Ok(json!({ "resolved": id }))
         }
         Request::HeldList => {
-            let held: Vec<Value> = archive.held()?.iter().map(held_value).collect();
-            let refused = archive.refused()?.into_iter().map(|refusal| {
-                json!({ "id": refusal.id(), "kind": "refused", "source": refusal.source, "source_file": refusal.source_file,
-                        "reason": refusal.reason, "since": refusal.at })
-            });
-            Ok(Value::Array(held.into_iter().chain(refused).collect()))
+            let entries = held_entries(archive)?;
+            listed(entries.len())?;
+            Ok(Value::Array(entries))
         }
         Request::HeldShow { id } => {
-            let Value::Array(all) = answer(archive, &Request::HeldList)? else { return Err(no_such(id)) };
-            all.into_iter().find(|entry| names(entry, id)).ok_or_else(|| no_such(id))
+            let entry = held_entries(archive)?.into_iter().find(|entry| names(entry, id)).ok_or_else(|| no_such(id))?;
+            match entry.get("document").and_then(|document| serde_json::from_value(document.clone()).ok()) {
+                Some(document) => shown(document)?,
+                None => listed(1)?,
+            }
+            Ok(entry)
         }
         Request::HeldRetry { id } => {
             let held = archive.held()?;
             let mut named = held.iter().filter(|held| held.document.as_str().starts_with(id.as_str()));
             match (named.next(), named.next()) {
                 (Some(held), None) if id.len() >= 8 => {
-                    archive.record(Event::Retried { document: held.document.clone(), by: "operator".to_owned() })?;
+                    archive.record(Event::Retried { document: held.document.clone(), by: by.to_owned() })?;
                     Ok(json!({ "document": held.document }))
                 }
                 (Some(_), _) => {
@@ -254,7 +284,7 @@ pub fn answer(archive: &Archive, request: &Request) -> Result<Value, Failure> {
         }
         Request::HeldDismiss { id } => match archive.refused()?.iter().find(|refusal| refusal.id() == *id) {
             Some(refusal) if refusal.source == submit::SOURCE => {
-                archive.record(Event::RefusalCleared { key: refusal.key.clone() })?;
+                archive.record(Event::RefusalCleared { key: refusal.key.clone(), by: Some(by.to_owned()) })?;
                 log::refusal_dismissed(id);
                 Ok(json!({ "dismissed": id }))
             }
@@ -292,12 +322,22 @@ fn accept_and_clear(archive: &Archive, arrival: Arrival, refusals: &str) -> Resu
         let of_this_path = |refusal: &Refusal| refusal.source == submit::SOURCE && refusal.key.starts_with(refusals);
         let cleared = archive.refused().and_then(|refused| {
             let keys = refused.into_iter().filter(of_this_path).map(|refusal| refusal.key);
-            archive.record_all(keys.map(|key| Event::RefusalCleared { key }).collect())
+            archive.record_all(keys.map(|key| Event::RefusalCleared { key, by: None }).collect())
         });
         // The document is stored, which is what was asked; an entry too many can be dismissed by hand.
         _ = cleared;
     }
     Ok(accepted)
+}
+
+/// Held documents, then refused files.
+fn held_entries(archive: &Archive) -> Result<Vec<Value>, ArchiveError> {
+    let held: Vec<Value> = archive.held()?.iter().map(held_value).collect();
+    let refused = archive.refused()?.into_iter().map(|refusal| {
+        json!({ "id": refusal.id(), "kind": "refused", "source": refusal.source, "source_file": refusal.source_file,
+                "reason": refusal.reason, "since": refusal.at })
+    });
+    Ok(held.into_iter().chain(refused).collect())
 }
 
 fn held_value(held: &DocumentState) -> Value {
@@ -326,7 +366,7 @@ fn no_such(id: &str) -> Failure {
 
 /// What the running daemon answers from.
 pub struct Serving {
-    pub state_dir: PathBuf,
+    pub config: Arc<Config>,
     pub archive: Archive,
     pub pool: Arc<ReaderPool>,
     pub sources: SourceStatuses,
@@ -356,7 +396,7 @@ impl Control {
 
 /// Listens from now on.
 pub fn serve(serving: Serving) -> std::io::Result<Control> {
-    let path = socket_path(&serving.state_dir);
+    let path = socket_path(&serving.config.state_dir);
     // The state directory is locked by us: a socket that lies there is a dead daemon's.
     match std::fs::remove_file(&path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
@@ -380,6 +420,7 @@ pub fn serve(serving: Serving) -> std::io::Result<Control> {
 }
 
 async fn converse(stream: UnixStream, serving: &Arc<Serving>, started: Timestamp) -> std::io::Result<()> {
+    let by = user(stream.peer_cred()?.uid());
     let (receiving, mut sending) = stream.into_split();
     let mut receiving = tokio::io::BufReader::new(receiving);
     let mut line = String::new();
@@ -400,10 +441,23 @@ async fn converse(stream: UnixStream, serving: &Arc<Serving>, started: Timestamp
                 Err(Failure::new(EX_TEMPFAIL, "the document did not arrive whole; try again"))
             }
         }
+        Ok(Request::Purge { dry_run }) => {
+            let serving = serving.clone();
+            let purged = tokio::task::spawn_blocking(move || {
+                let Serving { config, archive, stopping, .. } = &*serving;
+                if dry_run {
+                    retention::due(config, archive)
+                } else {
+                    retention::purge(config, archive, &by, || *stopping.borrow())
+                }
+            });
+            let purged = purged.await;
+            purged.map_err(|error| Failure::software(&error)).and_then(|due| Ok(json!(due?)))
+        }
         Ok(request) => {
             let archive = serving.archive.clone();
             let retries = matches!(request, Request::HeldRetry { .. });
-            let answered = tokio::task::spawn_blocking(move || answer(&archive, &request)).await;
+            let answered = tokio::task::spawn_blocking(move || answer(&archive, &request, &by)).await;
             let reply = answered.unwrap_or_else(|error| Err(Failure::software(&error)));
             // A retried document goes back to the work loop at once.
             if retries

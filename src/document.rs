@@ -10,7 +10,8 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-/// A document's identity: the SHA-256 of its bytes, as 64 lower-case hexadecimal digits.
+/// A document's identity: the digest of its bytes, as 64 lower-case hexadecimal digits. SHA-256, or where the archive is
+/// sealed HMAC-SHA-256 under its key, so that it tells nothing to somebody who guesses: the archive says which.
 ///
 /// The same bytes arriving twice are one document with two arrivals.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -23,13 +24,13 @@ pub struct DocumentId(String);
 pub struct NotADocumentId;
 
 impl DocumentId {
-    /// The id of these bytes.
+    /// The id of these bytes in the clear; see `Archive::name` for what it is in an archive.
     pub fn of(bytes: &[u8]) -> Self {
         use sha2::{Digest, Sha256};
         Self::from_digest(&Sha256::digest(bytes))
     }
 
-    /// The id that a finished SHA-256 gives (32 bytes).
+    /// The id that a finished digest gives (32 bytes).
     pub fn from_digest(digest: &[u8]) -> Self {
         use fmt::Write;
         let mut hex = String::with_capacity(64);

@@ -153,6 +153,17 @@ pub fn refusal_dismissed(id: &str) {
     info!(stage = "intake", source = "submit", id, "a person has seen to what was refused");
 }
 
+pub fn purged(documents: usize) {
+    info!(stage = "archive", documents, "purged by the retention rules");
+}
+
+pub fn purge_failed(reason: &str) {
+    error!(
+        stage = "archive",
+        reason, "not everything was purged that the retention rules let go; trying again in a day"
+    );
+}
+
 pub fn document_read(id: &DocumentId, pages: usize, blank: usize, unreadable: usize, took: Duration) {
     info!(stage = "read", document = %id, pages, blank, unreadable, ms = milliseconds(took), "read");
 }

@@ -41,6 +41,8 @@ pub enum Lane {
 }
 
 impl Lane {
+    pub const ALL: [Self; 5] = [Self::Um, Self::MedicalDirector, Self::Plan, Self::CoReview, Self::Attention];
+
     pub fn name(self) -> &'static str {
         match self {
             Self::Um => "um",

@@ -1,6 +1,7 @@
 #!/bin/sh
 # `make bench`: the speed figures, each beside its baseline in one run.
 #   accepting   storing documents, against the bare cost of the syncs
+#   opening     an archive of 100,000 items opened, and its index made again
 #   linking     one document against 100,000 open cases
 #   reading     the whole of `run --drain`, against bare Tesseract engines on the same pages, and the memory it takes
 #   ocrmypdf    the whole of `run --drain`, against `ocrmypdf --jobs 2 --rotate-pages --deskew --output-type pdfa` on the
@@ -41,6 +42,8 @@ pages=$(pdfinfo "$work/all.pdf" | awk '$1 == "Pages:" { print $2 }')
 
 echo "== accepting"
 cargo bench --locked --quiet --bench accepting || echo "(a figure was missed)"
+echo "== opening"
+cargo bench --locked --quiet --bench opening || echo "(a figure was missed)"
 echo "== linking"
 cargo bench --locked --quiet --bench linking || echo "(a figure was missed)"
 echo "== reading"

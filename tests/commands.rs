@@ -9,7 +9,6 @@ use std::fs;
 
 use generator::registry::{cases, csv};
 use generator::{Encoding, FillOrder, Fonts, SEED, Scan, Sheet, Storage, fax, fax_of_lines, sheet::Face};
-use nicufaxd::document::DocumentId;
 use run::{DATAERR, Setup, UNAVAILABLE, USAGE, wait_until};
 use serde_json::Value;
 
@@ -80,7 +79,7 @@ fn status_tells_how_many_documents_stand_at_each_stage_and_which_waits_longest()
         "{status:#}"
     );
     let oldest = text(&status["oldest_waiting"]["document"]);
-    assert!((0..3).any(|number| DocumentId::of(format!("%fault hang {number}").as_bytes()).short() == oldest));
+    assert!((0..3).any(|number| setup.id(format!("%fault hang {number}").as_bytes()).short() == oldest));
     assert!(setup.succeed(&["status"]).contains("stages.waiting_to_be_read"));
     assert!(daemon.stop().0.success());
 }
@@ -255,9 +254,10 @@ fn a_submitted_file_is_stored_before_its_id_is_printed_and_twice_is_one_document
         "--received-at",
         "2026-03-16T09:12:00-04:00",
     ];
-    let id = DocumentId::of(&page);
     // Nobody runs: it is stored all the same, and read at the next start.
-    assert_eq!(setup.succeed(&submit).trim(), id.as_str());
+    let printed = setup.succeed(&submit);
+    let id = setup.id(&page);
+    assert_eq!(printed.trim(), id.as_str());
     assert!(setup.sealed(&page).is_some());
     assert!(file.exists(), "the file is the script's own");
     assert_eq!(setup.exported(), Vec::<Value>::new());
@@ -280,7 +280,7 @@ fn a_submitted_file_is_stored_before_its_id_is_printed_and_twice_is_one_document
     fs::write(&other, &second).unwrap();
     let ended = setup.run(&["submit", empty.to_str().unwrap(), other.to_str().unwrap()]);
     assert_eq!(ended.code, Some(DATAERR));
-    assert_eq!(ended.printed.trim(), DocumentId::of(&second).as_str());
+    assert_eq!(ended.printed.trim(), setup.id(&second).as_str());
     assert!(ended.said.contains("empty.tif") && ended.said.contains("send the document again"), "{}", ended.said);
     wait_until("the other item", || setup.exported_of("other.tif").pop());
     assert_eq!(setup.exported().len(), 2);
@@ -422,7 +422,7 @@ fn reading_a_file_shows_what_would_be_read_and_accepts_nothing() {
     fs::write(&bad, b"Dear nurse").unwrap();
     let ended = setup.run(&["read", bad.to_str().unwrap()]);
     assert_eq!((ended.code, ended.printed.as_str()), (Some(DATAERR), ""));
-    let id = DocumentId::of(b"Dear nurse");
+    let id = setup.id(b"Dear nurse");
     assert!(ended.said.contains("no TIFF, PDF, JPEG or PNG") && ended.said.contains(id.short()), "{}", ended.said);
 }
 

@@ -175,12 +175,15 @@ fn delivered(setup: &Setup, spelled_out: bool) -> String {
     fs::copy(setup.path("cases.csv"), setup.path("var/lib/nicufaxd-cases/cases.csv")).unwrap();
     fs::write(setup.path("document-types.toml"), include_str!("../config/document-types.toml")).unwrap();
     let is_key = |line: &str| {
+        if line.starts_with("[[") {
+            return true;
+        }
         let key = line.split(" = ").next().unwrap_or_default();
         line.contains(" = ") && key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
     };
     let shown = text.lines().map(|line| match line.strip_prefix("# ") {
-        // Where this machine keeps its language data is not the program's to say.
-        Some(key) if spelled_out && is_key(key) && !key.starts_with("tessdata") => key,
+        // Where this machine keeps its language data and its key is not the program's to say.
+        Some(key) if spelled_out && is_key(key) && !key.starts_with("tessdata") && !key.starts_with("key_file") => key,
         _ => line,
     });
     shown.map(|line| line.replace("\"/var/", &format!("\"{root}/var/")) + "\n").collect()

@@ -13,7 +13,6 @@ use std::process::{Command, Stdio};
 use generator::registry::{Case, TODAY, cases};
 use generator::{SEED, Sample, family_size, write_samples};
 use jiff::civil::Date;
-use nicufaxd::document::DocumentId;
 use regex::Regex;
 use run::Setup;
 use serde_json::Value;
@@ -153,7 +152,7 @@ fn a_drain_queues_every_fax_links_none_wrongly_and_says_nothing_of_patients_in_i
     fs::write(&sealed, b"something else").unwrap();
     let verified = setup.run(&["verify"]);
     assert_eq!(verified.code, Some(run::DATAERR));
-    let id = DocumentId::of(&samples[0].bytes);
+    let id = setup.id(&samples[0].bytes);
     assert!(verified.said.contains(id.short()), "{}", verified.said);
 }
 
@@ -167,7 +166,7 @@ fn a_json_log_has_one_line_a_stage_a_document_with_its_id_and_duration_and_no_pa
     let others: Vec<&str> = log.lines().filter(|line| !line.starts_with('{')).collect();
     assert!(others.len() <= 1 && others.iter().all(|line| line.contains("6 documents queued")), "{others:?}");
     for sample in &samples {
-        let id = DocumentId::of(&sample.bytes);
+        let id = setup.id(&sample.bytes);
         for stage in ["intake", "read", "understand", "link", "queue"] {
             let of_stage: Vec<&Value> =
                 lines.iter().filter(|line| line["stage"] == stage && line["document"] == id.short()).collect();

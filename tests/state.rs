@@ -11,7 +11,6 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use generator::{Fonts, fax_of_lines};
-use nicufaxd::document::DocumentId;
 use run::Setup;
 
 /// sysexits.h: what a damaged journal ends the daemon with.
@@ -220,7 +219,7 @@ fn exports_that_were_changed_or_removed_are_damage() {
 fn a_document_that_is_gone_from_the_archive_is_named_by_verify() {
     let (setup, _) = worked();
     let sealed = setup.sealed(b"Dear nurse").unwrap();
-    let id = DocumentId::of(b"Dear nurse");
+    let id = setup.id(b"Dear nurse");
     fs::remove_file(sealed).unwrap();
     let verified = setup.run(&["verify"]);
     assert_eq!(verified.code, Some(run::DATAERR));

@@ -86,7 +86,7 @@ async fn an_inbox_with_ten_thousand_files_is_taken_whole() {
     for number in 0..10_000 {
         fs::write(inbox.join(format!("{number:05}.tif")), format!("II*\0 {number}")).unwrap();
     }
-    let archive = Archive::open(&state, &OpenOptions::default()).unwrap();
+    let archive = Archive::open(&state, &OpenOptions::new(run::AT_REST)).unwrap();
     let done = root.path().join("done");
     let settings = FolderSettings {
         name: "secure-fax".to_owned(),

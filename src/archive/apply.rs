@@ -1,29 +1,34 @@
 //! What each event does to the index: the same on the way in and when the index is made again.
 //!
-//! Entries point into the journal instead of repeating it, so the index stays small. Keys, by their first byte:
+//! It goes by the facts alone, which stand in the journal in the clear, so the index of a sealed archive is made again
+//! without opening a record. Entries point into the journal instead of repeating it, so the index stays small. Keys, by
+//! their first byte:
 //!
 //! | key | holds |
 //! | --- | --- |
 //! | `d` document id | [`DocumentEntry`] |
 //! | `a` rank, sequence | the record of a repeated arrival |
-//! | `u` digest of document and source key | an arrival whose source file has not been released |
+//! | `u` mark of document and source key | an arrival whose source file has not been released |
 //! | `w` rank | id of a document that waits for the pipeline |
 //! | `h` rank | id of a held document |
 //! | `i` rank, segment | [`ItemEntry`] |
 //! | `o` rank, segment | an item that is not resolved |
-//! | `r` digest of the refusal's key | the record of a refusal |
+//! | `r` mark of the refusal's key | the record of a refusal |
+//! | `p` document id | [`PurgedEntry`] |
+//! | `c` | the last record that changed what the exports show |
 //!
 //! A document's rank is the sequence of the record by which it was received, so the order of keys is that of arrival.
 
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::ArchiveError;
 use super::event::Event;
+use super::fact::{Fact, ForeignItem};
 use super::index::{Changes, Fault, Index};
 use super::journal::Location;
+use super::vault::{Mark, Vault};
 use crate::document::DocumentId;
 use crate::queue::item::ItemId;
 
@@ -35,6 +40,9 @@ pub(super) const HELD: u8 = b'h';
 pub(super) const ITEM: u8 = b'i';
 pub(super) const UNRESOLVED: u8 = b'o';
 pub(super) const REFUSAL: u8 = b'r';
+pub(super) const PURGED: u8 = b'p';
+/// The one key of its kind.
+pub(super) const CHANGED: &[u8] = b"c";
 
 /// Where a document stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,11 +88,25 @@ pub(super) struct ItemEntry {
 pub(super) struct RefusalEntry {
     /// The record by which it was refused.
     pub at: Location,
-    pub reason: String,
+    /// Of the reason.
+    pub reason: Mark,
+}
+
+/// What is known of a purged document.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct PurgedEntry {
+    /// The record by which it was purged.
+    pub at: Location,
+    /// The record by which it had been received: it opens under the key that was to be destroyed, and no other.
+    pub received: Location,
 }
 
 pub(super) fn document_key(id: &str) -> Vec<u8> {
     [&[DOCUMENT], id.as_bytes()].concat()
+}
+
+pub(super) fn purged_key(id: &DocumentId) -> Vec<u8> {
+    [&[PURGED], id.as_str().as_bytes()].concat()
 }
 
 pub(super) fn ranked_key(kind: u8, rank: u64) -> Vec<u8> {
@@ -99,13 +121,8 @@ fn arrival_key(rank: u64, sequence: u64) -> Vec<u8> {
     [&[ARRIVAL], rank.to_be_bytes().as_slice(), sequence.to_be_bytes().as_slice()].concat()
 }
 
-fn unreleased_key(document: &DocumentId, source_key: &str) -> Vec<u8> {
-    let digest = Sha256::new().chain_update(document.as_str()).chain_update(source_key).finalize();
-    [&[UNRELEASED], digest.as_slice()].concat()
-}
-
-fn refusal_key(key: &str) -> Vec<u8> {
-    [&[REFUSAL], Sha256::digest(key).as_slice()].concat()
+fn marked_key(kind: u8, mark: &Mark) -> Vec<u8> {
+    [&[kind], mark.as_bytes()].concat()
 }
 
 pub(super) fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, Fault> {
@@ -123,6 +140,8 @@ pub(super) enum Objection {
     UnknownItem(ItemId),
     /// It would change nothing: there is nothing to record.
     NothingNew,
+    /// Something of the document is open, held or waiting, so it may not be purged.
+    NotDoneWith(DocumentId),
     Archive(ArchiveError),
 }
 
@@ -196,8 +215,19 @@ impl<'a> Staging<'a> {
     }
 
     /// Whether this very arrival is recorded and its source file not released: it is no second arrival.
-    pub(super) fn is_unreleased(&self, document: &DocumentId, source_key: &str) -> Result<bool, Fault> {
-        Ok(self.get(&unreleased_key(document, source_key))?.is_some())
+    pub(super) fn is_unreleased(&self, arrival: &Mark) -> Result<bool, Fault> {
+        Ok(self.get(&marked_key(UNRELEASED, arrival))?.is_some())
+    }
+
+    /// The fact of an event. An event about an item is one about the document that the item is of.
+    pub(super) fn fact_of<I: AsRef<ItemId>>(&self, event: &Event<I>, vault: &Vault) -> Result<Fact, Objection> {
+        let document = if let Event::Resolved { item, .. } = event {
+            let document = self.document_named(item.document())?;
+            Some(document.ok_or_else(|| Objection::UnknownItem(item.clone()))?)
+        } else {
+            None
+        };
+        Fact::of(event, document.as_ref(), vault).map_err(|ForeignItem(item)| Objection::UnknownItem(item))
     }
 
     /// The one document whose id begins so; `None` when there is none, or more than one.
@@ -246,15 +276,47 @@ impl<'a> Staging<'a> {
         Ok(())
     }
 
-    /// Applies one event, recorded at `at` under `sequence`, to the changes of the current request.
-    pub(super) fn apply<I: AsRef<ItemId>>(
-        &mut self,
-        event: &Event<I>,
-        sequence: u64,
-        at: Location,
-    ) -> Result<(), Objection> {
-        match event {
-            Event::DocumentReceived { document, size, source_key, receipt: _ } => {
+    /// Removes all that is known of a document.
+    fn remove_document(&mut self, id: &DocumentId, entry: &DocumentEntry) -> Result<(), Fault> {
+        let arrivals = ranked_key(ARRIVAL, entry.rank);
+        let stored = self.index.page(&arrivals, None, usize::MAX)?.into_iter().map(|(key, _)| key);
+        let staged = self.group.range(arrivals.clone()..).chain(self.request.range(arrivals.clone()..));
+        let staged = staged.map(|(key, _)| key).take_while(|key| key.starts_with(&arrivals)).cloned();
+        let keys: Vec<Vec<u8>> = stored.chain(staged).collect();
+        for key in keys {
+            self.remove(key);
+        }
+        for &segment in &entry.segments {
+            self.remove(item_key(ITEM, entry.rank, segment));
+            self.remove(item_key(UNRESOLVED, entry.rank, segment));
+        }
+        self.remove(ranked_key(WAITING, entry.rank));
+        self.remove(ranked_key(HELD, entry.rank));
+        self.remove(document_key(id.as_str()));
+        Ok(())
+    }
+
+    /// Whether every item of a document is resolved, and nothing of it waits.
+    fn is_done_with(&self, entry: &DocumentEntry) -> Result<bool, Fault> {
+        for &segment in &entry.segments {
+            let item = self.get(&item_key(ITEM, entry.rank, segment))?.ok_or(Fault::Entry)?;
+            if decode::<ItemEntry>(&item)?.resolved.is_none() {
+                return Ok(false);
+            }
+        }
+        Ok(entry.standing == Standing::Queued && !entry.segments.is_empty())
+    }
+
+    /// Applies one fact, recorded at `at` under `sequence`, to the changes of the current request.
+    pub(super) fn apply(&mut self, fact: &Fact, sequence: u64, at: Location) -> Result<(), Objection> {
+        match fact {
+            Fact::DocumentReceived { document, size, arrival } => {
+                // Received anew: its file was gone, and with it the key to what had been recorded of it; or it was
+                // purged.
+                if let Some(before) = self.document(document)? {
+                    self.remove_document(document, &before)?;
+                }
+                self.remove(purged_key(document));
                 let mut entry = DocumentEntry {
                     rank: sequence,
                     size: *size,
@@ -266,43 +328,43 @@ impl<'a> Staging<'a> {
                     segments: BTreeSet::new(),
                 };
                 self.stand(document, &mut entry, Standing::Waiting)?;
-                self.put(unreleased_key(document, source_key), &())?;
+                self.put(marked_key(UNRELEASED, arrival), &())?;
                 self.put_document(document, &entry)?;
             }
-            Event::ArrivedAgain { document, source_key, receipt: _ } => {
+            Fact::ArrivedAgain { document, arrival } => {
                 let mut entry = self.known(document)?;
                 entry.arrivals = entry.arrivals.saturating_add(1);
                 self.put(arrival_key(entry.rank, sequence), &at)?;
-                self.put(unreleased_key(document, source_key), &())?;
+                self.put(marked_key(UNRELEASED, arrival), &())?;
                 self.put_document(document, &entry)?;
             }
-            Event::SourceReleased { document, source_key } => {
-                self.known(document)?;
-                if !self.is_unreleased(document, source_key)? {
+            Fact::SourceReleased { document, arrival } => {
+                if !self.is_unreleased(arrival)? {
+                    self.known(document)?;
                     return Err(Objection::NothingNew);
                 }
-                self.remove(unreleased_key(document, source_key));
+                self.remove(marked_key(UNRELEASED, arrival));
             }
-            Event::Refused { key, reason, .. } => {
-                if let Some(bytes) = self.get(&refusal_key(key))?
+            Fact::Refused { refusal, reason } => {
+                if let Some(bytes) = self.get(&marked_key(REFUSAL, refusal))?
                     && decode::<RefusalEntry>(&bytes)?.reason == *reason
                 {
                     return Err(Objection::NothingNew);
                 }
-                self.put(refusal_key(key), &RefusalEntry { at, reason: reason.clone() })?;
+                self.put(marked_key(REFUSAL, refusal), &RefusalEntry { at, reason: reason.clone() })?;
             }
-            Event::RefusalCleared { key } => {
-                if self.get(&refusal_key(key))?.is_none() {
+            Fact::RefusalCleared { refusal } => {
+                if self.get(&marked_key(REFUSAL, refusal))?.is_none() {
                     return Err(Objection::NothingNew);
                 }
-                self.remove(refusal_key(key));
+                self.remove(marked_key(REFUSAL, refusal));
             }
-            Event::AttemptStarted { document, attempt, stage: _ } => {
+            Fact::AttemptStarted { document, attempt, stage: _ } => {
                 let mut entry = self.known(document)?;
                 entry.attempts = *attempt;
                 self.put_document(document, &entry)?;
             }
-            Event::HandedBack { document } => {
+            Fact::HandedBack { document } => {
                 let mut entry = self.known(document)?;
                 if entry.attempts == 0 {
                     return Err(Objection::NothingNew);
@@ -310,15 +372,10 @@ impl<'a> Staging<'a> {
                 entry.attempts -= 1;
                 self.put_document(document, &entry)?;
             }
-            Event::Queued { document, items } => {
+            Fact::Queued { document, segments } => {
                 let mut entry = self.known(document)?;
                 self.remove_untouched_items(&mut entry)?;
-                for (position, item) in (0..).zip(items) {
-                    let id: &ItemId = item.as_ref();
-                    let segment = id.segment();
-                    if id.document() != document.short() {
-                        return Err(Objection::UnknownItem(id.clone()));
-                    }
+                for (position, &segment) in (0..).zip(segments) {
                     if !entry.segments.contains(&segment) {
                         let kept =
                             ItemEntry { document: document.clone(), at, position: Some(position), resolved: None };
@@ -329,7 +386,7 @@ impl<'a> Staging<'a> {
                 self.stand(document, &mut entry, Standing::Queued)?;
                 self.put_document(document, &entry)?;
             }
-            Event::Held { document, reason: _, stage: _ } => {
+            Fact::Held { document } => {
                 let mut entry = self.known(document)?;
                 self.remove_untouched_items(&mut entry)?;
                 let free = (1..=u32::MAX).find(|segment| !entry.segments.contains(segment)).unwrap_or(u32::MAX);
@@ -339,7 +396,7 @@ impl<'a> Staging<'a> {
                 self.stand(document, &mut entry, Standing::Held)?;
                 self.put_document(document, &entry)?;
             }
-            Event::Retried { document, by: _ } => {
+            Fact::Retried { document } => {
                 let mut entry = self.known(document)?;
                 self.remove_untouched_items(&mut entry)?;
                 entry.attempts = 0;
@@ -347,23 +404,34 @@ impl<'a> Staging<'a> {
                 self.stand(document, &mut entry, Standing::Waiting)?;
                 self.put_document(document, &entry)?;
             }
-            Event::CasesLoaded { .. } => {}
-            Event::Resolved { item, .. } => {
-                let unknown = || Objection::UnknownItem(item.clone());
-                let document = self.document_named(item.document())?.ok_or_else(unknown)?;
-                let mut entry = self.known(&document)?;
-                let key = item_key(ITEM, entry.rank, item.segment());
+            Fact::Resolved { document, segment } => {
+                let mut entry = self.known(document)?;
+                let key = item_key(ITEM, entry.rank, *segment);
+                let unknown = || Objection::UnknownItem(ItemId::new(document, *segment));
                 let mut kept: ItemEntry = decode(&self.get(&key)?.ok_or_else(unknown)?)?;
                 kept.resolved = Some(at);
                 self.put(key, &kept)?;
-                self.remove(item_key(UNRESOLVED, entry.rank, item.segment()));
+                self.remove(item_key(UNRESOLVED, entry.rank, *segment));
                 // A person has disposed of the held document itself: nothing is left to hold.
                 if kept.position.is_none() && entry.standing == Standing::Held {
                     entry.held = None;
-                    self.stand(&document, &mut entry, Standing::Queued)?;
-                    self.put_document(&document, &entry)?;
+                    self.stand(document, &mut entry, Standing::Queued)?;
+                    self.put_document(document, &entry)?;
                 }
             }
+            Fact::Purged { document, .. } => {
+                let entry = self.known(document)?;
+                if !self.is_done_with(&entry)? {
+                    return Err(Objection::NotDoneWith(document.clone()));
+                }
+                self.remove_document(document, &entry)?;
+                self.put(purged_key(document), &PurgedEntry { at, received: entry.received })?;
+            }
+            Fact::Shown { document } => _ = self.known(document)?,
+            Fact::CasesLoaded {} | Fact::Listed {} | Fact::Exported {} => {}
+        }
+        if fact.changes_exports() {
+            self.put(CHANGED.to_vec(), &at)?;
         }
         Ok(())
     }

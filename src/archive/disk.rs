@@ -48,6 +48,12 @@ impl Disk {
             .map_err(|e| ArchiveError::write_failed(path, e))
     }
 
+    /// Makes a file writable for this user that was stored to be changed by nobody.
+    pub(super) fn make_writable(&self, path: &Path) -> Result<(), ArchiveError> {
+        self.before(Operation::Write, path)?;
+        fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(|e| ArchiveError::write_failed(path, e))
+    }
+
     /// Makes a new file; one that exists already is an error.
     pub(super) fn create(&self, path: &Path, mode: u32) -> Result<File, ArchiveError> {
         self.before(Operation::Write, path)?;

@@ -1,4 +1,9 @@
-//! The sealed documents, each named by the SHA-256 of its bytes, and the readings kept beside them.
+//! The stored documents, each named by the digest of its bytes (keyed where state is sealed), and the readings kept
+//! beside them.
+//!
+//! Where state is sealed, a document's file is its wrapped data key and the stream that this seals, from the first byte
+//! written: what a document says never touches the disk, not in a draft either. A reading is sealed under a key derived
+//! from its document's.
 //!
 //! A document gets its name only after its bytes are on the disk, and its name is on the disk before anybody is told;
 //! it is never changed afterwards. A reading can be made again from its document, so it is written without waiting
@@ -6,18 +11,19 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, Cursor, Read, Seek};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use flate2::Compression;
-use flate2::read::GzDecoder;
+use flate2::bufread::GzDecoder;
 use flate2::write::GzEncoder;
 use jiff::Timestamp;
-use sha2::{Digest, Sha256};
 
 use super::disk::Disk;
+use super::seal::{Key, Opening, content_length, seal_stream, stream_length};
+use super::vault::{HEADER, Vault};
 use super::{ArchiveError, Content};
 use crate::document::{DocumentId, Reading};
 use crate::fault::{self, Step};
@@ -31,19 +37,32 @@ const SYNC_THREADS: usize = 8;
 /// A reading larger than this unpacked is no reading of ours (10,000 dense pages make some 400 MB of JSON).
 const READING_LIMIT: u64 = 1024 * 1024 * 1024;
 
+/// The folder of a state directory that holds the documents.
+pub(super) fn folder(state: &Path) -> PathBuf {
+    state.join("documents")
+}
+
+/// A document's place in that folder.
+pub(super) fn path_in(folder: &Path, id: &DocumentId) -> PathBuf {
+    folder.join(shard(id)).join(id.as_str())
+}
+
 /// Bytes written to a file without a name that lasts yet; removed when dropped unsealed.
 pub(super) struct Draft {
     disk: Disk,
     path: PathBuf,
     file: File,
     pub id: DocumentId,
+    /// In bytes, unsealed.
     pub size: u64,
-    sealed: bool,
+    /// Of a sealed draft.
+    key: Option<Key>,
+    named: bool,
 }
 
 impl Drop for Draft {
     fn drop(&mut self) {
-        if !self.sealed
+        if !self.named
             && let Err(error) = self.disk.remove(&self.path)
         {
             // The next start empties the folder.
@@ -56,17 +75,19 @@ impl Drop for Draft {
 #[derive(Clone)]
 pub(super) struct Documents {
     disk: Disk,
-    sealed: PathBuf,
+    vault: Vault,
+    stored: PathBuf,
     readings: PathBuf,
     drafts: PathBuf,
     next_draft: Arc<AtomicU64>,
 }
 
 impl Documents {
-    pub(super) fn new(disk: Disk, state: &Path) -> Self {
+    pub(super) fn new(disk: Disk, state: &Path, vault: &Vault) -> Self {
         Self {
             disk,
-            sealed: state.join("documents"),
+            vault: vault.clone(),
+            stored: folder(state),
             readings: state.join("readings"),
             drafts: state.join("tmp"),
             next_draft: Arc::default(),
@@ -78,14 +99,14 @@ impl Documents {
         self.disk.remove_folder(&self.drafts)?;
         self.disk.make_folder(&self.drafts)?;
         for shard in SHARDS {
-            self.disk.make_folder(&self.sealed.join(shard))?;
+            self.disk.make_folder(&self.stored.join(shard))?;
             self.disk.make_folder(&self.readings.join(shard))?;
         }
-        self.disk.sync_folder(&self.sealed)
+        self.disk.sync_folder(&self.stored)
     }
 
     fn path(&self, id: &DocumentId) -> PathBuf {
-        self.sealed.join(shard(id)).join(id.as_str())
+        path_in(&self.stored, id)
     }
 
     fn draft_path(&self) -> PathBuf {
@@ -102,23 +123,40 @@ impl Documents {
             file,
             id: DocumentId::from_digest(&[0; 32]),
             size: 0,
-            sealed: false,
+            key: None,
+            named: false,
         };
-        match content {
-            Content::Bytes(bytes) => {
+        let mut naming = self.vault.naming();
+        match (self.vault.keys(), content) {
+            (Some(keys), content) => {
+                let (key, header) = keys.new_document()?;
+                let (mut bytes, mut file);
+                let source: &mut dyn Read = match content {
+                    Content::Bytes(content) => {
+                        bytes = Cursor::new(content);
+                        &mut bytes
+                    }
+                    Content::File(content) => {
+                        file = content;
+                        &mut file
+                    }
+                };
+                let write = |piece: &[u8]| self.disk.write(&mut draft.file, &draft.path, piece);
+                draft.size = seal_stream(&key.derive("content"), header, source, |piece| naming.update(piece), write)?;
+                draft.key = Some(key);
+            }
+            (None, Content::Bytes(bytes)) => {
                 self.disk.write(&mut draft.file, &draft.path, &bytes)?;
-                self.disk.begin_write_back(&draft.file);
-                draft.id = DocumentId::of(&bytes);
+                naming.update(&bytes);
                 draft.size = bytes.len() as u64;
             }
-            Content::File(mut source) => {
-                let mut digest = Sha256::new();
-                let copied = self.disk.copy(&mut source, &mut draft.file, &draft.path, |piece| digest.update(piece));
-                draft.size = copied?;
-                self.disk.begin_write_back(&draft.file);
-                draft.id = DocumentId::from_digest(&digest.finalize());
+            (None, Content::File(mut source)) => {
+                let seen = |piece: &[u8]| naming.update(piece);
+                draft.size = self.disk.copy(&mut source, &mut draft.file, &draft.path, seen)?;
             }
         }
+        self.disk.begin_write_back(&draft.file);
+        draft.id = naming.finish();
         fault::at(Step::DraftWritten);
         Ok(draft)
     }
@@ -132,7 +170,12 @@ impl Documents {
         for draft in drafts {
             let path = self.path(&draft.id);
             self.disk.rename(&draft.path, &path)?;
-            draft.sealed = true;
+            draft.named = true;
+            if let (Some(keys), Some(key)) = (self.vault.keys(), &draft.key) {
+                // In the place of that of a file which was gone.
+                keys.forget(&draft.id);
+                keys.keep(&draft.id, key);
+            }
             fault::at(Step::DraftNamed);
             folders.extend(path.parent().map(Path::to_owned));
         }
@@ -163,36 +206,57 @@ impl Documents {
             threads.into_iter().fold(own, |outcome, thread| {
                 let theirs = thread.join().unwrap_or_else(|_| {
                     let panicked = io::Error::other("the thread that synced it panicked");
-                    Err(ArchiveError::sync_failed(&self.sealed, panicked))
+                    Err(ArchiveError::sync_failed(&self.stored, panicked))
                 });
                 outcome.and(theirs)
             })
         })
     }
 
-    /// Whether the document is there with this size. Its bytes are checked when they are read.
+    /// Whether the document is there with this size, and its key with it. Its bytes are checked when they are read.
     pub(super) fn is_present(&self, id: &DocumentId, size: u64) -> bool {
-        fs::symlink_metadata(self.path(id)).is_ok_and(|data| data.is_file() && data.len() == size)
+        let (length, has_key) = match self.vault.keys() {
+            Some(keys) => (HEADER as u64 + stream_length(size), keys.of_document(id).is_ok()),
+            None => (size, true),
+        };
+        fs::symlink_metadata(self.path(id)).is_ok_and(|data| data.is_file() && data.len() == length) && has_key
     }
 
-    /// Opens a document for reading.
-    pub(super) fn open(&self, id: &DocumentId) -> Result<File, ArchiveError> {
+    /// Whether a file bears the document's name.
+    pub(super) fn exists(&self, id: &DocumentId) -> bool {
+        self.path(id).symlink_metadata().is_ok()
+    }
+
+    /// Opens a document for reading; what was changed or cut ends with [`io::ErrorKind::InvalidData`].
+    fn open(&self, id: &DocumentId) -> Result<Box<dyn Read>, ArchiveError> {
         let path = self.path(id);
-        File::open(&path).map_err(|e| {
+        let failed = |e: io::Error| {
             if e.kind() == io::ErrorKind::NotFound {
                 ArchiveError::DocumentMissing { document: id.clone() }
             } else {
                 ArchiveError::read_failed(&path, e)
             }
-        })
+        };
+        let mut file = File::open(&path).map_err(failed)?;
+        let Some(keys) = self.vault.keys() else { return Ok(Box::new(file)) };
+        let key = keys.of_document(id)?.derive("content");
+        file.seek(io::SeekFrom::Start(HEADER as u64)).map_err(failed)?;
+        Ok(Box::new(Opening::new(&key, file)))
+    }
+
+    fn read_failed(&self, id: &DocumentId, error: io::Error) -> ArchiveError {
+        if error.kind() == io::ErrorKind::InvalidData {
+            ArchiveError::DocumentDamaged { document: id.clone() }
+        } else {
+            ArchiveError::read_failed(&self.path(id), error)
+        }
     }
 
     /// A document's bytes, proven to be those that were accepted.
     pub(super) fn read(&self, id: &DocumentId) -> Result<Vec<u8>, ArchiveError> {
         let mut bytes = Vec::new();
-        let read = self.open(id)?.read_to_end(&mut bytes);
-        read.map_err(|e| ArchiveError::read_failed(&self.path(id), e))?;
-        if DocumentId::of(&bytes) == *id {
+        self.open(id)?.read_to_end(&mut bytes).map_err(|e| self.read_failed(id, e))?;
+        if self.vault.name(&bytes) == *id {
             Ok(bytes)
         } else {
             Err(ArchiveError::DocumentDamaged { document: id.clone() })
@@ -202,50 +266,63 @@ impl Documents {
     /// Whether a document's bytes are those that were accepted, without holding them all in memory.
     pub(super) fn check(&self, id: &DocumentId) -> Result<(), ArchiveError> {
         let mut file = self.open(id)?;
-        let mut digest = Sha256::new();
+        let mut naming = self.vault.naming();
         let mut buffer = vec![0; 128 * 1024];
         loop {
-            let read = file.read(&mut buffer).map_err(|e| ArchiveError::read_failed(&self.path(id), e))?;
+            let read = file.read(&mut buffer).map_err(|e| self.read_failed(id, e))?;
             if read == 0 {
                 break;
             }
-            digest.update(buffer.get(..read).unwrap_or_default());
+            naming.update(buffer.get(..read).unwrap_or_default());
         }
-        if DocumentId::from_digest(&digest.finalize()) == *id {
-            Ok(())
-        } else {
-            Err(ArchiveError::DocumentDamaged { document: id.clone() })
-        }
+        if naming.finish() == *id { Ok(()) } else { Err(ArchiveError::DocumentDamaged { document: id.clone() }) }
     }
 
-    /// Every sealed document on the disk, whether or not the journal knows it.
+    /// Every document on the disk, whether or not the journal knows it.
     pub(super) fn stored(&self) -> Result<Vec<DocumentId>, ArchiveError> {
-        let mut found = Vec::new();
-        for shard in SHARDS {
-            let folder = self.sealed.join(shard);
-            let failed = |e| ArchiveError::read_failed(&folder, e);
-            let entries = match fs::read_dir(&folder) {
-                Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
-                entries => entries.map_err(failed)?,
-            };
-            for entry in entries {
-                let name = entry.map_err(failed)?.file_name().into_string();
-                found.extend(name.ok().and_then(|name| DocumentId::try_from(name).ok()));
+        stored_in(&self.stored)
+    }
+
+    /// Destroys documents and what was read on them, durably: first the key at the head of each file, so that also a
+    /// copy of the file's blocks that the disk keeps for a while says nothing without the head; then the files.
+    pub(super) fn destroy(&self, ids: &[DocumentId]) -> Result<(), ArchiveError> {
+        let mut folders = BTreeSet::new();
+        for id in ids {
+            let path = self.path(id);
+            if let Some(keys) = self.vault.keys() {
+                keys.forget(id);
+                if self.exists(id) {
+                    self.disk.make_writable(&path)?;
+                    let file =
+                        File::options().write(true).open(&path).map_err(|e| ArchiveError::write_failed(&path, e))?;
+                    self.disk.write_at(&file, &path, &[0; HEADER], 0)?;
+                    self.disk.sync(&file, &path)?;
+                }
+            }
+            for path in [path, self.reading_path(id)] {
+                self.disk.remove(&path)?;
+                folders.extend(path.parent().map(Path::to_owned));
             }
         }
-        Ok(found)
+        let folders: Vec<PathBuf> = folders.into_iter().collect();
+        self.sync_each(&folders, |folder| self.disk.sync_folder(folder))
     }
 
-    /// A stored document's size, and when it was stored.
+    /// A stored document's size, unsealed, and when it was stored.
     pub(super) fn stored_since(&self, id: &DocumentId) -> Result<(u64, Timestamp), ArchiveError> {
         let path = self.path(id);
         let data = fs::metadata(&path).map_err(|e| ArchiveError::read_failed(&path, e))?;
         let modified = data.modified().ok().and_then(|time| Timestamp::try_from(time).ok());
-        Ok((data.len(), modified.unwrap_or(Timestamp::UNIX_EPOCH)))
+        let size = match self.vault {
+            Vault::Plain => data.len(),
+            Vault::Sealed(_) => content_length(data.len().saturating_sub(HEADER as u64)),
+        };
+        Ok((size, modified.unwrap_or(Timestamp::UNIX_EPOCH)))
     }
 
     fn reading_path(&self, id: &DocumentId) -> PathBuf {
-        self.readings.join(shard(id)).join(format!("{}.json.gz", id.as_str()))
+        let form = if self.vault.keys().is_some() { "sealed" } else { "json.gz" };
+        self.readings.join(shard(id)).join(format!("{}.{form}", id.as_str()))
     }
 
     /// Keeps a reading; it may be gone after a crash.
@@ -253,7 +330,22 @@ impl Documents {
         let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
         serde_json::to_writer(&mut packed, reading).map_err(|e| ArchiveError::not_serialisable(&e))?;
         let path = self.reading_path(id);
-        let packed = packed.finish().map_err(|e| ArchiveError::write_failed(&path, e))?;
+        let mut packed = packed.finish().map_err(|e| ArchiveError::write_failed(&path, e))?;
+        if let Some(keys) = self.vault.keys() {
+            let key = keys.of_document(id)?.derive("reading");
+            let mut sealed = Vec::with_capacity(packed.len() + packed.len() / 1024 + 64);
+            seal_stream(
+                &key,
+                Vec::new(),
+                &mut packed.as_slice(),
+                |_| (),
+                |piece| {
+                    sealed.extend_from_slice(piece);
+                    Ok(())
+                },
+            )?;
+            packed = sealed;
+        }
         let draft = self.draft_path();
         let written = self.disk.create(&draft, 0o600).and_then(|mut file| {
             self.disk.write(&mut file, &draft, &packed)?;
@@ -274,8 +366,15 @@ impl Documents {
             file => file.map_err(|e| ArchiveError::read_failed(&path, e))?,
         };
         let mut json = Vec::new();
-        // The gzip trailer's checksum tells a whole reading from a damaged one.
-        match GzDecoder::new(io::BufReader::new(file)).take(READING_LIMIT).read_to_end(&mut json) {
+        let packed: Box<dyn io::BufRead> = match self.vault.keys() {
+            Some(keys) => {
+                let key = keys.of_document(id)?.derive("reading");
+                Box::new(io::BufReader::new(Opening::new(&key, file)))
+            }
+            None => Box::new(io::BufReader::new(file)),
+        };
+        // The seal, or the gzip trailer's checksum, tells a whole reading from a damaged one.
+        match GzDecoder::new(packed).take(READING_LIMIT).read_to_end(&mut json) {
             Ok(_) => Ok(serde_json::from_slice(&json).ok()),
             Err(_) => Ok(None),
         }
@@ -285,6 +384,24 @@ impl Documents {
 /// Documents are spread by the first digit of their id. Sixteen folders, because a group of arrivals must sync each
 /// folder that it touches: with 256, two hundred arrivals spent half of their time on that.
 const SHARDS: [&str; 16] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "a", "b", "c", "d", "e", "f"];
+
+/// Every document in this folder.
+pub(super) fn stored_in(folder: &Path) -> Result<Vec<DocumentId>, ArchiveError> {
+    let mut found = Vec::new();
+    for shard in SHARDS {
+        let folder = folder.join(shard);
+        let failed = |e| ArchiveError::read_failed(&folder, e);
+        let entries = match fs::read_dir(&folder) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
+            entries => entries.map_err(failed)?,
+        };
+        for entry in entries {
+            let name = entry.map_err(failed)?.file_name().into_string();
+            found.extend(name.ok().and_then(|name| DocumentId::try_from(name).ok()));
+        }
+    }
+    Ok(found)
+}
 
 fn shard(id: &DocumentId) -> &str {
     id.as_str().get(..1).unwrap_or("0")

@@ -16,6 +16,46 @@ pub enum ArchiveError {
     /// Others may look into the state directory.
     #[error("the state directory {} may be read by others (mode {mode:03o}); run: chmod 700 {}", path.display(), path.display())]
     OthersMayRead { path: PathBuf, mode: u32 },
+    /// The state directory is sealed, and its key is not where it should be.
+    #[error("the state directory {} is sealed and its key {} is missing; put the key back from its copy", state.display(), path.display())]
+    KeyMissing { state: PathBuf, path: PathBuf },
+    /// The key is another one than that which seals the state directory.
+    #[error("the key {} is not the one that seals the state directory {}; put the right one there, or name it with key_file", path.display(), state.display())]
+    KeyWrong { state: PathBuf, path: PathBuf },
+    /// The key's file may not or cannot be used.
+    #[error("the key file {} {what}", path.display())]
+    KeyFile { path: PathBuf, what: String },
+    /// The keyring is gone although things are sealed under it.
+    #[error("the keyring {} is missing although the state directory is sealed; restore it from a copy", path.display())]
+    KeyringMissing { path: PathBuf },
+    /// The keyring does not check.
+    #[error("the keyring {} is damaged; restore it from a copy", path.display())]
+    KeyringDamaged { path: PathBuf },
+    /// The state directory is not sealed although it should be.
+    #[error(
+        "the state directory {} is not sealed; set at_rest = \"plain\" to go on with it, or give an empty one to have \
+         what comes sealed", state.display()
+    )]
+    StatePlain { state: PathBuf },
+    /// The state directory is sealed although it should not be.
+    #[error("the state directory {} is sealed; take out at_rest = \"plain\", or give an empty one", state.display())]
+    StateSealed { state: PathBuf },
+    /// Nothing can be sealed, so nothing is written.
+    #[error("cannot seal: {what}; nothing was accepted")]
+    CannotSeal { what: &'static str },
+    /// What the journal says of a document was sealed under another key than the document's.
+    #[error(
+        "record {sequence} of document {document} does not open under the document's key; restore the document's file from a copy"
+    )]
+    RecordDoesNotOpen { document: DocumentId, sequence: u64 },
+    /// A record that belongs to no document does not open.
+    #[error(
+        "record {sequence} of the journal does not open, or does not say what its frame says; restore the journal from a copy"
+    )]
+    RecordForged { sequence: u64 },
+    /// A document may not be purged while something of it is open, held or waiting.
+    #[error("document {document} is not done with; only resolved documents are purged")]
+    NotDoneWith { document: DocumentId },
     /// Another process has the archive open.
     #[error("the state directory {} is in use by {}; stop that process first", state.display(), process(*holder))]
     Locked { state: PathBuf, holder: Option<u32> },
@@ -60,7 +100,7 @@ pub enum ArchiveError {
     #[error("document {document} is missing from the archive; restore it from a copy")]
     DocumentMissing { document: DocumentId },
     /// An accepted document's bytes have changed.
-    #[error("document {document} is not what was accepted: its SHA-256 differs; restore it from a copy")]
+    #[error("document {document} is not what was accepted: its digest differs; restore it from a copy")]
     DocumentDamaged { document: DocumentId },
     /// No such document.
     #[error("there is no document {document}; see the list for the ids there are")]
@@ -98,7 +138,10 @@ impl ArchiveError {
     pub fn remedy(&self) -> Remedy {
         match self {
             Self::WriteFailed { .. } | Self::LittleRoom { .. } | Self::SourceUnreadable { .. } => Remedy::TryAgain,
-            Self::ReadFailed { .. }
+            Self::RecordDoesNotOpen { .. }
+            | Self::RecordForged { .. }
+            | Self::NotDoneWith { .. }
+            | Self::ReadFailed { .. }
             | Self::DocumentMissing { .. }
             | Self::DocumentDamaged { .. }
             | Self::UnknownDocument { .. }
@@ -108,6 +151,14 @@ impl ArchiveError {
             | Self::ReadOnly => Remedy::Hold,
             Self::StateDirectory { .. }
             | Self::OthersMayRead { .. }
+            | Self::KeyMissing { .. }
+            | Self::KeyWrong { .. }
+            | Self::KeyFile { .. }
+            | Self::KeyringMissing { .. }
+            | Self::KeyringDamaged { .. }
+            | Self::StatePlain { .. }
+            | Self::StateSealed { .. }
+            | Self::CannotSeal { .. }
             | Self::Locked { .. }
             | Self::JournalDamaged { .. }
             | Self::JournalMissing { .. }
@@ -132,6 +183,14 @@ impl ArchiveError {
 
     pub(super) fn read_failed(path: &Path, source: io::Error) -> Self {
         Self::ReadFailed { path: path.to_owned(), source: Arc::new(source) }
+    }
+
+    pub(super) fn key_file(path: &Path, what: impl Into<String>) -> Self {
+        Self::KeyFile { path: path.to_owned(), what: what.into() }
+    }
+
+    pub(super) fn cannot_seal(what: &'static str) -> Self {
+        Self::CannotSeal { what }
     }
 
     pub(super) fn not_serialisable(error: &serde_json::Error) -> Self {

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::document::{DocumentId, Receipt};
 use crate::queue::item::{ItemId, QueueItem};
 
-/// Version of the record format that this program writes; it reads all versions up to this one.
-pub const VERSION: u32 = 1;
+/// Version of the record format that this program writes; it reads all versions up to this one. 2: sealed records.
+pub const VERSION: u32 = 2;
 
 /// A stage of the pipeline, for attempts and for what is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -65,7 +65,12 @@ pub enum Event<I = QueueItem> {
     /// A source held something that is no document (a link, a FIFO, an empty file, too large a file); nothing stored.
     Refused { source: String, source_file: String, reason: String, key: String },
     /// What was refused is gone from its source, or a person has seen to it.
-    RefusalCleared { key: String },
+    RefusalCleared {
+        key: String,
+        /// Who has seen to it, when a person has.
+        #[serde(default)]
+        by: Option<String>,
+    },
     /// A stage is about to try; recorded before it does, so that a crash counts as a try.
     AttemptStarted {
         document: DocumentId,
@@ -98,6 +103,52 @@ pub enum Event<I = QueueItem> {
         #[serde(default)]
         note: Option<String>,
     },
+    /// Somebody was shown what the archive knows of a document.
+    Shown { document: DocumentId, by: String },
+    /// Somebody was shown a list of what is open.
+    Listed {
+        by: String,
+        /// Items or documents that were on it.
+        entries: u64,
+    },
+    /// The exported queue was replaced.
+    Exported {
+        by: String,
+        /// Items that it holds.
+        items: u64,
+    },
+    /// The document's key was destroyed, under this rule of the configuration: what it says, what was read on it and
+    /// what was recorded of it can be opened by nobody.
+    Purged { document: DocumentId, rule: String, by: String },
+}
+
+impl<I> Event<I> {
+    /// The document that it is about; an event about an item names the item alone.
+    pub fn document(&self) -> Option<&DocumentId> {
+        match self {
+            Self::DocumentReceived { document, .. }
+            | Self::ArrivedAgain { document, .. }
+            | Self::SourceReleased { document, .. }
+            | Self::AttemptStarted { document, .. }
+            | Self::HandedBack { document }
+            | Self::Queued { document, .. }
+            | Self::Held { document, .. }
+            | Self::Retried { document, .. }
+            | Self::Shown { document, .. }
+            | Self::Purged { document, .. } => Some(document),
+            Self::Refused { .. }
+            | Self::RefusalCleared { .. }
+            | Self::CasesLoaded { .. }
+            | Self::Resolved { .. }
+            | Self::Listed { .. }
+            | Self::Exported { .. } => None,
+        }
+    }
+
+    /// Whether it tells of bytes that were stored or destroyed, so that the record alone would be untrue.
+    pub(super) fn needs_more_than_a_record(&self) -> bool {
+        matches!(self, Self::DocumentReceived { .. } | Self::ArrivedAgain { .. } | Self::Purged { .. })
+    }
 }
 
 /// An item's id, the rest of the item skipped: making the index again reads every item ever queued.

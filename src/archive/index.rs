@@ -6,6 +6,9 @@
 //! checks both, in a thread with a deadline. Whatever is wrong is a [`Fault`], and the answer to a fault is always
 //! the same: set it aside and make it again.
 //!
+//! In a sealed archive every value on the disk is sealed and bound to its key; what stands in keys are ids, marks and
+//! numbers. The digest is over the values unsealed, so that any index of the same journal has the same.
+//!
 //! The same index can live in memory, for a look at an archive that another process has open, and for `verify`.
 
 use std::collections::BTreeMap;
@@ -19,9 +22,10 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::journal::{Head, Location};
+use super::seal::Key;
 
 /// Changed whenever keys or values change their form; an index of another form is made again.
-const FORM: u32 = 1;
+const FORM: u32 = 2;
 
 /// sled's page cache, in bytes. The index of 100,000 documents is some 40 MB and is read once, in order.
 const CACHE_BYTES: u64 = 4 * 1024 * 1024;
@@ -53,6 +57,10 @@ pub(super) enum Fault {
     JournalDiffers,
     #[error("an entry of the index cannot be understood")]
     Entry,
+    #[error("a value of the index does not open under the archive's key")]
+    DoesNotOpen,
+    #[error("a value of the index cannot be sealed")]
+    CannotSeal,
 }
 
 /// A set of changes; `None` removes the key.
@@ -136,8 +144,27 @@ fn entry_digest(key: &[u8], value: &[u8]) -> u128 {
     u128::from_le_bytes(half)
 }
 
+/// How values lie on the disk.
+struct Form(Option<Key>);
+
+impl Form {
+    fn seal(&self, key: &[u8], value: Vec<u8>) -> Result<Vec<u8>, Fault> {
+        match &self.0 {
+            Some(seal) => seal.seal(&value, key).map_err(|_| Fault::CannotSeal),
+            None => Ok(value),
+        }
+    }
+
+    fn open(&self, key: &[u8], value: &[u8]) -> Result<Vec<u8>, Fault> {
+        match &self.0 {
+            Some(seal) => Ok(seal.open(value, key).ok_or(Fault::DoesNotOpen)?.to_vec()),
+            None => Ok(value.to_vec()),
+        }
+    }
+}
+
 enum Base {
-    Stored(sled::Db),
+    Stored(sled::Db, Form),
     Memory(RwLock<BTreeMap<Vec<u8>, Vec<u8>>>),
 }
 
@@ -165,11 +192,11 @@ impl Index {
     /// Opens or makes the index in this folder and checks its digest, within the deadline.
     ///
     /// A thread that hangs cannot be ended: it is left behind with files that are about to be set aside.
-    pub(super) fn open(path: &Path, deadline: Duration) -> Result<Self, Fault> {
+    pub(super) fn open(path: &Path, deadline: Duration, key: Option<Key>) -> Result<Self, Fault> {
         let (reply, answer) = mpsc::channel();
         let folder = path.to_owned();
         let opening = std::thread::Builder::new().name("index-open".to_owned()).spawn(move || {
-            let outcome = catch_unwind(AssertUnwindSafe(|| Self::open_unguarded(&folder)));
+            let outcome = catch_unwind(AssertUnwindSafe(|| Self::open_unguarded(&folder, Form(key))));
             // Nobody listens any more once the deadline has passed.
             _ = reply.send(outcome.unwrap_or(Err(Fault::Panicked)));
         });
@@ -179,13 +206,14 @@ impl Index {
         answer.recv_timeout(deadline).unwrap_or(Err(Fault::Hangs(deadline)))
     }
 
-    fn open_unguarded(path: &Path) -> Result<Self, Fault> {
+    fn open_unguarded(path: &Path, form: Form) -> Result<Self, Fault> {
         let config = sled::Config::new().path(path).cache_capacity(CACHE_BYTES).mode(sled::Mode::LowSpace);
         let database = open_when_let_go(&config)?;
         let mut held = Summary { form: FORM, ..Summary::default() };
         let mut said = None;
         for entry in database.iter() {
             let (key, value) = entry?;
+            let value = form.open(&key, &value)?;
             if &*key == SUMMARY {
                 said = Some(serde_json::from_slice::<Summary>(&value).map_err(|_| Fault::OtherForm)?);
             } else {
@@ -199,27 +227,25 @@ impl Index {
             Some(said) if !said.same_entries(&held) => return Err(Fault::DigestDiffers),
             Some(said) => said,
         };
-        Ok(Self { base: Base::Stored(database), summary: Mutex::new(summary) })
+        Ok(Self { base: Base::Stored(database, form), summary: Mutex::new(summary) })
     }
 
     /// Reads everything and sums it up anew, as opening does; `None` when it changed all the time.
     pub(super) fn recount(&self) -> Result<Option<Summary>, Fault> {
-        let Base::Stored(database) = &self.base else { return Ok(Some(self.summary())) };
+        let Base::Stored(database, form) = &self.base else { return Ok(Some(self.summary())) };
         for _ in 0..RECOUNTS {
             // Written in one batch with the entries it speaks of: the same before and after, and nothing changed.
             let before = guarded(|| database.get(SUMMARY))?;
-            let held = guarded(|| {
-                let mut held = Summary { form: FORM, ..Summary::default() };
-                for entry in database.iter() {
-                    let (key, value) = entry?;
-                    if &*key != SUMMARY {
-                        held.add(&key, &value);
-                    }
+            let entries = guarded(|| database.iter().collect::<sled::Result<Vec<_>>>())?;
+            let mut held = Summary { form: FORM, ..Summary::default() };
+            for (key, value) in entries {
+                if &*key != SUMMARY {
+                    held.add(&key, &form.open(&key, &value)?);
                 }
-                Ok(held)
-            })?;
+            }
             if guarded(|| database.get(SUMMARY))? == before {
                 let Some(said) = before else { return Ok(Some(held)) };
+                let said = form.open(SUMMARY, &said)?;
                 let said: Summary = serde_json::from_slice(&said).map_err(|_| Fault::OtherForm)?;
                 return Ok(Some(Summary { head: said.head, at: said.at, ..held }));
             }
@@ -239,7 +265,9 @@ impl Index {
 
     pub(super) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
         match &self.base {
-            Base::Stored(database) => Ok(guarded(|| database.get(key))?.map(|value| value.to_vec())),
+            Base::Stored(database, form) => {
+                guarded(|| database.get(key))?.map(|value| form.open(key, &value)).transpose()
+            }
             Base::Memory(map) => Ok(map.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned()),
         }
     }
@@ -249,17 +277,17 @@ impl Index {
         use std::ops::Bound;
         let from = after.map_or(Bound::Included(prefix), Bound::Excluded);
         match &self.base {
-            Base::Stored(database) => guarded(|| {
-                let mut found = Vec::new();
-                for entry in database.range::<&[u8], _>((from, Bound::Unbounded)).take(limit) {
-                    let (key, value) = entry?;
-                    if !key.starts_with(prefix) {
-                        break;
-                    }
-                    found.push((key.to_vec(), value.to_vec()));
-                }
-                Ok(found)
-            }),
+            Base::Stored(database, form) => {
+                let found = guarded(|| {
+                    let entries = database.range::<&[u8], _>((from, Bound::Unbounded)).take(limit);
+                    let ours = |entry: &sled::Result<(sled::IVec, sled::IVec)>| match entry {
+                        Ok((key, _)) => key.starts_with(prefix),
+                        Err(_) => true,
+                    };
+                    entries.take_while(ours).collect::<sled::Result<Vec<_>>>()
+                })?;
+                found.into_iter().map(|(key, value)| Ok((key.to_vec(), form.open(&key, &value)?))).collect()
+            }
             Base::Memory(map) => {
                 let map = map.read().unwrap_or_else(PoisonError::into_inner);
                 let entries = map.range::<[u8], _>((from, Bound::Unbounded)).take(limit);
@@ -284,12 +312,16 @@ impl Index {
         summary.head = head.clone();
         summary.at = Some(at);
         match &self.base {
-            Base::Stored(database) => {
+            Base::Stored(database, form) => {
                 let mut batch = sled::Batch::default();
-                batch.insert(SUMMARY, serde_json::to_vec(&summary).map_err(|_| Fault::Entry)?);
+                let said = serde_json::to_vec(&summary).map_err(|_| Fault::Entry)?;
+                batch.insert(SUMMARY, form.seal(SUMMARY, said)?);
                 for (key, value) in changes {
                     match value {
-                        Some(value) => batch.insert(key, value),
+                        Some(value) => {
+                            let value = form.seal(&key, value)?;
+                            batch.insert(key, value);
+                        }
                         None => batch.remove(key),
                     }
                 }

@@ -9,6 +9,11 @@
 //! * **damage before it**: a record that had been acknowledged does not check. That is reported with file, offset
 //!   and sequence, and never cut away.
 //!
+//! In a sealed archive a record holds the event's [`Fact`] in the clear and the event itself sealed (`sealed`, base64):
+//! under the data key of the document that it is about, or under the archive key of generation `key`. Sequence and
+//! time are bound into the seal. The digest is that of the record as it stands, so the chain can be checked by whoever
+//! has no key, also after purges.
+//!
 //! It knows nothing of what events mean, and never rewrites a record.
 
 use std::collections::BTreeMap;
@@ -18,13 +23,21 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
 use jiff::Timestamp;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
 
 use super::ArchiveError;
 use super::disk::Disk;
 use super::event::{Event, VERSION};
+use super::fact::Fact;
+use super::seal::Key;
+use super::vault::{Keys, Vault};
+use crate::document::DocumentId;
 use crate::fault::{self, Step};
 
 /// A new segment is begun once the current one is larger: start-up checks the last segment whole, so this bounds it.
@@ -85,29 +98,116 @@ struct WrittenRecord<'a> {
     time: Timestamp,
     synced: u64,
     prev: &'a str,
-    event: &'a Event,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event: Option<&'a Event>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fact: Option<&'a Fact>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sealed: Option<String>,
 }
 
-/// A record's JSON as read; `E` is [`Event`], or [`serde::de::IgnoredAny`] where only the chain is looked at.
+/// A record's JSON as read. `E` and `F` are an [`Event`] and its [`Fact`], or [`IgnoredAny`] where only the chain is
+/// looked at.
 #[derive(Deserialize)]
-struct ReadRecord<E> {
+#[serde(bound = "E: Deserialize<'de>, F: Deserialize<'de>")]
+struct ReadRecord<'a, E, F> {
     v: u32,
     seq: u64,
     time: Timestamp,
     synced: u64,
-    prev: String,
-    event: E,
+    prev: &'a str,
+    #[serde(default = "Option::default")]
+    event: Option<E>,
+    #[serde(default = "Option::default")]
+    fact: Option<F>,
+    #[serde(default)]
+    key: Option<u32>,
+    #[serde(default)]
+    sealed: Option<&'a str>,
+}
+
+/// What a record says.
+pub(super) enum Said<E, F> {
+    /// In the clear.
+    Plain(E),
+    Sealed {
+        fact: F,
+        /// Of the archive key; `None` for the document's own key.
+        generation: Option<u32>,
+        /// Base64; `None` where the fact is all there is.
+        sealed: Option<String>,
+    },
 }
 
 /// A record whose own digest checks.
-pub(super) struct Record<E> {
+pub(super) struct Record<E, F> {
     pub sequence: u64,
     pub time: Timestamp,
-    pub event: E,
+    pub said: Said<E, F>,
     pub digest: String,
     pub at: Location,
     synced: u64,
     previous: String,
+}
+
+/// A record of which only the chain is looked at.
+pub(super) type Link = Record<IgnoredAny, IgnoredAny>;
+
+/// A record as it is sealed in the journal, or in the clear.
+pub(super) type Entry = Record<Event, Fact>;
+
+/// What a record's seal is bound to: another record's content does not open in its place.
+fn bound_to(sequence: u64, time: Timestamp) -> [u8; 24] {
+    let mut bound = [0; 24];
+    let parts = sequence.to_be_bytes().into_iter().chain(time.as_nanosecond().to_be_bytes());
+    bound.iter_mut().zip(parts).for_each(|(to, from)| *to = from);
+    bound
+}
+
+/// Under which key a record about this document is sealed, and the generation where it is no document's.
+///
+/// A document whose file is gone has no key any more. That it is gone has to be recordable all the same.
+fn record_key(keys: &Keys, document: Option<&DocumentId>) -> Result<(Option<u32>, Key), ArchiveError> {
+    if let Some(document) = document {
+        match keys.of_document(document) {
+            Ok(key) => return Ok((None, key.derive("records"))),
+            Err(ArchiveError::DocumentMissing { .. } | ArchiveError::DocumentDamaged { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let generation = keys.generation();
+    let key = keys.of_archive(generation, "records");
+    Ok((Some(generation), key.ok_or(ArchiveError::cannot_seal("the keyring holds no archive key"))?))
+}
+
+impl Entry {
+    /// The event that a record holds, opened if it is sealed.
+    ///
+    /// [`ArchiveError::DocumentMissing`], [`ArchiveError::DocumentDamaged`] and [`ArchiveError::RecordDoesNotOpen`] when
+    /// the document's key is not to be had.
+    pub(super) fn into_event(self, vault: &Vault) -> Result<Event, ArchiveError> {
+        let (sequence, forged) = (self.sequence, ArchiveError::RecordForged { sequence: self.sequence });
+        let (fact, generation, sealed) = match self.said {
+            Said::Plain(event) => return Ok(event),
+            Said::Sealed { fact, generation, sealed } => (fact, generation, sealed),
+        };
+        let Some(sealed) = sealed else { return fact.whole().ok_or(forged) };
+        let keys = vault.keys().ok_or_else(|| forged.clone())?;
+        let (key, failure) = match (generation, fact.document()) {
+            (Some(generation), _) => (keys.of_archive(generation, "records").ok_or_else(|| forged.clone())?, forged),
+            (None, Some(document)) => (
+                keys.of_document(document)?.derive("records"),
+                ArchiveError::RecordDoesNotOpen { document: document.clone(), sequence },
+            ),
+            (None, None) => return Err(forged),
+        };
+        let sealed = BASE64.decode(sealed).map_err(|_| failure.clone())?;
+        let json = key.open(&sealed, &bound_to(sequence, self.time)).ok_or_else(|| failure.clone())?;
+        let event: Event = serde_json::from_slice(&json).map_err(|_| failure.clone())?;
+        if fact.agrees(&event, vault) { Ok(event) } else { Err(failure) }
+    }
 }
 
 fn segment_path(folder: &Path, segment: u32) -> PathBuf {
@@ -116,11 +216,15 @@ fn segment_path(folder: &Path, segment: u32) -> PathBuf {
 
 /// The digest of a record's JSON, hexadecimal.
 fn digest_of(json: &[u8]) -> String {
-    crate::document::DocumentId::from_digest(&Sha256::digest(json)).into()
+    DocumentId::from_digest(&Sha256::digest(json)).into()
 }
 
 /// Takes a line apart and checks its digest; what is wrong with it otherwise.
-fn parse<E: for<'de> Deserialize<'de>>(line: &[u8], at: Location) -> Result<Record<E>, &'static str> {
+fn parse<E, F>(line: &[u8], at: Location) -> Result<Record<E, F>, &'static str>
+where
+    E: for<'de> Deserialize<'de>,
+    F: for<'de> Deserialize<'de>,
+{
     let body = line.strip_suffix(b"\n").ok_or("the record has no end")?;
     let (digest, json) = body.split_at_checked(DIGEST_DIGITS).ok_or("the record is too short")?;
     let json = json.strip_prefix(b" ").ok_or("the record's digest is malformed")?;
@@ -128,18 +232,23 @@ fn parse<E: for<'de> Deserialize<'de>>(line: &[u8], at: Location) -> Result<Reco
     if own.as_bytes() != digest {
         return Err("the record does not agree with its own SHA-256");
     }
-    let read: ReadRecord<E> = serde_json::from_slice(json).map_err(|_| "the record holds an event unknown here")?;
+    let read: ReadRecord<E, F> = serde_json::from_slice(json).map_err(|_| "the record holds an event unknown here")?;
     if read.v > VERSION {
         return Err("the record was written by a newer version of this program");
     }
+    let said = match (read.event, read.fact) {
+        (Some(event), None) => Said::Plain(event),
+        (None, Some(fact)) => Said::Sealed { fact, generation: read.key, sealed: read.sealed.map(str::to_owned) },
+        (Some(_), Some(_)) | (None, None) => return Err("the record holds no event"),
+    };
     Ok(Record {
         sequence: read.seq,
         time: read.time,
-        event: read.event,
+        said,
         digest: own,
         at,
         synced: read.synced,
-        previous: read.prev,
+        previous: read.prev.to_owned(),
     })
 }
 
@@ -166,6 +275,29 @@ pub(super) fn segments(folder: &Path) -> Result<Vec<u32>, ArchiveError> {
     Ok(numbers)
 }
 
+/// Whether anything was ever recorded here.
+pub(super) fn holds_records(folder: &Path) -> Result<bool, ArchiveError> {
+    if !folder.exists() {
+        return Ok(false);
+    }
+    let mut numbers = segments(folder)?.into_iter();
+    Ok(numbers.any(|number| std::fs::metadata(segment_path(folder, number)).is_ok_and(|data| data.len() > 0)))
+}
+
+/// Whether the journal begins with a sealed record.
+pub(super) fn is_sealed(folder: &Path) -> Result<bool, ArchiveError> {
+    let path = segment_path(folder, 1);
+    let file = match File::open(&path) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+        file => file.map_err(|e| ArchiveError::read_failed(&path, e))?,
+    };
+    let mut line = Vec::new();
+    BufReader::new(file).read_until(b'\n', &mut line).map_err(|e| ArchiveError::read_failed(&path, e))?;
+    let anywhere = Location { segment: 1, offset: 0, length: 0 };
+    // What does not check is the affair of those who read it.
+    Ok(parse::<IgnoredAny, IgnoredAny>(&line, anywhere).is_ok_and(|link| matches!(link.said, Said::Sealed { .. })))
+}
+
 /// What a pass over one segment found at its end.
 pub(super) struct Scanned {
     /// Where the last whole record ends.
@@ -178,14 +310,18 @@ pub(super) struct Scanned {
 ///
 /// `before` is the record that must come before the first one (`None`: not known, as at the start of a later segment
 /// whose predecessor was not read); afterwards it is the last record read. Only the last segment may have a torn tail.
-pub(super) fn scan<E: for<'de> Deserialize<'de>>(
+pub(super) fn scan<E, F>(
     folder: &Path,
     segment: u32,
     offset: u64,
     is_last: bool,
     before: &mut Option<Head>,
-    mut found: impl FnMut(Record<E>) -> Result<(), ArchiveError>,
-) -> Result<Scanned, ArchiveError> {
+    mut found: impl FnMut(Record<E, F>) -> Result<(), ArchiveError>,
+) -> Result<Scanned, ArchiveError>
+where
+    E: for<'de> Deserialize<'de>,
+    F: for<'de> Deserialize<'de>,
+{
     let path = segment_path(folder, segment);
     let mut file = File::open(&path).map_err(|e| ArchiveError::read_failed(&path, e))?;
     file.seek(SeekFrom::Start(offset)).map_err(|e| ArchiveError::read_failed(&path, e))?;
@@ -199,10 +335,10 @@ pub(super) fn scan<E: for<'de> Deserialize<'de>>(
             return Ok(Scanned { end, torn: Vec::new() });
         }
         let at = Location { segment, offset: end, length: length as u32 };
-        let follows = |record: &Record<E>| {
+        let follows = |record: &Record<E, F>| {
             before.as_ref().is_none_or(|b| record.previous == b.digest && record.sequence == b.sequence + 1)
         };
-        let wrong = match parse::<E>(&line, at) {
+        let wrong = match parse::<E, F>(&line, at) {
             Ok(record) if follows(&record) => {
                 *before = Some(Head { sequence: record.sequence, digest: record.digest.clone() });
                 end = at.end();
@@ -234,23 +370,31 @@ fn is_torn(bad: &[u8], rest: &[u8], expected: u64) -> bool {
     let anywhere = Location { segment: 0, offset: 0, length: 0 };
     let acknowledged = rest
         .split_inclusive(|&byte| byte == b'\n')
-        .any(|line| parse::<serde::de::IgnoredAny>(line, anywhere).is_ok_and(|record| record.synced >= expected));
+        .any(|line| parse::<IgnoredAny, IgnoredAny>(line, anywhere).is_ok_and(|record| record.synced >= expected));
     unfinished && !acknowledged
 }
 
 /// Reads single records wherever they stand; shared by all threads.
 pub(super) struct Reader {
     folder: PathBuf,
+    vault: Vault,
     open: Mutex<BTreeMap<u32, Arc<File>>>,
 }
 
 impl Reader {
-    pub(super) fn new(folder: &Path) -> Self {
-        Self { folder: folder.to_owned(), open: Mutex::default() }
+    pub(super) fn new(folder: &Path, vault: &Vault) -> Self {
+        Self { folder: folder.to_owned(), vault: vault.clone(), open: Mutex::default() }
     }
 
-    /// The record at a place, its digest checked.
-    pub(super) fn read(&self, at: Location) -> Result<Record<Event>, ArchiveError> {
+    /// The event recorded at a place, and when; see [`Entry::into_event`].
+    pub(super) fn read(&self, at: Location) -> Result<(Event, Timestamp), ArchiveError> {
+        let entry = self.entry(at)?;
+        let time = entry.time;
+        Ok((entry.into_event(&self.vault)?, time))
+    }
+
+    /// The record at a place, its digest checked, as it stands.
+    pub(super) fn entry(&self, at: Location) -> Result<Entry, ArchiveError> {
         let path = segment_path(&self.folder, at.segment);
         let file = {
             let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
@@ -277,6 +421,7 @@ pub(super) struct Savepoint {
 /// The journal's end, where records are added. Belongs to one thread.
 pub(super) struct Journal {
     disk: Disk,
+    vault: Vault,
     folder: PathBuf,
     file: File,
     path: PathBuf,
@@ -302,24 +447,24 @@ pub(super) struct Opened {
 impl Journal {
     /// Checks the last segment, cuts a torn tail, and stands ready to append. Makes the first segment of a new
     /// archive.
-    pub(super) fn open(disk: Disk, folder: &Path) -> Result<Opened, ArchiveError> {
+    pub(super) fn open(disk: Disk, folder: &Path, vault: &Vault) -> Result<Opened, ArchiveError> {
         let numbers = segments(folder)?;
         let Some(&last) = numbers.last() else {
             let path = segment_path(folder, 1);
             let file = disk.create(&path, 0o600)?;
             disk.sync_folder(folder)?;
-            return Ok(Opened { journal: Self::at(disk, folder, file, path, 1, 0, Head::default()), torn: 0 });
+            return Ok(Opened { journal: Self::at(disk, vault, folder, (file, path), 1, 0, Head::default()), torn: 0 });
         };
         // A crash right after a new segment was made leaves it empty: the last record then stands in the one before.
         let mut head = None;
         if let Some(&earlier) = numbers.iter().rev().nth(1)
             && std::fs::metadata(segment_path(folder, last)).is_ok_and(|data| data.len() == 0)
         {
-            scan::<serde::de::IgnoredAny>(folder, earlier, 0, false, &mut head, |_| Ok(()))?;
+            scan(folder, earlier, 0, false, &mut head, |_: Link| Ok(()))?;
         } else if last == 1 {
             head = Some(Head::default());
         }
-        let scanned = scan::<serde::de::IgnoredAny>(folder, last, 0, true, &mut head, |_| Ok(()))?;
+        let scanned = scan(folder, last, 0, true, &mut head, |_: Link| Ok(()))?;
         let path = segment_path(folder, last);
         let file = File::options().write(true).open(&path).map_err(|e| ArchiveError::read_failed(&path, e))?;
         if !scanned.torn.is_empty() {
@@ -332,15 +477,24 @@ impl Journal {
             disk.sync(&file, &path)?;
         }
         let head = head.unwrap_or_default();
-        let journal = Self::at(disk, folder, file, path, last, scanned.end, head);
+        let journal = Self::at(disk, vault, folder, (file, path), last, scanned.end, head);
         Ok(Opened { journal, torn: scanned.torn.len() })
     }
 
-    fn at(disk: Disk, folder: &Path, file: File, path: PathBuf, segment: u32, length: u64, head: Head) -> Self {
+    fn at(
+        disk: Disk,
+        vault: &Vault,
+        folder: &Path,
+        (file, path): (File, PathBuf),
+        segment: u32,
+        length: u64,
+        head: Head,
+    ) -> Self {
         let synced = head.sequence;
         let segment_bytes = SEGMENT_BYTES;
         Self {
             disk,
+            vault: vault.clone(),
             folder: folder.to_owned(),
             file,
             path,
@@ -378,10 +532,27 @@ impl Journal {
     }
 
     /// Prepares a record and says where it will stand and what number it has.
-    pub(super) fn prepare(&mut self, event: &Event, time: Timestamp) -> Result<(u64, Location), ArchiveError> {
+    pub(super) fn prepare(
+        &mut self,
+        event: &Event,
+        fact: &Fact,
+        time: Timestamp,
+    ) -> Result<(u64, Location), ArchiveError> {
         let sequence = self.head.sequence + 1;
         let prev = &self.head.digest;
-        let record = WrittenRecord { v: VERSION, seq: sequence, time, synced: self.synced, prev, event };
+        let (mut key, mut sealed) = (None, None);
+        if let Some(keys) = self.vault.keys()
+            && fact.whole().is_none()
+        {
+            let json = Zeroizing::new(serde_json::to_vec(event).map_err(|e| ArchiveError::not_serialisable(&e))?);
+            let (generation, record_key) = record_key(keys, fact.document())?;
+            key = generation;
+            sealed = Some(BASE64.encode(record_key.seal(&json, &bound_to(sequence, time))?));
+        }
+        let in_the_clear = self.vault.keys().is_none();
+        let (event, fact) = (in_the_clear.then_some(event), (!in_the_clear).then_some(fact));
+        let record =
+            WrittenRecord { v: VERSION, seq: sequence, time, synced: self.synced, prev, event, fact, key, sealed };
         let json = serde_json::to_vec(&record).map_err(|e| ArchiveError::not_serialisable(&e))?;
         let digest = digest_of(&json);
         let offset = self.length + self.buffer.len() as u64;

@@ -2,22 +2,40 @@
 //!
 //! Answers are put together from the index and the journal's records it points to. A change that happens between
 //! two steps of one answer may make an item drop out of it; the next change notice brings the next look.
+//!
+//! In a sealed archive the key to what is recorded of a document lies in the document's file. Where that is gone or
+//! damaged, the document and its items are shown all the same, as held, with what is left to say: one lost file must
+//! not hide the others, nor itself.
 
 use std::collections::VecDeque;
 
 use super::apply::{
-    ARRIVAL, DOCUMENT, DocumentEntry, HELD, ITEM, ItemEntry, REFUSAL, RefusalEntry, Standing, UNRESOLVED, WAITING,
-    decode, document_key, id_of_key, item_key, ranked_key,
+    ARRIVAL, CHANGED, DOCUMENT, DocumentEntry, HELD, ITEM, ItemEntry, REFUSAL, RefusalEntry, Standing, UNRESOLVED,
+    WAITING, decode, document_key, id_of_key, item_key, ranked_key,
 };
 use super::event::{Event, Refusal, Resolution, Stage};
 use super::index::{Entry, Fault};
-use super::journal::{Location, Record};
+use super::journal::Location;
+use super::rebuild::recovered_receipt;
 use super::{Archive, ArchiveError};
 use crate::document::{DocumentId, Receipt};
 use crate::queue::item::{ItemId, ItemState, QueueItem};
 
 /// Index entries fetched at a time.
 const PAGE: usize = 256;
+
+/// Why a document is shown as held of which nothing can be opened.
+const LOST: &str = "its stored file is missing or damaged; restore it from a copy";
+
+/// Whether an error says that a document's key is not to be had.
+fn is_lost(error: &ArchiveError) -> bool {
+    matches!(
+        error,
+        ArchiveError::DocumentMissing { .. }
+            | ArchiveError::DocumentDamaged { .. }
+            | ArchiveError::RecordDoesNotOpen { .. }
+    )
+}
 
 /// Where a document stands.
 #[derive(Clone, Debug, PartialEq)]
@@ -65,20 +83,26 @@ impl Archive {
     /// What is known of a document.
     pub fn document(&self, document: &DocumentId) -> Result<Option<DocumentState>, ArchiveError> {
         let Some(entry) = self.entry(document)? else { return Ok(None) };
-        let mut receipts = vec![self.receipt(entry.received)?];
+        let mut receipts = vec![self.receipt(document, entry.received)?];
         let arrivals = ranked_key(ARRIVAL, entry.rank);
         for (_, at) in self.all(&arrivals)? {
-            receipts.push(self.receipt(decode(&at)?)?);
+            receipts.push(self.receipt(document, decode(&at)?)?);
         }
         let status = match entry.standing {
             Standing::Waiting => Status::Waiting,
             Standing::Queued => Status::Queued,
-            Standing::Held => match entry.held.map(|at| self.inner.reader.read(at)).transpose()? {
-                Some(Record { event: Event::Held { reason, stage, .. }, time, .. }) => {
-                    Status::Held { reason, stage, since: time }
+            Standing::Held => {
+                let at = entry.held.ok_or(Fault::Entry)?;
+                match self.inner.reader.read(at) {
+                    Ok((Event::Held { reason, stage, .. }, since)) => Status::Held { reason, stage, since },
+                    Ok(_) => return Err(Fault::Entry.into()),
+                    Err(error) if is_lost(&error) => {
+                        let since = self.inner.reader.entry(at)?.time;
+                        Status::Held { reason: LOST.to_owned(), stage: Stage::Read, since }
+                    }
+                    Err(error) => return Err(error),
                 }
-                Some(_) | None => return Err(Fault::Entry.into()),
-            },
+            }
         };
         let items = entry.segments.iter().map(|&segment| ItemId::new(document, segment)).collect();
         Ok(Some(DocumentState {
@@ -129,38 +153,38 @@ impl Archive {
     /// An item as it stands now.
     pub fn item(&self, id: &ItemId) -> Result<Option<QueueItem>, ArchiveError> {
         let Some((segment, entry)) = self.item_entry(id)? else { return Ok(None) };
-        let event = self.inner.reader.read(entry.at)?.event;
-        self.item_of(segment, &entry, &event).map(Some)
+        let event = self.item_event(entry.at)?;
+        self.item_of(segment, &entry, event.as_ref()).map(Some)
     }
 
     /// How a person has disposed of an item; `None` while nobody has.
     pub fn resolution(&self, id: &ItemId) -> Result<Option<Resolution>, ArchiveError> {
         let Some(at) = self.item_entry(id)?.and_then(|(_, entry)| entry.resolved) else { return Ok(None) };
-        let record = self.inner.reader.read(at)?;
-        let Event::Resolved { by, disposition, case_id, note, item: _ } = record.event else {
+        let (Event::Resolved { by, disposition, case_id, note, item: _ }, at) = self.inner.reader.read(at)? else {
             return Err(Fault::Entry.into());
         };
-        Ok(Some(Resolution { by, disposition, case_id, note, at: record.time }))
+        Ok(Some(Resolution { by, disposition, case_id, note, at }))
     }
 
     /// What sources hold that is no document, by the latest refusal of each.
     pub fn refused(&self) -> Result<Vec<Refusal>, ArchiveError> {
         let mut refusals: Vec<Refusal> = Vec::new();
         for (_, entry) in self.all(&[REFUSAL])? {
-            let record = self.inner.reader.read(decode::<RefusalEntry>(&entry)?.at)?;
-            let Event::Refused { source, source_file, reason, key } = record.event else {
+            let (Event::Refused { source, source_file, reason, key }, at) =
+                self.inner.reader.read(decode::<RefusalEntry>(&entry)?.at)?
+            else {
                 return Err(Fault::Entry.into());
             };
-            refusals.push(Refusal { source, source_file, reason, key, at: record.time });
+            refusals.push(Refusal { source, source_file, reason, key, at });
         }
         refusals.sort_by_key(|refusal| refusal.at);
         Ok(refusals)
     }
 
-    /// When the journal's last record was written; `None` when there is none.
+    /// When the last record was written after which the exports may look otherwise; `None` when there is none.
     pub fn last_recorded(&self) -> Result<Option<jiff::Timestamp>, ArchiveError> {
-        let at = self.inner.index.summary().at;
-        Ok(at.map(|at| self.inner.reader.read(at)).transpose()?.map(|record| record.time))
+        let Some(at) = self.inner.index.get(CHANGED)? else { return Ok(None) };
+        Ok(Some(self.inner.reader.entry(decode(&at)?)?.time))
     }
 
     /// How much there is.
@@ -193,27 +217,39 @@ impl Archive {
         self.inner.index.page(prefix, None, usize::MAX)
     }
 
-    fn receipt(&self, at: Location) -> Result<Receipt, ArchiveError> {
-        let (Event::DocumentReceived { receipt, .. } | Event::ArrivedAgain { receipt, .. }) =
-            self.inner.reader.read(at)?.event
-        else {
-            return Err(Fault::Entry.into());
-        };
-        Ok(receipt)
+    /// What was recorded of an arrival; what is left of it, when that cannot be opened.
+    fn receipt(&self, document: &DocumentId, at: Location) -> Result<Receipt, ArchiveError> {
+        match self.inner.reader.read(at) {
+            Ok((Event::DocumentReceived { receipt, .. } | Event::ArrivedAgain { receipt, .. }, _)) => Ok(receipt),
+            Ok(_) => Err(Fault::Entry.into()),
+            Err(error) if is_lost(&error) => Ok(recovered_receipt(document, self.inner.reader.entry(at)?.time)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The record that holds an item; `None` when it cannot be opened.
+    fn item_event(&self, at: Location) -> Result<Option<Event>, ArchiveError> {
+        match self.inner.reader.read(at) {
+            Ok((event, _)) => Ok(Some(event)),
+            Err(error) if is_lost(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// The item as recorded in `event`, the record that the entry points to, with what happened since.
-    fn item_of(&self, segment: u32, entry: &ItemEntry, event: &Event) -> Result<QueueItem, ArchiveError> {
+    fn item_of(&self, segment: u32, entry: &ItemEntry, event: Option<&Event>) -> Result<QueueItem, ArchiveError> {
         let document = self.entry(&entry.document)?.ok_or(Fault::Entry)?;
+        let held = |reason: &str| {
+            let receipt = self.receipt(&entry.document, document.received)?;
+            let id = ItemId::new(&entry.document, segment);
+            Ok::<_, ArchiveError>(QueueItem { id, ..QueueItem::held(&entry.document, &receipt, reason) })
+        };
         let mut item = match (event, entry.position) {
-            (Event::Queued { items, .. }, Some(position)) => {
+            (Some(Event::Queued { items, .. }), Some(position)) => {
                 items.get(position as usize).cloned().ok_or(Fault::Entry)?
             }
-            (Event::Held { reason, .. }, None) => {
-                let mut item = QueueItem::held(&entry.document, &self.receipt(document.received)?, reason);
-                item.id = ItemId::new(&entry.document, segment);
-                item
-            }
+            (Some(Event::Held { reason, .. }), None) => held(reason)?,
+            (None, _) => held(LOST)?,
             _ => return Err(Fault::Entry.into()),
         };
         item.arrivals = document.arrivals;
@@ -232,7 +268,7 @@ pub struct Items<'a> {
     fetched: VecDeque<Vec<u8>>,
     finished: bool,
     /// The record read last: the items of a document stand in one record and come one after the other.
-    record: Option<(Location, Event)>,
+    record: Option<(Location, Option<Event>)>,
 }
 
 impl<'a> Items<'a> {
@@ -261,10 +297,10 @@ impl<'a> Items<'a> {
             let entry: ItemEntry = decode(&bytes)?;
             let record = match self.record.take() {
                 Some(record) if record.0 == entry.at => record,
-                Some(_) | None => (entry.at, self.archive.inner.reader.read(entry.at)?.event),
+                Some(_) | None => (entry.at, self.archive.item_event(entry.at)?),
             };
             let (_, event) = self.record.insert(record);
-            return self.archive.item_of(segment, &entry, event).map(Some);
+            return self.archive.item_of(segment, &entry, event.as_ref()).map(Some);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The archive: what was accepted, and everything that happened to it since. Nothing else knows where state lies.
 //!
-//! Truth is append-only: the sealed documents (each named by the SHA-256 of its bytes) and a hash-chained journal of
+//! Truth is append-only: the stored documents (each named by a digest of its bytes) and a hash-chained journal of
 //! events. The index is made from the journal and can be made again. Whatever [`Archive::accept`] and
 //! [`Archive::record`] return `Ok` for is on the disk: document written and synced, named and its folder synced,
 //! journal written and synced, index changed, in this order. Callers that come together share the syncs.
@@ -10,23 +10,54 @@
 //!
 //! All calls block, mostly on the disk: from async code use `spawn_blocking`.
 //!
-//! The state directory (mode 0700) holds `documents/`, `readings/`, `journal/`, `index/`, `cases/`, `tmp/`, `lock`.
+//! The state directory (mode 0700) holds `documents/`, `readings/`, `journal/`, `index/`, `cases/`, `tmp/`, `lock`, and
+//! where it is sealed, `keyring` and, unless it is kept elsewhere, `key`.
+//!
+//! # What sealing protects, and against whom
+//!
+//! The state directory is sealed unless the configuration says otherwise. Then whoever has the directory but not the
+//! master key (a stolen or returned disk, a copy, a snapshot, another user who gets past the permissions) learns how
+//! many documents of which size came when, how many items each has, when it was held, resolved, shown or purged, and
+//! nothing of what a document, its reading, a file's name, a case or a person's note says: neither by opening nor by
+//! guessing, because names and marks are keyed digests.
+//!
+//! * A document has a random **data key**. It lies wrapped at the head of the document's file, and seals the document,
+//!   its reading and the journal's records of it. The **archive keys**, one a generation, wrap data keys and seal what
+//!   belongs to no document; the **root key** names documents. Both lie in the keyring, wrapped by the **master key**.
+//! * What is changed, cut, exchanged or reordered does not open and is named by `verify`. Only the journal's chain can
+//!   be checked without a key; somebody who may write could remake it as a whole, which a head kept elsewhere shows.
+//! * Purging destroys the head of the file. Records of it stay in the chain and can be opened by nobody. A copy made
+//!   before still has that head: a purge reaches copies only when these are made to expire.
+//! * Rotation brings a new master key and an archive key for what comes. It helps against a master key that got out, not
+//!   against one that got out together with a copy of the keyring.
+//!
+//! It does not protect against whoever is this user or root while the daemon runs, nor what lies outside: the sources'
+//! files and `done/`, `cases.csv`, the exports. A key beside what it seals protects against nothing but a copy that
+//! leaves it out. On disks that write elsewhere than they overwrite, a destroyed head may survive for a while.
 
 mod apply;
+mod audit;
 mod disk;
 mod documents;
 mod error;
 pub mod event;
+mod fact;
 mod index;
 mod journal;
+mod keys;
 mod lock;
 mod look;
+mod purge;
 mod rebuild;
+mod seal;
+mod vault;
 mod verify;
 mod writer;
 
 #[cfg(test)]
 mod power_loss_tests;
+#[cfg(test)]
+mod sealed_tests;
 #[cfg(test)]
 mod tests;
 
@@ -49,14 +80,18 @@ use self::index::Index;
 use self::journal::Reader;
 use self::lock::Lock;
 use self::rebuild::Recovered;
+use self::vault::Vault;
 use self::writer::{Incoming, Request, Writer};
 use crate::document::{DocumentId, Reading, Receipt};
 
+pub use self::audit::{AuditFilter, AuditLine, audit};
 pub use self::error::{ArchiveError, Remedy};
 pub use self::index::Summary as IndexSummary;
+pub use self::keys::{AtRest, KeyPlace, Remark, Rotated, check_keys, new_key, rotate};
 pub use self::look::{Counts, DocumentState, Items, Status};
+pub use self::purge::{Due, RetentionRule};
 pub use self::rebuild::RECOVERED_SOURCE;
-pub use self::verify::{Problem, Report, verify};
+pub use self::verify::{ChainHead, NotAHead, Problem, Proof, Report, head, proves, verify};
 
 const JOURNAL: &str = "journal";
 const INDEX: &str = "index";
@@ -77,11 +112,17 @@ pub struct OpenOptions {
     pub index_deadline: Duration,
     /// Bytes that must be free on the disk of the state directory for anything to be accepted.
     pub min_free: u64,
+    pub at_rest: AtRest,
 }
 
-impl Default for OpenOptions {
-    fn default() -> Self {
-        Self { index_deadline: Duration::from_secs(20), min_free: 0 }
+impl OpenOptions {
+    pub fn new(at_rest: AtRest) -> Self {
+        Self { index_deadline: Duration::from_secs(20), min_free: 0, at_rest }
+    }
+
+    /// For a state directory that is not sealed.
+    pub fn plain() -> Self {
+        Self::new(AtRest::Plain)
     }
 }
 
@@ -124,6 +165,7 @@ struct Inner {
     documents: Documents,
     index: Arc<Index>,
     reader: Reader,
+    vault: Vault,
     items: watch::Receiver<u64>,
     waiting: watch::Receiver<u64>,
     disk: Disk,
@@ -153,16 +195,19 @@ impl Archive {
     fn open_on(disk: Disk, state: &Path, options: &OpenOptions) -> Result<Self, ArchiveError> {
         prepare_state(&disk, state)?;
         let lock = Lock::take(state)?;
-        let documents = Documents::new(disk.clone(), state);
+        let vault = keys::open(&disk, state, &options.at_rest)?;
+        let documents = Documents::new(disk.clone(), state, &vault);
         documents.prepare()?;
         disk.make_folder(&state.join(JOURNAL))?;
         disk.make_folder(&state.join(CASES))?;
         disk.sync_folder(state)?;
-        let Recovered { journal, index, reader } = rebuild::recover(&disk, state, &documents, options.index_deadline)?;
+        let Recovered { journal, index, reader } =
+            rebuild::recover(&disk, state, &documents, &vault, options.index_deadline)?;
         let index = Arc::new(index);
         let (items_changed, items) = watch::channel(0);
         let (waiting_changed, waiting) = watch::channel(0);
         let writer = Writer {
+            vault: vault.clone(),
             documents: documents.clone(),
             journal,
             index: Arc::clone(&index),
@@ -179,22 +224,24 @@ impl Archive {
         let state = state.to_owned();
         let min_free = options.min_free;
         let inner =
-            Inner { writer, documents, index, reader, items, waiting, disk, state, min_free, _lock: Some(lock) };
+            Inner { writer, documents, index, reader, vault, items, waiting, disk, state, min_free, _lock: Some(lock) };
         Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Opens the archive for looking only, whoever else has it open: the journal is read whole into an index in
     /// memory (some 20,000 records a second at least). What is added later is not seen.
-    pub fn look(state: &Path) -> Result<Self, ArchiveError> {
+    pub fn look(state: &Path, at_rest: &AtRest) -> Result<Self, ArchiveError> {
+        let vault = keys::look(state, at_rest)?;
         let folder = state.join(JOURNAL);
         let index = Index::in_memory();
-        rebuild::replay(&folder, &index, None, |_, _| Ok(()))?;
+        rebuild::replay(&folder, &vault, &index, None, |_, _| Ok(()))?;
         let disk = Disk::default();
         let inner = Inner {
             writer: None,
-            documents: Documents::new(disk.clone(), state),
+            documents: Documents::new(disk.clone(), state, &vault),
             index: Arc::new(index),
-            reader: Reader::new(&folder),
+            reader: Reader::new(&folder, &vault),
+            vault,
             items: watch::channel(0).1,
             waiting: watch::channel(0).1,
             disk,
@@ -211,6 +258,8 @@ impl Archive {
         prepare_state(&disk, state)?;
         {
             let _lock = Lock::take(state)?;
+            // Before anything is set aside.
+            keys::look(state, &options.at_rest)?;
             let (head, _) = rebuild::check_chain(&state.join(JOURNAL))?;
             rebuild::set_aside(&disk, state, head.sequence)?;
         }
@@ -263,7 +312,7 @@ impl Archive {
         let documents = &self.inner.documents;
         let draft_all = |arrivals: Vec<Arrival>| {
             let each = arrivals.into_iter().map(|Arrival { content, receipt, source_key }| {
-                Ok(Incoming { draft: documents.draft(content)?, receipt, source_key })
+                Ok(Incoming { draft: documents.draft(content)?, receipt, source_key, anew: false })
             });
             each.collect::<Result<Vec<_>, ArchiveError>>()
         };
@@ -294,7 +343,7 @@ impl Archive {
 
     /// Records events durably, all or none.
     pub fn record_all(&self, events: Vec<Event>) -> Result<(), ArchiveError> {
-        if events.iter().any(|event| matches!(event, Event::DocumentReceived { .. } | Event::ArrivedAgain { .. })) {
+        if events.iter().any(Event::needs_more_than_a_record) {
             return Err(ArchiveError::ArrivalWithoutBytes);
         }
         self.ask(|reply| Request::Record { events, reply })
@@ -310,9 +359,9 @@ impl Archive {
         answer.recv().map_err(|_| ArchiveError::Stopped)?
     }
 
-    /// Opens a document for reading; its bytes are not checked.
-    pub fn open_document(&self, document: &DocumentId) -> Result<File, ArchiveError> {
-        self.inner.documents.open(document)
+    /// The id that these bytes have, or would have, here.
+    pub fn name(&self, bytes: &[u8]) -> DocumentId {
+        self.inner.vault.name(bytes)
     }
 
     /// A document's bytes, proven to be those that were accepted.
@@ -333,14 +382,16 @@ impl Archive {
     /// Keeps the last good snapshot of the open cases, durably, in place of the one before; gives [`KeptCases::since`].
     pub fn put_cases(&self, snapshot: &[u8]) -> Result<Option<Timestamp>, ArchiveError> {
         let folder = self.inner.state.join(CASES);
-        documents::replace(&self.inner.disk, &folder.join("next.csv"), &folder.join(LAST_GOOD), snapshot)?;
+        let sealed = self.inner.vault.keys().map(|keys| keys.seal_cases(snapshot)).transpose()?;
+        let bytes = sealed.as_deref().unwrap_or(snapshot);
+        documents::replace(&self.inner.disk, &folder.join("next.csv"), &folder.join(LAST_GOOD), bytes)?;
         let metadata = std::fs::metadata(folder.join(LAST_GOOD));
         Ok(metadata.and_then(|metadata| metadata.modified()).ok().and_then(|since| since.try_into().ok()))
     }
 
     /// The last good snapshot of the open cases.
     pub fn cases(&self) -> Result<Option<KeptCases>, ArchiveError> {
-        kept_cases(&self.inner.state)
+        kept_cases_of(&self.inner.state, &self.inner.vault)
     }
 
     /// What the index holds, read and summed up anew, for [`verify`] beside this process; `None` when it changes all the
@@ -369,7 +420,17 @@ pub struct KeptCases {
 }
 
 /// Reads the snapshot that a state directory keeps, whoever has the archive open: it is only ever replaced whole.
-pub fn kept_cases(state: &Path) -> Result<Option<KeptCases>, ArchiveError> {
+pub fn kept_cases(state: &Path, at_rest: &AtRest) -> Result<Option<KeptCases>, ArchiveError> {
+    kept_cases_of(state, &keys::look(state, at_rest)?)
+}
+
+/// The id that these bytes have, or would have, in a state directory; in one that is not there yet, what it has in the
+/// clear.
+pub fn name(state: &Path, at_rest: &AtRest, bytes: &[u8]) -> Result<DocumentId, ArchiveError> {
+    Ok(keys::look(state, at_rest)?.name(bytes))
+}
+
+fn kept_cases_of(state: &Path, vault: &Vault) -> Result<Option<KeptCases>, ArchiveError> {
     let path = state.join(CASES).join(LAST_GOOD);
     let failed = |error| ArchiveError::read_failed(&path, error);
     let mut file = match File::open(&path) {
@@ -379,6 +440,11 @@ pub fn kept_cases(state: &Path) -> Result<Option<KeptCases>, ArchiveError> {
     };
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes).map_err(failed)?;
+    if let Some(keys) = vault.keys() {
+        // One that does not open is as one that is not there: the registry's own file brings the next.
+        let Some(opened) = keys.open_cases(&bytes) else { return Ok(None) };
+        bytes = opened;
+    }
     let since = file.metadata().and_then(|metadata| metadata.modified()).map_err(failed)?;
     Ok(Some(KeptCases { bytes, since: since.try_into().ok() }))
 }

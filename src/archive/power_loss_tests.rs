@@ -15,6 +15,7 @@ use tempfile::TempDir;
 
 use super::disk::{Disk, Done};
 use super::event::{Event, Stage};
+use super::tests::options;
 use super::*;
 use crate::document::{DocumentId, Receipt};
 
@@ -172,7 +173,9 @@ impl ModelDisk {
             }
             let path = to.join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, content).unwrap();
+            fs::write(&path, content).unwrap();
+            // As the archive makes its files; a key that others may read is refused.
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
         }
     }
 }
@@ -197,7 +200,7 @@ struct Acknowledged {
 fn run(state: &Path) -> (Vec<Done>, Vec<Acknowledged>) {
     let disk = Disk::default();
     disk.record.begin();
-    let archive = Archive::open_on(disk.clone(), state, &OpenOptions::default()).unwrap();
+    let archive = Archive::open_on(disk.clone(), state, &options()).unwrap();
     let mut points = Vec::new();
     let mut documents = Vec::new();
     let mut acknowledge = |accepted: Vec<(DocumentId, Vec<u8>)>| {
@@ -277,7 +280,7 @@ fn after_a_power_loss_at_any_moment_the_archive_opens_with_all_that_was_acknowle
             fs::create_dir(&place).unwrap();
             fs::set_permissions(&place, fs::Permissions::from_mode(0o700)).unwrap();
             disk.lose(loss, &place);
-            let opened = Archive::open(&place, &OpenOptions::default());
+            let opened = Archive::open(&place, &options());
             let archive = opened.unwrap_or_else(|error| panic!("after {made} changes, {loss:?}: {error}"));
             let Some(Acknowledged { documents, journal, .. }) = acknowledged else { continue };
             for (document, bytes) in documents {

@@ -6,14 +6,14 @@
 use std::path::Path;
 use std::time::Duration;
 
-use serde::de::IgnoredAny;
-
-use super::apply::{Objection, Staging};
+use super::apply::{Objection, PURGED, PurgedEntry, Staging, decode, id_of_key};
 use super::disk::Disk;
 use super::documents::Documents;
 use super::event::{Event, ItemName};
+use super::fact::Fact;
 use super::index::{Fault, Index};
-use super::journal::{self, Head, Journal, Location, Reader};
+use super::journal::{self, Head, Journal, Link, Location, Reader, Said};
+use super::vault::Vault;
 use super::{ArchiveError, INDEX, JOURNAL};
 use crate::document::{DocumentId, Receipt};
 
@@ -35,13 +35,14 @@ pub(super) fn recover(
     disk: &Disk,
     state: &Path,
     documents: &Documents,
+    vault: &Vault,
     deadline: Duration,
 ) -> Result<Recovered, ArchiveError> {
     let folder = state.join(JOURNAL);
     if journal::segments(&folder)?.is_empty() && !documents.stored()?.is_empty() {
         return Err(ArchiveError::JournalMissing { path: folder });
     }
-    let journal::Opened { journal, torn } = Journal::open(disk.clone(), &folder)?;
+    let journal::Opened { journal, torn } = Journal::open(disk.clone(), &folder, vault)?;
     if torn > 0 {
         tracing::warn!(
             bytes = torn,
@@ -49,11 +50,12 @@ pub(super) fn recover(
             "the journal's last write was cut short by a crash; the unfinished record was set aside"
         );
     }
-    let reader = Reader::new(&folder);
+    let reader = Reader::new(&folder, vault);
     let path = state.join(INDEX);
+    let seal = || vault.keys().map(super::vault::Keys::index);
     // Only an index can prove that the journal is whole at its end; one that is lost, or ahead of it, does not.
     let mut proven = false;
-    let opened = match Index::open(&path, deadline) {
+    let opened = match Index::open(&path, deadline, seal()) {
         Ok(index) => {
             let head = index.summary().head;
             proven = head.sequence > 0 && head.sequence <= journal.head().sequence;
@@ -64,12 +66,12 @@ pub(super) fn recover(
     let anew = |fault: &dyn std::fmt::Display| {
         tracing::error!(error = %fault, "the index is set aside and made again from the journal");
         set_aside(disk, state, journal.head().sequence)?;
-        let index = Index::open(&path, deadline)?;
-        catch_up(&folder, journal.head(), &index)?;
+        let index = Index::open(&path, deadline, seal())?;
+        catch_up(&folder, vault, journal.head(), &index)?;
         Ok::<Index, ArchiveError>(index)
     };
     let index = match opened {
-        Ok(index) => match catch_up(&folder, journal.head(), &index) {
+        Ok(index) => match catch_up(&folder, vault, journal.head(), &index) {
             Ok(()) => index,
             // It opened, but takes nothing in.
             Err(ArchiveError::IndexFailed { what }) => {
@@ -81,19 +83,48 @@ pub(super) fn recover(
         Err(fault) => anew(&fault)?,
     };
     let mut recovered = Recovered { journal, index, reader };
+    finish_purges(documents, &recovered, proven)?;
     if !proven {
-        adopt_unrecorded(documents, &mut recovered)?;
+        adopt_unrecorded(documents, vault, &mut recovered)?;
     }
     Ok(recovered)
 }
 
+/// Destroys what is recorded as purged and still there: a crash came in between, or a copy was put back.
+///
+/// Where the journal is not proven whole, the same document may have come again after its purge, in a record that is
+/// lost: then its file has another key than that under which its first arrival was recorded, and it is left to be
+/// received again.
+fn finish_purges(documents: &Documents, recovered: &Recovered, proven: bool) -> Result<(), ArchiveError> {
+    let Recovered { index, reader, .. } = recovered;
+    let mut left = Vec::new();
+    for (key, entry) in index.page(&[PURGED], None, usize::MAX)? {
+        let Some(document) = id_of_key(&key).filter(|document| documents.exists(document)) else { continue };
+        let came_again = || match reader.read(decode::<PurgedEntry>(&entry)?.received) {
+            Err(ArchiveError::RecordDoesNotOpen { .. }) => Ok(true),
+            // Its key is destroyed already.
+            Ok(_) | Err(ArchiveError::DocumentDamaged { .. }) => Ok(false),
+            Err(error) => Err(error),
+        };
+        if proven || !came_again()? {
+            left.push(document);
+        }
+    }
+    if left.is_empty() {
+        return Ok(());
+    }
+    documents.destroy(&left)?;
+    tracing::warn!(documents = left.len(), "purged documents were still there and are destroyed now");
+    Ok(())
+}
+
 /// Takes into the index what the journal has and it has not.
-fn catch_up(folder: &Path, journal: &Head, index: &Index) -> Result<(), ArchiveError> {
+fn catch_up(folder: &Path, vault: &Vault, journal: &Head, index: &Index) -> Result<(), ArchiveError> {
     let from = index.summary();
     let behind = journal.sequence - from.head.sequence;
     if behind > 0 {
         tracing::info!(records = behind, "the index takes in records of the journal");
-        replay(folder, index, from.at.map(|at| (from.head, at)), |_, _| Ok(()))?;
+        replay(folder, vault, index, from.at.map(|at| (from.head, at)), |_, _| Ok(()))?;
     }
     Ok(())
 }
@@ -101,7 +132,7 @@ fn catch_up(folder: &Path, journal: &Head, index: &Index) -> Result<(), ArchiveE
 fn agrees(index: &Index, journal: &Head, reader: &Reader) -> Result<(), Fault> {
     let summary = index.summary();
     let Some(at) = summary.at else { return Ok(()) };
-    let record = reader.read(at).map_err(|_| Fault::JournalDiffers)?;
+    let record = reader.entry(at).map_err(|_| Fault::JournalDiffers)?;
     if summary.head.sequence > journal.sequence
         || record.sequence != summary.head.sequence
         || record.digest != summary.head.digest
@@ -132,6 +163,7 @@ pub(super) fn set_aside(disk: &Disk, state: &Path, sequence: u64) -> Result<(), 
 /// `after_record` is told of every record; by calling what it is given it brings the index up to this very record.
 pub(super) fn replay(
     folder: &Path,
+    vault: &Vault,
     index: &Index,
     from: Option<(Head, Location)>,
     mut after_record: impl FnMut(&Head, &mut dyn FnMut() -> Result<(), ArchiveError>) -> Result<(), ArchiveError>,
@@ -146,12 +178,21 @@ pub(super) fn replay(
     for &segment in numbers.iter().filter(|&&segment| segment >= start.segment) {
         let offset = if segment == start.segment { start.end() } else { 0 };
         let is_last = Some(&segment) == numbers.last();
-        journal::scan::<Event<ItemName>>(folder, segment, offset, is_last, &mut before, |record| {
+        journal::scan::<Event<ItemName>, Fact>(folder, segment, offset, is_last, &mut before, |record| {
             let head = Head { sequence: record.sequence, digest: record.digest };
-            match staging.apply(&record.event, head.sequence, record.at) {
+            let fact = match record.said {
+                Said::Plain(event) => staging.fact_of(&event, vault),
+                Said::Sealed { fact, .. } => Ok(fact),
+            };
+            match fact.and_then(|fact| staging.apply(&fact, head.sequence, record.at)) {
                 Ok(()) => staging.keep_request(),
                 Err(Objection::Archive(error)) => return Err(error),
-                Err(Objection::UnknownDocument(_) | Objection::UnknownItem(_) | Objection::NothingNew) => {
+                Err(
+                    Objection::UnknownDocument(_)
+                    | Objection::UnknownItem(_)
+                    | Objection::NothingNew
+                    | Objection::NotDoneWith(_),
+                ) => {
                     staging.drop_request();
                     tracing::warn!(sequence = head.sequence, "a record of the journal has nothing to refer to");
                 }
@@ -181,14 +222,15 @@ pub(super) fn check_chain(folder: &Path) -> Result<(Head, usize), ArchiveError> 
     let mut torn = 0;
     for &segment in &numbers {
         let is_last = Some(&segment) == numbers.last();
-        torn = journal::scan::<IgnoredAny>(folder, segment, 0, is_last, &mut before, |_| Ok(()))?.torn.len();
+        torn = journal::scan(folder, segment, 0, is_last, &mut before, |_: Link| Ok(()))?.torn.len();
     }
     Ok((before.unwrap_or_default(), torn))
 }
 
 /// Receives documents that are stored although the journal does not know them: either a crash came before their records,
-/// and their sources come again, or their records are lost, and their sources may have been released. What else the records said is gone, so a person gets to see where they come from.
-fn adopt_unrecorded(documents: &Documents, recovered: &mut Recovered) -> Result<(), ArchiveError> {
+/// and their sources come again, or their records are lost, and their sources may have been released. What else the
+/// records said is gone, so a person gets to see where they come from.
+fn adopt_unrecorded(documents: &Documents, vault: &Vault, recovered: &mut Recovered) -> Result<(), ArchiveError> {
     let Recovered { journal, index, .. } = recovered;
     let mut staging = Staging::new(index);
     let mut last = None;
@@ -199,8 +241,13 @@ fn adopt_unrecorded(documents: &Documents, recovered: &mut Recovered) -> Result<
         }
         let (size, stored_at) = documents.stored_since(&document)?;
         for event in &adoption(&document, size, stored_at) {
-            let (sequence, at) = journal.prepare(event, crate::clock::now())?;
-            if let Err(Objection::Archive(error)) = staging.apply(event, sequence, at) {
+            let fact = match staging.fact_of(event, vault) {
+                Err(Objection::Archive(error)) => return Err(error),
+                Err(_) => continue,
+                Ok(fact) => fact,
+            };
+            let (sequence, at) = journal.prepare(event, &fact, crate::clock::now())?;
+            if let Err(Objection::Archive(error)) = staging.apply(&fact, sequence, at) {
                 return Err(error);
             }
             staging.keep_request();
@@ -213,9 +260,9 @@ fn adopt_unrecorded(documents: &Documents, recovered: &mut Recovered) -> Result<
     Ok(index.commit(staging.into_changes(), journal.head(), at)?)
 }
 
-fn adoption(document: &DocumentId, size: u64, received_at: jiff::Timestamp) -> [Event; 2] {
-    let source_key = format!("{RECOVERED_SOURCE}:{}", document.as_str());
-    let receipt = Receipt {
+/// Stands for a receipt that is lost.
+pub(super) fn recovered_receipt(document: &DocumentId, received_at: jiff::Timestamp) -> Receipt {
+    Receipt {
         source: RECOVERED_SOURCE.to_owned(),
         source_file: document.short().to_owned(),
         sender: None,
@@ -224,7 +271,12 @@ fn adoption(document: &DocumentId, size: u64, received_at: jiff::Timestamp) -> [
         reported_pages: None,
         received_with_errors: false,
         note: None,
-    };
+    }
+}
+
+fn adoption(document: &DocumentId, size: u64, received_at: jiff::Timestamp) -> [Event; 2] {
+    let source_key = format!("{RECOVERED_SOURCE}:{}", document.as_str());
+    let receipt = recovered_receipt(document, received_at);
     [
         Event::DocumentReceived { document: document.clone(), size, receipt, source_key: source_key.clone() },
         Event::SourceReleased { document: document.clone(), source_key },

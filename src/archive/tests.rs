@@ -10,12 +10,20 @@ use tempfile::TempDir;
 
 use super::disk::{Disk, Operation, faults};
 use super::event::{Event, Stage};
+use super::fact::Fact;
 use super::*;
 use crate::document::{DocumentFormat, DocumentId, Reading, Receipt};
 use crate::queue::item::{ItemId, ItemState, QueueItem};
 
+/// What the configuration has by default.
+pub(super) fn options() -> OpenOptions {
+    OpenOptions::new(AtRest::Sealed(KeyPlace::Beside))
+}
+
+const CASES_LOADED: Fact = Fact::CasesLoaded {};
+
 fn open(state: &TempDir) -> Archive {
-    Archive::open(state.path(), &OpenOptions::default()).unwrap()
+    Archive::open(state.path(), &options()).unwrap()
 }
 
 fn receipt(file: &str) -> Receipt {
@@ -31,11 +39,11 @@ fn receipt(file: &str) -> Receipt {
     }
 }
 
-fn arrival(bytes: &[u8], key: &str) -> Arrival {
+pub(super) fn arrival(bytes: &[u8], key: &str) -> Arrival {
     Arrival { content: Content::Bytes(bytes.to_vec()), receipt: receipt(key), source_key: key.to_owned() }
 }
 
-fn item(document: &DocumentId, segment: u32) -> QueueItem {
+pub(super) fn item(document: &DocumentId, segment: u32) -> QueueItem {
     let mut item = QueueItem::held(document, &receipt("0042.tif"), "");
     item.id = ItemId::new(document, segment);
     item.flags.clear();
@@ -44,12 +52,12 @@ fn item(document: &DocumentId, segment: u32) -> QueueItem {
     item
 }
 
-fn resolved(item: ItemId) -> Event {
+pub(super) fn resolved(item: ItemId) -> Event {
     Event::Resolved { item, by: "nurse".to_owned(), disposition: "done".to_owned(), case_id: None, note: None }
 }
 
 /// Three documents (queued with two items, held, waiting), a repeated arrival, a refusal, a resolved item.
-fn fill(archive: &Archive) -> [DocumentId; 3] {
+pub(super) fn fill(archive: &Archive) -> [DocumentId; 3] {
     let [queued, held, waiting] =
         ["one", "two", "three"].map(|text| archive.accept(arrival(text.as_bytes(), text)).unwrap().document);
     archive.accept(arrival(b"one", "one again")).unwrap();
@@ -71,7 +79,7 @@ fn fill(archive: &Archive) -> [DocumentId; 3] {
 }
 
 /// All that the archive answers, as text.
-fn answers(archive: &Archive) -> String {
+pub(super) fn answers(archive: &Archive) -> String {
     use std::fmt::Write;
     let mut text = format!("{:?} {:?} {:?}\n", archive.counts(), archive.refused().unwrap(), archive.held().unwrap());
     for item in archive.all_items() {
@@ -89,7 +97,7 @@ fn journal_file(state: &TempDir) -> PathBuf {
     state.path().join("journal/00000001.log")
 }
 
-fn document_file(state: &TempDir, id: &DocumentId) -> PathBuf {
+pub(super) fn document_file(state: &TempDir, id: &DocumentId) -> PathBuf {
     state.path().join("documents").join(id.as_str().get(..1).unwrap()).join(id.as_str())
 }
 
@@ -97,7 +105,7 @@ fn write(path: &Path, bytes: &[u8]) {
     File::create(path).unwrap().write_all(bytes).unwrap();
 }
 
-fn flip(path: &Path, offset: u64) {
+pub(super) fn flip(path: &Path, offset: u64) {
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
     let file = File::options().read(true).write(true).open(path).unwrap();
     let mut byte = [0];
@@ -114,7 +122,7 @@ fn index_files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-fn copy_state(from: &Path) -> TempDir {
+pub(super) fn copy_state(from: &Path) -> TempDir {
     fn copy(from: &Path, to: &Path) {
         for entry in fs::read_dir(from).unwrap() {
             let path = entry.unwrap().path();
@@ -139,13 +147,17 @@ fn everything_is_the_same_after_a_restart_and_after_a_rebuild() {
     let archive = open(&state);
     let [queued, held, waiting] = fill(&archive);
     let before = answers(&archive);
-    assert_eq!(answers(&Archive::look(state.path()).unwrap()), before, "a look from outside sees the same");
+    assert_eq!(
+        answers(&Archive::look(state.path(), &options().at_rest).unwrap()),
+        before,
+        "a look from outside sees the same"
+    );
     drop(archive);
     let archive = open(&state);
     assert_eq!(answers(&archive), before);
     assert!(!state.path().join("index.broken-9").exists());
     drop(archive);
-    let archive = Archive::rebuild(state.path(), &OpenOptions::default()).unwrap();
+    let archive = Archive::rebuild(state.path(), &options()).unwrap();
     assert_eq!(answers(&archive), before);
 
     assert_eq!(archive.read_document(&queued).unwrap(), b"one");
@@ -217,7 +229,7 @@ fn a_file_is_accepted_without_being_held_in_memory_and_is_sealed() {
     source.rewind().unwrap();
     let from_file = Arrival { content: Content::File(source), ..arrival(b"", "a.tif") };
     let document = archive.accept(from_file).unwrap().document;
-    assert_eq!(document, DocumentId::of(&bytes));
+    assert_eq!(document, archive.name(&bytes));
     assert_eq!(archive.read_document(&document).unwrap(), bytes);
     let mode = fs::metadata(document_file(&state, &document)).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o400);
@@ -229,20 +241,20 @@ fn a_torn_tail_is_cut_at_every_byte_of_the_last_record() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("00000001.log");
     let event = Event::CasesLoaded { digest: "d".to_owned(), cases: 3 };
-    let mut opened = journal::Journal::open(Disk::default(), folder.path()).unwrap().journal;
+    let mut opened = journal::Journal::open(Disk::default(), folder.path(), &Vault::Plain).unwrap().journal;
     let mut ends = Vec::new();
     for _ in 0..3 {
-        opened.prepare(&event, crate::clock::now()).unwrap();
+        opened.prepare(&event, &CASES_LOADED, crate::clock::now()).unwrap();
         opened.commit().unwrap();
         ends.push(fs::metadata(&file).unwrap().len() as usize);
     }
     let whole = fs::read(&file).unwrap();
     for cut in ends[1]..ends[2] {
         write(&file, &whole[..cut]);
-        let mut again = journal::Journal::open(Disk::default(), folder.path()).unwrap();
+        let mut again = journal::Journal::open(Disk::default(), folder.path(), &Vault::Plain).unwrap();
         assert_eq!((again.journal.head().sequence, again.torn), (2, cut - ends[1]));
         assert_eq!(fs::read(&file).unwrap(), &whole[..ends[1]]);
-        again.journal.prepare(&event, crate::clock::now()).unwrap();
+        again.journal.prepare(&event, &CASES_LOADED, crate::clock::now()).unwrap();
         again.journal.commit().unwrap();
         assert_eq!(rebuild::check_chain(folder.path()).unwrap().0.sequence, 3, "cut at {cut}");
     }
@@ -268,7 +280,7 @@ fn a_document_whose_record_is_torn_away_is_received_again_whether_or_not_the_ind
             let known = archive.document(&lost).unwrap().unwrap();
             assert_eq!(known.receipts[0].source, RECOVERED_SOURCE, "cut at {cut}");
             drop(archive);
-            let report = verify(state.path(), &OpenOptions::default(), None).unwrap();
+            let report = verify(state.path(), &options(), None).unwrap();
             assert!(report.problems.is_empty() && report.index_checked, "cut at {cut}: {:?}", report.problems);
             assert!(report.unrecorded.is_empty(), "cut at {cut}");
         }
@@ -287,10 +299,10 @@ fn a_rebuild_of_a_journal_that_has_lost_its_end_or_all_of_itself_loses_no_docume
     for length in [whole, 0] {
         let state = copy_state(original.path());
         File::options().write(true).open(journal_file(&state)).unwrap().set_len(length).unwrap();
-        let report = verify(state.path(), &OpenOptions::default(), None).unwrap();
+        let report = verify(state.path(), &options(), None).unwrap();
         let told: Vec<String> = report.problems.iter().map(ToString::to_string).collect();
         assert!(told.iter().any(|problem| problem.contains("the journal has lost")), "{told:?}");
-        let archive = Archive::rebuild(state.path(), &OpenOptions::default()).unwrap();
+        let archive = Archive::rebuild(state.path(), &options()).unwrap();
         assert_eq!(archive.counts().documents, 3);
         assert_eq!(archive.waiting().unwrap().len(), 3);
     }
@@ -324,7 +336,7 @@ fn a_flip_anywhere_in_the_journal_is_named_and_nothing_is_cut_away() {
             write(&journal_file(&state), &journal);
             flip(&journal_file(&state), (start + within) as u64);
             let damaged = fs::read(journal_file(&state)).unwrap();
-            match Archive::open(state.path(), &OpenOptions::default()).map(|_| ()) {
+            match Archive::open(state.path(), &options()).map(|_| ()) {
                 Err(ArchiveError::JournalDamaged { path, offset, sequence, .. }) => {
                     assert_eq!((offset, sequence), (start as u64, number));
                     assert_eq!(path, journal_file(&state));
@@ -332,7 +344,7 @@ fn a_flip_anywhere_in_the_journal_is_named_and_nothing_is_cut_away() {
                 other => panic!("record {number}: {other:?}"),
             }
             assert_eq!(fs::read(journal_file(&state)).unwrap(), damaged);
-            let report = verify(state.path(), &OpenOptions::default(), None).unwrap();
+            let report = verify(state.path(), &options(), None).unwrap();
             assert!(matches!(&report.problems[..], [Problem::Journal(ArchiveError::JournalDamaged { .. })]));
         }
         start += line.len();
@@ -349,7 +361,7 @@ fn a_record_taken_out_or_put_elsewhere_breaks_the_chain() {
     let mut lines: Vec<&[u8]> = journal.split_inclusive(|&byte| byte == b'\n').collect();
     lines.remove(3);
     write(&journal_file(&state), &lines.concat());
-    let refused = Archive::open(state.path(), &OpenOptions::default()).map(|_| ());
+    let refused = Archive::open(state.path(), &options()).map(|_| ());
     assert!(matches!(refused, Err(ArchiveError::JournalDamaged { sequence: 4, .. })), "{refused:?}");
 }
 
@@ -357,11 +369,11 @@ fn a_record_taken_out_or_put_elsewhere_breaks_the_chain() {
 fn the_journal_goes_on_over_segments() {
     let folder = TempDir::new().unwrap();
     let event = Event::CasesLoaded { digest: "d".to_owned(), cases: 3 };
-    let mut opened = journal::Journal::open(Disk::default(), folder.path()).unwrap().journal;
+    let mut opened = journal::Journal::open(Disk::default(), folder.path(), &Vault::Plain).unwrap().journal;
     opened.set_segment_bytes(600);
     for _ in 0..10 {
         opened.begin_group().unwrap();
-        opened.prepare(&event, crate::clock::now()).unwrap();
+        opened.prepare(&event, &CASES_LOADED, crate::clock::now()).unwrap();
         opened.commit().unwrap();
     }
     let segments = journal::segments(folder.path()).unwrap();
@@ -370,7 +382,7 @@ fn the_journal_goes_on_over_segments() {
     assert_eq!((head.sequence, torn), (10, 0));
     // A crash right after a segment was made.
     write(&folder.path().join(format!("{:08}.log", segments.len() + 1)), b"");
-    let again = journal::Journal::open(Disk::default(), folder.path()).unwrap().journal;
+    let again = journal::Journal::open(Disk::default(), folder.path(), &Vault::Plain).unwrap().journal;
     assert_eq!(again.head(), &head);
     fs::remove_file(folder.path().join("00000002.log")).unwrap();
     assert!(matches!(rebuild::check_chain(folder.path()), Err(ArchiveError::JournalDamaged { .. })));
@@ -392,7 +404,7 @@ fn an_index_that_hangs_as_it_opens_or_takes_nothing_in_is_set_aside_and_made_ane
         fs::remove_file(&pipe).unwrap();
         let mode = rustix::fs::Mode::from_raw_mode(0o600);
         rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
-        let options = OpenOptions { index_deadline: Duration::from_millis(500), ..OpenOptions::default() };
+        let options = OpenOptions { index_deadline: Duration::from_secs(3), ..options() };
         let archive = Archive::open(state.path(), &options).unwrap();
         assert_eq!(answers(&archive), before, "{file}");
         assert!(pipe.is_file(), "{file}: the index was not made anew");
@@ -460,7 +472,7 @@ fn whatever_happens_to_the_index_files_the_answers_are_the_same() {
             write(&state.join("index/snap.00000000000000FF.generating"), b"x");
         }),
     ));
-    let options = OpenOptions { index_deadline: Duration::from_secs(5), ..OpenOptions::default() };
+    let options = OpenOptions { index_deadline: Duration::from_secs(5), ..options() };
     for (what, damage) in damages {
         let state = copy_state(original.path());
         damage(state.path());
@@ -512,7 +524,7 @@ fn an_index_left_behind_by_a_crash_catches_up() {
 fn a_second_open_is_refused_and_names_the_process() {
     let state = TempDir::new().unwrap();
     let archive = open(&state);
-    let refused = Archive::open(state.path(), &OpenOptions::default()).map(|_| ()).unwrap_err();
+    let refused = Archive::open(state.path(), &options()).map(|_| ()).unwrap_err();
     assert!(refused.to_string().contains(&format!("process {}", std::process::id())), "{refused}");
     assert!(refused.is_fatal());
     drop(archive);
@@ -527,7 +539,7 @@ fn a_state_directory_that_others_may_read_is_refused_with_the_remedy() {
     let mode = fs::metadata(state.path()).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o700, "an empty one is made private");
     fs::set_permissions(state.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    let refused = Archive::open(state.path(), &OpenOptions::default()).map(|_| ()).unwrap_err();
+    let refused = Archive::open(state.path(), &options()).map(|_| ()).unwrap_err();
     assert!(refused.to_string().contains("chmod 700"), "{refused}");
 }
 
@@ -536,7 +548,7 @@ fn a_state_directory_that_cannot_be_made_is_named() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("file");
     write(&file, b"");
-    let refused = Archive::open(&file.join("state"), &OpenOptions::default()).map(|_| ()).unwrap_err();
+    let refused = Archive::open(&file.join("state"), &options()).map(|_| ()).unwrap_err();
     assert!(matches!(refused, ArchiveError::StateDirectory { .. }), "{refused}");
 }
 
@@ -545,7 +557,7 @@ fn a_state_directory_without_its_journal_is_refused() {
     let state = TempDir::new().unwrap();
     fill(&open(&state));
     fs::remove_dir_all(state.path().join("journal")).unwrap();
-    let refused = Archive::open(state.path(), &OpenOptions::default()).map(|_| ()).unwrap_err();
+    let refused = Archive::open(state.path(), &options()).map(|_| ()).unwrap_err();
     assert!(matches!(refused, ArchiveError::JournalMissing { .. }), "{refused}");
 }
 
@@ -554,12 +566,12 @@ fn verify_finds_a_changed_and_a_missing_document_and_changes_nothing() {
     let state = TempDir::new().unwrap();
     let archive = open(&state);
     let [changed, missing, _] = fill(&archive);
-    let beside = verify(state.path(), &OpenOptions::default(), None).unwrap();
+    let beside = verify(state.path(), &options(), None).unwrap();
     assert!(beside.problems.is_empty() && !beside.index_checked && beside.documents == 3);
     drop(archive);
     flip(&document_file(&state, &changed), 1);
     fs::remove_file(document_file(&state, &missing)).unwrap();
-    let report = verify(state.path(), &OpenOptions::default(), None).unwrap();
+    let report = verify(state.path(), &options(), None).unwrap();
     assert!(report.index_checked);
     assert_eq!(report.problems.len(), 2);
     assert!(report.problems.iter().any(|p| matches!(p, Problem::Changed { document } if *document == changed)));
@@ -579,7 +591,7 @@ fn verify_beside_a_daemon_compares_what_the_daemon_says_of_its_index() {
     assert_eq!(told.as_ref(), Some(&archive.inner.index.summary()));
     // What comes after it was told does no harm.
     archive.accept(arrival(b"later", "later")).unwrap();
-    let report = verify(state.path(), &OpenOptions::default(), told).unwrap();
+    let report = verify(state.path(), &options(), told).unwrap();
     assert!(report.index_checked && report.in_use && report.problems.is_empty(), "{report:?}");
 
     // An entry that no record accounts for, in an index that believes it.
@@ -587,7 +599,7 @@ fn verify_beside_a_daemon_compares_what_the_daemon_says_of_its_index() {
     let stray = [(b"zstray".to_vec(), Some(b"1".to_vec()))].into_iter().collect();
     archive.inner.index.commit(stray, &head.head, head.at.unwrap()).unwrap();
     let told = archive.index_summary().unwrap();
-    let report = verify(state.path(), &OpenOptions::default(), told).unwrap();
+    let report = verify(state.path(), &options(), told).unwrap();
     assert!(matches!(report.problems.as_slice(), [Problem::Index { .. }]), "{report:?}");
 }
 
@@ -596,7 +608,7 @@ fn a_full_disk_refuses_cleanly_at_every_write_and_goes_on_when_there_is_room() {
     for after in 0.. {
         let state = TempDir::new().unwrap();
         let disk = Disk::default();
-        let archive = Archive::open_on(disk.clone(), state.path(), &OpenOptions::default()).unwrap();
+        let archive = Archive::open_on(disk.clone(), state.path(), &options()).unwrap();
         archive.accept(arrival(b"one", "one")).unwrap();
         disk.faults.plan(Operation::Write, after, faults::NO_SPACE);
         let outcome = archive.accept(arrival(b"two", "two"));
@@ -611,7 +623,7 @@ fn a_full_disk_refuses_cleanly_at_every_write_and_goes_on_when_there_is_room() {
         let second = archive.accept(arrival(b"two", "two")).unwrap();
         assert!(second.first);
         drop(archive);
-        let report = verify(state.path(), &OpenOptions::default(), None).unwrap();
+        let report = verify(state.path(), &options(), None).unwrap();
         assert!(report.problems.is_empty() && report.documents == 2, "{report:?}");
     }
 }
@@ -621,7 +633,7 @@ fn after_a_failed_sync_nothing_is_accepted_any_more() {
     for after in 0.. {
         let state = TempDir::new().unwrap();
         let disk = Disk::default();
-        let archive = Archive::open_on(disk.clone(), state.path(), &OpenOptions::default()).unwrap();
+        let archive = Archive::open_on(disk.clone(), state.path(), &options()).unwrap();
         disk.faults.plan(Operation::Sync, after, faults::INPUT_OUTPUT);
         let outcome = archive.accept(arrival(b"one", "one"));
         if disk.faults.pending() {
@@ -641,7 +653,7 @@ fn after_a_failed_sync_nothing_is_accepted_any_more() {
 fn a_fault_in_a_group_reaches_every_caller_of_it() {
     let state = TempDir::new().unwrap();
     let disk = Disk::default();
-    let archive = Archive::open_on(disk.clone(), state.path(), &OpenOptions::default()).unwrap();
+    let archive = Archive::open_on(disk.clone(), state.path(), &options()).unwrap();
     disk.faults.plan(Operation::Rename, 2, faults::NO_SPACE);
     let arrivals = (0..5u8).map(|n| arrival(&[n], &n.to_string())).collect();
     let outcomes = archive.accept_all(arrivals);
@@ -733,7 +745,7 @@ fn a_refusal_is_recorded_once_until_it_is_cleared() {
     archive.record(refused()).unwrap();
     archive.record(refused()).unwrap();
     assert_eq!((archive.counts().records, archive.refused().unwrap().len()), (1, 1));
-    archive.record(Event::RefusalCleared { key: "secure-fax/pipe".to_owned() }).unwrap();
+    archive.record(Event::RefusalCleared { key: "secure-fax/pipe".to_owned(), by: None }).unwrap();
     assert_eq!(archive.refused().unwrap().len(), 0);
 }
 

@@ -1,16 +1,23 @@
-//! Verifying: every accepted document present and unchanged, the journal's chain whole, the index agreeing with it.
+//! Verifying: every accepted document present and unchanged, the journal's chain whole, the index agreeing with it; in a
+//! sealed archive also every record opening to what its frame says.
+//!
+//! [`head`] and [`proves`] need no key: the chain is over the records as they stand.
 //!
 //! It changes nothing. It may run beside a daemon: then the index, which only one process may open, is looked at by the
 //! daemon, which tells what it holds; what was added meanwhile may be seen or not.
 
 use std::path::Path;
 
-use super::apply::{DOCUMENT, DocumentEntry, decode, id_of_key};
+use super::apply::{DOCUMENT, DocumentEntry, PURGED, decode, document_key, id_of_key};
 use super::disk::Disk;
 use super::documents::Documents;
+use super::event::Event;
+use super::fact::Fact;
 use super::index::{Index, Summary};
+use super::journal::{self, Entry, Head, Link, Said};
 use super::lock::Lock;
-use super::{ArchiveError, INDEX, JOURNAL, OpenOptions, rebuild};
+use super::vault::Vault;
+use super::{ArchiveError, INDEX, JOURNAL, OpenOptions, keys, rebuild};
 use crate::document::DocumentId;
 
 /// Something that is not as it was accepted.
@@ -24,6 +31,8 @@ pub enum Problem {
     Unreadable { document: DocumentId, error: ArchiveError },
     #[error("{0}")]
     Journal(ArchiveError),
+    #[error("document {document} was purged, yet a file bears its name; the next start destroys it")]
+    PurgedButPresent { document: DocumentId },
     #[error("the index does not agree with the journal ({what}); run: nicufaxd rebuild")]
     Index { what: String },
     #[error(
@@ -44,6 +53,8 @@ pub struct Report {
     pub index_checked: bool,
     /// Whether a daemon has the state directory.
     pub in_use: bool,
+    /// Documents that were purged.
+    pub purged: u64,
     /// Empty when all is well.
     pub problems: Vec<Problem>,
     /// Stored documents without a record: left by a crash before their acceptance, harmless.
@@ -58,7 +69,8 @@ pub struct Report {
 pub fn verify(state: &Path, options: &OpenOptions, told: Option<Summary>) -> Result<Report, ArchiveError> {
     let mut report = Report::default();
     let disk = Disk::default();
-    let documents = Documents::new(disk, state);
+    let vault = keys::look(state, &options.at_rest)?;
+    let documents = Documents::new(disk, state, &vault);
     let folder = state.join(JOURNAL);
     match rebuild::check_chain(&folder) {
         Ok((head, torn)) => (report.records, report.torn) = (head.sequence, torn),
@@ -79,18 +91,20 @@ pub fn verify(state: &Path, options: &OpenOptions, told: Option<Summary>) -> Res
     let path = state.join(INDEX);
     let stored = match &lock {
         None => told,
-        Some(_) if path.exists() => match Index::open(&path, options.index_deadline) {
-            Ok(index) => Some(index.summary()),
-            Err(fault) => {
-                report.problems.push(Problem::Index { what: fault.to_string() });
-                None
+        Some(_) if path.exists() => {
+            match Index::open(&path, options.index_deadline, vault.keys().map(super::vault::Keys::index)) {
+                Ok(index) => Some(index.summary()),
+                Err(fault) => {
+                    report.problems.push(Problem::Index { what: fault.to_string() });
+                    None
+                }
             }
-        },
+        }
         Some(_) => None,
     };
     let fresh = Index::in_memory();
     let mut agrees = stored.as_ref().is_none_or(|stored| stored.head.sequence == 0);
-    rebuild::replay(&folder, &fresh, None, |head, bring| {
+    rebuild::replay(&folder, &vault, &fresh, None, |head, bring| {
         if let Some(stored) = &stored
             && stored.head == *head
         {
@@ -107,6 +121,9 @@ pub fn verify(state: &Path, options: &OpenOptions, told: Option<Summary>) -> Res
         report.problems.push(Problem::Index { what: "its entries differ".to_owned() });
     }
     check_documents(&documents, &fresh, &mut report)?;
+    if vault.keys().is_some() {
+        check_records(&folder, &vault, &fresh, &mut report)?;
+    }
     drop(lock);
     Ok(report)
 }
@@ -131,10 +148,115 @@ fn check_documents(documents: &Documents, index: &Index, report: &mut Report) ->
             }
         }
     }
+    report.purged = index.summary().count(PURGED);
     for document in documents.stored()? {
-        if index.get(&super::apply::document_key(document.as_str()))?.is_none() {
+        if index.get(&document_key(document.as_str()))?.is_some() {
+            continue;
+        }
+        if index.get(&super::apply::purged_key(&document))?.is_some() {
+            report.problems.push(Problem::PurgedButPresent { document });
+        } else {
             report.unrecorded.push(document);
         }
     }
     Ok(())
+}
+
+/// Opens every sealed record whose key is to be had, and compares it with its frame. What was recorded of a document
+/// before it was purged, or before it was received anew, can be opened by nobody; a document that is missing or damaged
+/// is a problem already.
+fn check_records(folder: &Path, vault: &Vault, index: &Index, report: &mut Report) -> Result<(), ArchiveError> {
+    let mut before = Some(Head::default());
+    let numbers = journal::segments(folder)?;
+    for &segment in &numbers {
+        let is_last = Some(&segment) == numbers.last();
+        journal::scan::<Event, Fact>(folder, segment, 0, is_last, &mut before, |record: Entry| {
+            if let Said::Sealed { fact, generation: None, sealed: Some(_) } = &record.said
+                && let Some(document) = fact.document()
+            {
+                let entry = index.get(&document_key(document.as_str()))?;
+                let entry = entry.map(|entry| decode::<DocumentEntry>(&entry)).transpose()?;
+                if entry.is_none_or(|entry| record.sequence < entry.rank) {
+                    return Ok(());
+                }
+            }
+            match record.into_event(vault) {
+                Ok(_) | Err(ArchiveError::DocumentMissing { .. } | ArchiveError::DocumentDamaged { .. }) => {}
+                Err(error @ (ArchiveError::RecordDoesNotOpen { .. } | ArchiveError::RecordForged { .. })) => {
+                    report.problems.push(Problem::Journal(error));
+                }
+                Err(error) => return Err(error),
+            }
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+/// The end of the journal's chain: the number of its last record and that record's digest (64 hexadecimal digits). Whoever
+/// keeps it elsewhere can prove later that nothing up to there was rewritten.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChainHead {
+    pub sequence: u64,
+    pub digest: String,
+}
+
+impl std::fmt::Display for ChainHead {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.sequence, self.digest)
+    }
+}
+
+/// The text given is no head of a chain.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("not a head as `verify --head` prints it: a number, a colon and 64 lower-case hexadecimal digits are expected")]
+pub struct NotAHead;
+
+impl std::str::FromStr for ChainHead {
+    type Err = NotAHead;
+    fn from_str(text: &str) -> Result<Self, NotAHead> {
+        let (sequence, digest) = text.trim().split_once(':').ok_or(NotAHead)?;
+        let digest = DocumentId::try_from(digest.to_owned()).map_err(|_| NotAHead)?.into();
+        Ok(Self { sequence: sequence.parse().map_err(|_| NotAHead)?, digest })
+    }
+}
+
+/// The head of a state directory's chain, once the chain has been checked.
+pub fn head(state: &Path) -> Result<ChainHead, ArchiveError> {
+    let (Head { sequence, digest }, _) = rebuild::check_chain(&state.join(JOURNAL))?;
+    Ok(ChainHead { sequence, digest })
+}
+
+/// What became of a head that was kept elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// Everything up to it stands as it stood; the chain ends here now.
+    Unchanged(ChainHead),
+    /// Records up to it were rewritten.
+    Rewritten,
+    /// The chain ends before it: records were taken away. Where it ends.
+    Shortened(u64),
+}
+
+/// Whether nothing up to a head was rewritten. A record's digest covers all before it, so one comparison is proof.
+pub fn proves(state: &Path, kept: &ChainHead) -> Result<Proof, ArchiveError> {
+    let folder = state.join(JOURNAL);
+    let mut before = Some(Head::default());
+    let mut found = (kept.sequence == 0).then(|| Head::default().digest);
+    let numbers = journal::segments(&folder)?;
+    for &segment in &numbers {
+        let is_last = Some(&segment) == numbers.last();
+        journal::scan(&folder, segment, 0, is_last, &mut before, |link: Link| {
+            if link.sequence == kept.sequence {
+                found = Some(link.digest);
+            }
+            Ok(())
+        })?;
+    }
+    let Head { sequence, digest } = before.unwrap_or_default();
+    Ok(match found {
+        None => Proof::Shortened(sequence),
+        Some(found) if found == kept.digest => Proof::Unchanged(ChainHead { sequence, digest }),
+        Some(_) => Proof::Rewritten,
+    })
 }

@@ -14,6 +14,7 @@ use super::documents::{Documents, Draft};
 use super::event::Event;
 use super::index::Index;
 use super::journal::{Journal, Location, Savepoint};
+use super::vault::Vault;
 use super::{Accepted, ArchiveError};
 use crate::document::{DocumentId, Receipt};
 use crate::fault::{self, Step};
@@ -26,14 +27,29 @@ pub(super) struct Incoming {
     pub draft: Draft,
     pub receipt: Receipt,
     pub source_key: String,
+    /// The document is known but its file was gone, and with it the key to what is recorded of it: it is received as if
+    /// for the first time.
+    pub anew: bool,
 }
 
 type Reply<T> = SyncSender<Result<T, ArchiveError>>;
 
 /// What callers ask for.
 pub(super) enum Request {
-    Accept { incoming: Vec<Incoming>, reply: Reply<Vec<Accepted>> },
-    Record { events: Vec<Event>, reply: Reply<()> },
+    Accept {
+        incoming: Vec<Incoming>,
+        reply: Reply<Vec<Accepted>>,
+    },
+    Record {
+        events: Vec<Event>,
+        reply: Reply<()>,
+    },
+    /// Records purges, then destroys what they speak of. Taken alone: a document that arrives again must find either
+    /// the old file or none.
+    Purge {
+        events: Vec<Event>,
+        reply: Reply<()>,
+    },
 }
 
 impl Request {
@@ -41,7 +57,7 @@ impl Request {
         // A caller that has gone away needs no answer.
         match self {
             Self::Accept { reply, .. } => _ = reply.send(Err(error)),
-            Self::Record { reply, .. } => _ = reply.send(Err(error)),
+            Self::Record { reply, .. } | Self::Purge { reply, .. } => _ = reply.send(Err(error)),
         }
     }
 }
@@ -78,16 +94,21 @@ impl Changed {
             | Event::Resolved { .. }
             | Event::Refused { .. }
             | Event::RefusalCleared { .. }
-            | Event::ArrivedAgain { .. } => self.items = true,
+            | Event::ArrivedAgain { .. }
+            | Event::Purged { .. } => self.items = true,
             Event::SourceReleased { .. }
             | Event::AttemptStarted { .. }
             | Event::HandedBack { .. }
-            | Event::CasesLoaded { .. } => {}
+            | Event::CasesLoaded { .. }
+            | Event::Shown { .. }
+            | Event::Listed { .. }
+            | Event::Exported { .. } => {}
         }
     }
 }
 
 pub(super) struct Writer {
+    pub vault: Vault,
     pub documents: Documents,
     pub journal: Journal,
     pub index: Arc<Index>,
@@ -100,15 +121,53 @@ pub(super) struct Writer {
 impl Writer {
     /// Works until every sender is gone.
     pub(super) fn run(mut self, requests: &Receiver<Request>) {
-        while let Ok(first) = requests.recv() {
+        let mut put_off = None;
+        while let Some(first) = put_off.take().or_else(|| requests.recv().ok()) {
+            if let Request::Purge { events, reply } = first {
+                // A caller that has gone away needs no answer.
+                _ = reply.send(self.purge(&events));
+                continue;
+            }
             let mut group = vec![first];
             while group.len() < GROUP
+                && put_off.is_none()
                 && let Ok(next) = requests.try_recv()
             {
-                group.push(next);
+                if matches!(next, Request::Purge { .. }) { put_off = Some(next) } else { group.push(next) }
             }
             self.take(group);
         }
+    }
+
+    fn purge(&mut self, events: &[Event]) -> Result<(), ArchiveError> {
+        if let Some(fault) = &self.stopped {
+            return Err(fault.clone());
+        }
+        let outcome = self.record_and_destroy(events);
+        if let Err(error) = &outcome {
+            self.stop_on(error);
+        }
+        outcome
+    }
+
+    fn record_and_destroy(&mut self, events: &[Event]) -> Result<(), ArchiveError> {
+        self.journal.begin_group()?;
+        let index = Arc::clone(&self.index);
+        let mut staging = Staging::new(&index);
+        let start = self.journal.savepoint();
+        let at = match self.stage(&mut staging, events, &mut Changed::default()) {
+            Ok(Some(at)) => at,
+            Ok(None) => return Ok(()),
+            Err(error) => {
+                self.journal.rewind(start);
+                return Err(error);
+            }
+        };
+        staging.keep_request();
+        self.commit(staging, start, at)?;
+        self.items.send_modify(|generation| *generation += 1);
+        let purged: Vec<DocumentId> = events.iter().filter_map(|event| event.document().cloned()).collect();
+        self.documents.destroy(&purged)
     }
 
     fn take(&mut self, mut group: Vec<Request>) {
@@ -133,10 +192,12 @@ impl Writer {
                     Ok((accepted, at)) => Ok((Answer::Accepted(reply, accepted), at)),
                     Err(error) => Err((Answer::Accepted(reply, Vec::new()), error)),
                 },
-                Request::Record { events, reply } => match self.stage(&mut staging, &events, &mut changed) {
-                    Ok(at) => Ok((Answer::Recorded(reply), at)),
-                    Err(error) => Err((Answer::Recorded(reply), error)),
-                },
+                Request::Record { events, reply } | Request::Purge { events, reply } => {
+                    match self.stage(&mut staging, &events, &mut changed) {
+                        Ok(at) => Ok((Answer::Recorded(reply), at)),
+                        Err(error) => Err((Answer::Recorded(reply), error)),
+                    }
+                }
             };
             match outcome {
                 Ok((answer, at)) => {
@@ -179,6 +240,7 @@ impl Writer {
                 let known = Staging::new(&self.index).document(&one.draft.id)?.is_some();
                 let stored = known && self.documents.is_present(&one.draft.id, one.draft.size);
                 if !stored && seen.insert(one.draft.id.clone()) {
+                    one.anew = known && self.vault.keys().is_some();
                     drafts.push(&mut one.draft);
                 }
             }
@@ -194,12 +256,13 @@ impl Writer {
     ) -> Result<(Vec<Accepted>, Option<Location>), ArchiveError> {
         let mut accepted = Vec::with_capacity(incoming.len());
         let mut last = None;
-        for Incoming { draft, receipt, source_key } in incoming {
+        for Incoming { draft, receipt, source_key, anew } in incoming {
             let document: DocumentId = draft.id.clone();
             let first = staging.document(&document)?.is_none();
-            if first || !staging.is_unreleased(&document, source_key)? {
+            let arrival = self.vault.mark("arrival", [document.as_str(), source_key]);
+            if first || *anew || !staging.is_unreleased(&arrival)? {
                 let (receipt, source_key) = (receipt.clone(), source_key.clone());
-                let event = if first {
+                let event = if first || *anew {
                     Event::DocumentReceived { document: document.clone(), size: draft.size, receipt, source_key }
                 } else {
                     Event::ArrivedAgain { document: document.clone(), receipt, source_key }
@@ -222,14 +285,18 @@ impl Writer {
         let mut last = None;
         for event in events {
             let before = self.journal.savepoint();
-            let (sequence, at) = self.journal.prepare(event, time)?;
-            match staging.apply(event, sequence, at) {
-                Ok(()) => {
+            let applied = staging.fact_of(event, &self.vault).and_then(|fact| {
+                let (sequence, at) = self.journal.prepare(event, &fact, time).map_err(Objection::Archive)?;
+                staging.apply(&fact, sequence, at).map(|()| at)
+            });
+            match applied {
+                Ok(at) => {
                     changed.note(event);
                     last = Some(at);
                 }
                 Err(Objection::NothingNew) => self.journal.rewind(before),
                 Err(Objection::UnknownDocument(document)) => return Err(ArchiveError::UnknownDocument { document }),
+                Err(Objection::NotDoneWith(document)) => return Err(ArchiveError::NotDoneWith { document }),
                 Err(Objection::UnknownItem(item)) => return Err(ArchiveError::UnknownItem { item }),
                 Err(Objection::Archive(error)) => return Err(error),
             }

@@ -83,7 +83,7 @@ pub(super) fn in_force(config: &Config) -> Result<Registry, Failure> {
         Ok(registry) if !running => return Ok(registry),
         other => other,
     };
-    let kept = archive::kept_cases(&config.state_dir)?;
+    let kept = archive::kept_cases(&config.state_dir, &config.at_rest)?;
     let kept = kept.and_then(|kept| Registry::parse(&kept.bytes).ok().map(|registry| (registry, kept.since)));
     let Some((registry, since)) = kept else {
         return match on_disk {

@@ -8,7 +8,7 @@ use std::path::Path;
 use rustix::fs::Access;
 
 use super::{EX_CONFIG, print_text};
-use crate::archive::others_may_read;
+use crate::archive::{AtRest, Remark, check_keys, others_may_read};
 use crate::config::{Config, Problem};
 use crate::control::Failure;
 use crate::daemon::knowledge::{load_cases, load_rules};
@@ -28,9 +28,28 @@ pub fn check(file: &Path) -> Result<(), Failure> {
     for problem in &problems {
         eprintln!("nicufaxd: {problem}");
     }
+    for warning in config.iter().filter_map(warning) {
+        eprintln!("nicufaxd: warning: {warning}");
+    }
     match (config, problems.len()) {
         (Some(config), 0) => print_text(&format!("{}: all is well\n", config.file.display())),
         (_, count) => Err(Failure::new(EX_CONFIG, format!("{count} problem{}", if count == 1 { "" } else { "s" }))),
+    }
+}
+
+/// What an operator should know of the keys although the daemon starts.
+fn warning(config: &Config) -> Option<String> {
+    let file = config.file.display();
+    match check_keys(&config.state_dir, &config.at_rest).ok()?? {
+        Remark::Plain => Some(format!(
+            "{file}: at_rest: what the state directory holds is not sealed; whoever gets hold of the disk or a copy can read it"
+        )),
+        Remark::KeyBeside => Some(format!(
+            "{file}: key_file: the key lies in the state directory, beside what it seals; move it out and name it here"
+        )),
+        Remark::RotationUnfinished => {
+            Some(format!("{file}: key_file: a rotation is unfinished; put the new key in the place of the old one"))
+        }
     }
 }
 
@@ -38,6 +57,7 @@ fn problems_of(config: &Config) -> Vec<Problem> {
     let mut found = Found { config, problems: Vec::new() };
     found.writable_or_creatable("state_dir", &config.state_dir);
     found.private("state_dir", &config.state_dir);
+    found.keys();
     for (position, folder) in config.folders.iter().enumerate() {
         let key = format!("intake.folder[{position}].path");
         found.folder(&key, &folder.path, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK);
@@ -114,6 +134,14 @@ impl Found<'_> {
             && let Err(error) = others_may_read(path)
         {
             self.add(key, error.to_string(), "the faxes in it are patients' data");
+        }
+    }
+
+    /// The key is there, nobody else's to read, and the one that seals the state directory.
+    fn keys(&mut self) {
+        if let Err(error) = check_keys(&self.config.state_dir, &self.config.at_rest) {
+            let key = if self.config.at_rest == AtRest::Plain { "at_rest" } else { "key_file" };
+            self.add(key, error.to_string(), "see the README on keys");
         }
     }
 

@@ -2,9 +2,12 @@
 //!
 //! Results go to standard output, everything else to standard error. Exit codes are those of sysexits.h.
 
+mod audit;
 mod cases;
 mod check;
 mod held;
+mod key;
+mod purge;
 mod queue;
 mod read;
 mod run;
@@ -18,7 +21,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use jiff::Timestamp;
 
-use crate::archive::ArchiveError;
+use crate::archive::{ArchiveError, AuditFilter, ChainHead};
 use crate::config::{self, Config};
 use crate::control::{self, Failure, Request};
 use crate::intake::submit::SubmitOptions;
@@ -104,7 +107,35 @@ enum Command {
         json: bool,
     },
     /// Check that every accepted document is present and unchanged, and that journal, index and exports agree.
-    Verify,
+    Verify {
+        /// Only check the journal's chain and print its head, to be kept elsewhere; needs no key.
+        #[arg(long)]
+        head: bool,
+        /// Only prove that nothing was rewritten up to a head that was kept elsewhere; needs no key.
+        #[arg(long, value_name = "SEQ:HASH", conflicts_with = "head")]
+        against: Option<ChainHead>,
+    },
+    /// Who did what, and when: the journal in words.
+    Audit {
+        /// Only documents that were linked to this case.
+        #[arg(long, value_name = "ID")]
+        case: Option<String>,
+        /// Only this document, by the beginning of its id or by an item's id.
+        #[arg(long, value_name = "ID")]
+        document: Option<String>,
+        /// Only what was recorded since.
+        #[arg(long, value_name = "RFC3339")]
+        since: Option<Timestamp>,
+    },
+    /// Forget what the retention rules let go: destroy the documents' keys, for good.
+    Purge {
+        /// Only tell what would be purged.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// The key that seals the state directory.
+    #[command(subcommand)]
+    Key(KeyCommand),
     /// Make the index anew from journal and documents.
     Rebuild,
     /// A worker process; started by the daemon, of no use by hand.
@@ -150,6 +181,14 @@ enum QueueCommand {
         #[arg(long)]
         note: Option<String>,
     },
+}
+
+#[derive(Subcommand)]
+enum KeyCommand {
+    /// Write a new key into a new file, for nobody but you.
+    New { file: PathBuf },
+    /// Put the state directory under another key; no document is sealed anew. The daemon must be stopped.
+    Rotate { new_key_file: PathBuf },
 }
 
 #[derive(Subcommand)]
@@ -206,7 +245,17 @@ pub fn main() -> ExitCode {
         Command::Held(HeldCommand::Retry { id }) => load(config).and_then(|config| held::retry(&config, id)),
         Command::Held(HeldCommand::Dismiss { id }) => load(config).and_then(|config| held::dismiss(&config, id)),
         Command::Status { json } => load(config).and_then(|config| status::status(&config, json)),
-        Command::Verify => load(config).and_then(|config| verify::verify(&config)),
+        Command::Verify { head: true, .. } => load(config).and_then(|config| verify::head(&config)),
+        Command::Verify { against: Some(kept), .. } => load(config).and_then(|config| verify::against(&config, &kept)),
+        Command::Verify { .. } => load(config).and_then(|config| verify::verify(&config)),
+        Command::Audit { case, document, since } => {
+            load(config).and_then(|config| audit::audit(&config, &AuditFilter { case, document, since }))
+        }
+        Command::Purge { dry_run } => load(config).and_then(|config| purge::purge(&config, dry_run)),
+        Command::Key(KeyCommand::New { file }) => key::new(&file),
+        Command::Key(KeyCommand::Rotate { new_key_file }) => {
+            load(config).and_then(|config| key::rotate(&config, &new_key_file))
+        }
         Command::Rebuild => load(config).and_then(|config| verify::rebuild(&config)),
     };
     match outcome {
@@ -227,7 +276,17 @@ fn misused(told: &clap::Error) -> ExitCode {
 
 /// What an archive's fault means to a script.
 pub fn archive_exit_code(error: &ArchiveError) -> u8 {
-    if matches!(error, ArchiveError::StateDirectory { .. } | ArchiveError::OthersMayRead { .. }) {
+    if matches!(
+        error,
+        ArchiveError::StateDirectory { .. }
+            | ArchiveError::OthersMayRead { .. }
+            | ArchiveError::KeyMissing { .. }
+            | ArchiveError::KeyWrong { .. }
+            | ArchiveError::KeyFile { .. }
+            | ArchiveError::KeyringMissing { .. }
+            | ArchiveError::StatePlain { .. }
+            | ArchiveError::StateSealed { .. }
+    ) {
         EX_CONFIG
     } else if error.is_fatal() && !matches!(error, ArchiveError::Locked { .. }) {
         EX_IOERR

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::{EX_CONFIG, EX_DATAERR, SUBMIT_LIMIT, print_json, print_text};
+use crate::archive;
 use crate::clock;
 use crate::config::Config;
 use crate::control::{self, Failure};
@@ -24,7 +25,8 @@ pub fn read(config: &Config, file: &Path, json: bool, explain: bool) -> Result<(
     let real = file.canonicalize().map_err(|error| refused(&error))?;
     let most = config.folders.iter().map(|folder| folder.max_bytes).max().unwrap_or(SUBMIT_LIMIT);
     let bytes: Arc<[u8]> = submit::read_file(&real, most).map_err(|error| refused(&error))?.into();
-    let id = DocumentId::of(&bytes);
+    // A dry run needs no key: without one, the id is only what it would be in the clear.
+    let id = archive::name(&config.state_dir, &config.at_rest, &bytes).unwrap_or_else(|_| DocumentId::of(&bytes));
     let runtime = tokio::runtime::Runtime::new().map_err(|error| Failure::software(&error))?;
     let reading = runtime.block_on(async {
         let misconfigured = |error: ReadError| Failure::new(EX_CONFIG, error.to_string());

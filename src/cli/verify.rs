@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::{EX_DATAERR, EX_TEMPFAIL, print_text};
-use crate::archive::{self, Archive, Report};
+use crate::archive::{self, Archive, ChainHead, Proof, Report};
 use crate::config::Config;
 use crate::control::{self, Failure, Request};
 use crate::queue::export::{self, Disagreement};
@@ -34,6 +34,29 @@ pub fn verify(config: &Config) -> Result<(), Failure> {
     found.tell(&report)
 }
 
+/// Prints the head of the journal's chain.
+pub fn head(config: &Config) -> Result<(), Failure> {
+    print_text(&format!("{}\n", archive::head(&config.state_dir)?))
+}
+
+/// Proves that the journal stands up to a head as it stood when that was printed.
+pub fn against(config: &Config, kept: &ChainHead) -> Result<(), Failure> {
+    let sequence = kept.sequence;
+    match archive::proves(&config.state_dir, kept)? {
+        Proof::Unchanged(now) => {
+            print_text(&format!("nothing was rewritten up to record {sequence}; the head is now {now}\n"))
+        }
+        Proof::Rewritten => {
+            Err(Failure::new(EX_DATAERR, format!("records up to {sequence} were rewritten since the head was kept")))
+        }
+        Proof::Shortened(end) => {
+            let message =
+                format!("the journal ends at record {end}, before the head that was kept: records were taken away");
+            Err(Failure::new(EX_DATAERR, message))
+        }
+    }
+}
+
 #[derive(Default)]
 struct Found {
     problems: Vec<String>,
@@ -60,6 +83,9 @@ impl Found {
                 )
             });
         }
+        if report.purged > 0 {
+            self.remarks.push(format!("{} documents were purged by rule", report.purged));
+        }
         if !report.index_checked && report.problems.is_empty() {
             self.not_looked_at.push(if report.in_use {
                 "the index, which another process has open and could not tell of"
@@ -72,7 +98,7 @@ impl Found {
     fn exports(&mut self, config: &Config, in_use: bool) -> Result<(), Failure> {
         let mut before = None;
         for look in 1..=LOOKS {
-            let archive = Archive::look(&config.state_dir)?;
+            let archive = Archive::look(&config.state_dir, &config.at_rest)?;
             let differing = match export::disagreements(&config.export, &archive) {
                 Ok(differing) => differing,
                 Err(error) => {

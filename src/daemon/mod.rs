@@ -5,6 +5,7 @@
 
 mod decider;
 pub mod knowledge;
+pub mod retention;
 mod work;
 
 use std::sync::Arc;
@@ -93,7 +94,7 @@ pub async fn run(
     let exporter =
         tokio::spawn(export::run_exporter(config.export.clone(), archive.clone(), archive.watch_items(), finished));
     let control = control::serve(control::Serving {
-        state_dir: config.state_dir.clone(),
+        config: config.clone(),
         archive: archive.clone(),
         pool: pool.clone(),
         sources: statuses.clone(),
@@ -128,6 +129,8 @@ pub async fn run(
             Mode::Drain => drop(sources.spawn(folder::drain_folder(settings, archive, accepted, statuses))),
         }
     }
+    let retention = (mode == Mode::Serve)
+        .then(|| tokio::spawn(retention::daily(config.clone(), archive.clone(), stopping.clone())));
     // While draining, the work loop ends when the last source has given up its sender. The control socket has only a
     // weak one, so that asking for the status doesn't keep a drained daemon alive.
     drop(accepted);
@@ -162,6 +165,9 @@ pub async fn run(
         if let Err(error) = ended.map_err(|_| DaemonError::Task)? {
             source_error.get_or_insert(error);
         }
+    }
+    if let Some(retention) = retention {
+        retention.await.map_err(|_| DaemonError::Task)?;
     }
     pool.shutdown().await;
     control.end().await;

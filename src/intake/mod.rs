@@ -69,7 +69,7 @@ mod testing {
 
     /// An archive of its own for a test, under this folder.
     pub fn archive(folder: &Path) -> Archive {
-        Archive::open(&folder.join("state"), &OpenOptions::default()).unwrap()
+        Archive::open(&folder.join("state"), &OpenOptions::plain()).unwrap()
     }
 
     /// Every arrival that the archive knows, in the order of the documents' first.

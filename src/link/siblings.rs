@@ -143,12 +143,11 @@ pub(super) fn owner(tokens: &[Token], words: &[SiblingWord], at: usize, label: L
     if is_prose(tokens, at) {
         return Owner::Unclear;
     }
-    match label {
-        Label::CaseId | Label::Auth | Label::Mrn | Label::Member if is_labelled_clearly(tokens, at, known) => {
-            Owner::Patient
-        }
-        Label::None if on_patients_row(tokens, at) => Owner::Patient,
-        _ => Owner::Unclear,
+    let numbered = matches!(label, Label::CaseId | Label::Auth | Label::Mrn | Label::Member);
+    if numbered && is_labelled_clearly(tokens, at, known) || label == Label::None && on_patients_row(tokens, at) {
+        Owner::Patient
+    } else {
+        Owner::Unclear
     }
 }
 

@@ -7,6 +7,8 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test stops at the first surprise")]
 
 use std::fs::{self, File};
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, SystemTime};
@@ -26,6 +28,8 @@ const TABLES: &str = "[reader]\nattempts = 20\n";
 /// The faxes of every trial, and what an undisturbed daemon makes of them.
 pub struct Oracle {
     faxes: Vec<(String, Vec<u8>)>,
+    /// Of the undisturbed daemon's state directory, by file name: documents are named under them.
+    keys: Vec<(&'static str, Vec<u8>)>,
     queue: [Vec<u8>; 2],
     /// How long an undisturbed run takes.
     pub run_time: Duration,
@@ -57,11 +61,13 @@ impl Oracle {
             // Blank pages are read in no time; what follows the last directory of a TIFF is no part of it.
             faxes.push((format!("{number}.tif"), [blank.clone(), vec![b'0' + number as u8]].concat()));
         }
-        let mut oracle = Self { faxes, queue: [Vec::new(), Vec::new()], run_time: Duration::ZERO };
+        let mut oracle = Self { faxes, keys: Vec::new(), queue: [Vec::new(), Vec::new()], run_time: Duration::ZERO };
         let undisturbed = oracle.arrive();
         let begun = std::time::Instant::now();
         undisturbed.drain();
         oracle.run_time = begun.elapsed();
+        let key = |name| (name, fs::read(undisturbed.path("state").join(name)).unwrap());
+        oracle.keys = ["key", "keyring"].map(key).into();
         oracle.queue = exports(&undisturbed);
         assert_eq!(undisturbed.exported().len(), FILES);
         oracle
@@ -70,6 +76,12 @@ impl Oracle {
     /// A set-up with the faxes in its inbox.
     fn arrive(&self) -> Setup {
         let setup = Setup::with("", TABLES);
+        fs::DirBuilder::new().mode(0o700).create(setup.path("state")).unwrap();
+        for (name, key) in &self.keys {
+            let mut file =
+                File::options().write(true).create_new(true).mode(0o600).open(setup.path("state").join(name));
+            file.as_mut().unwrap().write_all(key).unwrap();
+        }
         for (name, bytes) in &self.faxes {
             setup.arrive(name, bytes);
             let received = SystemTime::UNIX_EPOCH + Duration::from_secs(1_773_666_720);

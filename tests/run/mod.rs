@@ -15,6 +15,8 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nicufaxd::archive::{self, Archive, AtRest, KeyPlace};
+use nicufaxd::document::DocumentId;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
@@ -35,6 +37,9 @@ pub const CONFIG: i32 = 78;
 pub const NO_CASES: &str = "case_id,status,member_id,auth_number,mrn,facility,facility_fax,facility_npi,last_name,\
 first_name,birth_order,sex,dob,mother_first,mother_last,mother_dob,admit_date,discharge_date,plan,level_of_care,\
 assigned_nurse,next_review_date,race_ethnicity,preferred_language\n";
+
+/// The configuration's default.
+pub const AT_REST: AtRest = AtRest::Sealed(KeyPlace::Beside);
 
 /// A set-up of its own for a test.
 pub struct Setup {
@@ -186,11 +191,16 @@ impl Setup {
         held.iter().find(|entry| named(entry)).unwrap_or_else(|| panic!("{source_file} is not in {held:#?}")).clone()
     }
 
-    /// Where the state directory keeps the bytes of a document, by their digest.
+    /// The id that the archive gives these bytes.
+    pub fn id(&self, bytes: &[u8]) -> DocumentId {
+        archive::name(&self.path("state"), &AT_REST, bytes).unwrap()
+    }
+
+    /// Where the state directory keeps the bytes of a document, if it keeps them whole.
     pub fn sealed(&self, bytes: &[u8]) -> Option<PathBuf> {
-        let digest = nicufaxd::document::DocumentId::of(bytes);
-        let file = find(&self.path("state/documents"), digest.as_str())?;
-        (fs::read(&file).unwrap() == bytes).then_some(file)
+        let file = find(&self.path("state/documents"), self.id(bytes).as_str())?;
+        let archive = Archive::look(&self.path("state"), &AT_REST).unwrap();
+        archive.read_document(&self.id(bytes)).is_ok_and(|stored| stored == bytes).then_some(file)
     }
 }
 

@@ -323,7 +323,7 @@ impl Folder {
         let gone: Vec<String> =
             known.iter().filter(|key| !refusals.contains_key(*key) && !undecided.contains(*key)).cloned().collect();
         for key in gone {
-            record(&self.archive, source, Event::RefusalCleared { key: key.clone() }).await?;
+            record(&self.archive, source, Event::RefusalCleared { key: key.clone(), by: None }).await?;
             known.remove(&key);
         }
         for (key, (source_file, refusal)) in refusals {

@@ -28,9 +28,13 @@ use tracing::{debug, error, info};
 use self::atomic::Replacement;
 use self::scratch::{Scratch, Span};
 use super::item::{ItemId, QueueItem};
+use crate::archive::event::Event;
 use crate::archive::{Archive, ArchiveError};
 use crate::clock;
 use crate::fault::{self, Step};
+
+/// Who exports, for the record.
+const EXPORTER: &str = "nicufaxd";
 
 /// A change is exported once it has been quiet for this long …
 const QUIET: Duration = Duration::from_millis(300);
@@ -71,6 +75,13 @@ pub fn write_queue(worklist: &Worklist, archive: &Archive) -> Result<usize, Expo
         sheets.add(&item?)?;
     }
     sheets.write(clock::now())
+}
+
+/// As [`write_queue`], and records it: the trail tells what was given out, and when.
+fn write_and_record(worklist: &Worklist, archive: &Archive) -> Result<usize, ExportError> {
+    let items = write_queue(worklist, archive)?;
+    archive.record(Event::Exported { by: EXPORTER.to_owned(), items: items as u64 })?;
+    Ok(items)
 }
 
 /// An exported file that does not say what the archive says.
@@ -170,7 +181,7 @@ pub async fn run_exporter(
         // From here on a change is one that this export may lack.
         changes.mark_unchanged();
         let (target, source, begun) = (worklist.clone(), archive.clone(), Instant::now());
-        match tokio::task::spawn_blocking(move || write_queue(&target, &source)).await {
+        match tokio::task::spawn_blocking(move || write_and_record(&target, &source)).await {
             Ok(Ok(items)) => {
                 debug!(items, milliseconds = begun.elapsed().as_millis() as u64, "queue exported");
                 if failing {

@@ -189,7 +189,7 @@ fn an_empty_queue_is_an_empty_list_with_its_heads() {
 #[tokio::test]
 async fn what_changed_before_the_stop_is_exported_still() {
     let root = tempfile::tempdir().unwrap();
-    let archive = Archive::open(&root.path().join("state"), &OpenOptions::default()).unwrap();
+    let archive = Archive::open(&root.path().join("state"), &OpenOptions::plain()).unwrap();
     let (stop, stopped) = watch::channel(false);
     let folder = root.path().join("worklist");
     let exporter = tokio::spawn(run_exporter(worklist(&folder), archive.clone(), archive.watch_items(), stopped));
@@ -217,7 +217,7 @@ async fn what_changed_before_the_stop_is_exported_still() {
 #[tokio::test]
 async fn the_exporter_brings_the_files_up_to_date_when_it_starts_without_any_change() {
     let root = tempfile::tempdir().unwrap();
-    let archive = Archive::open(&root.path().join("state"), &OpenOptions::default()).unwrap();
+    let archive = Archive::open(&root.path().join("state"), &OpenOptions::plain()).unwrap();
     let (_stop, stopped) = watch::channel(true);
     let folder = root.path().join("worklist");
     run_exporter(worklist(&folder), archive.clone(), archive.watch_items(), stopped).await;

@@ -1,0 +1,203 @@
+//! The audit trail: what the journal holds, in words, for a person who asks who did what and when.
+//!
+//! It reads the journal as it lies on the disk, whoever has the archive open, and changes nothing. The words hold what
+//! the records hold, patient data included: they are for the one who asks, never for the log. What was recorded of a
+//! purged document is told as far as it stands in the clear: what happened, and when.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use jiff::Timestamp;
+
+use super::event::Event;
+use super::fact::Fact;
+use super::journal::{self, Entry, Head, Said};
+use super::vault::Vault;
+use super::{ArchiveError, AtRest, JOURNAL, keys};
+use crate::document::DocumentId;
+use crate::queue::item::{ItemId, QueueItem};
+
+/// Who acts when no person does.
+const MACHINE: &str = "nicufaxd";
+
+/// Which part of the trail is wanted; everything unless something is said.
+#[derive(Clone, Debug, Default)]
+pub struct AuditFilter {
+    /// Documents that were linked to this case, by the machine or by a person.
+    pub case: Option<String>,
+    /// The beginning of a document's id, or an item's id.
+    pub document: Option<String>,
+    pub since: Option<Timestamp>,
+}
+
+/// One line of the trail.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AuditLine {
+    /// Number of the record.
+    pub sequence: u64,
+    pub time: Timestamp,
+    pub who: String,
+    pub document: Option<DocumentId>,
+    pub what: String,
+}
+
+/// Gives every line that is wanted to `told`, in the order of the records.
+pub fn audit(
+    state: &Path,
+    at_rest: &AtRest,
+    filter: &AuditFilter,
+    mut told: impl FnMut(AuditLine),
+) -> Result<(), ArchiveError> {
+    let vault = keys::look(state, at_rest)?;
+    let folder = state.join(JOURNAL);
+    let of_case = match &filter.case {
+        Some(case) => Some(documents_of(&folder, &vault, case)?),
+        None => None,
+    };
+    // An item's id begins with 16 digits of its document's.
+    let beginning = filter.document.as_deref().map(|id| id.split('-').next().unwrap_or(id));
+    each(&folder, |record| {
+        if filter.since.is_some_and(|since| record.time < since) {
+            return Ok(());
+        }
+        let (sequence, time) = (record.sequence, record.time);
+        let (fact, event) = opened(record, &vault)?;
+        let short = |document: &DocumentId| document.short().to_owned();
+        let document = fact.as_ref().and_then(Fact::document).or_else(|| event.as_ref().and_then(Event::document));
+        let item = event.as_ref().and_then(item_of).map(|item| item.document().to_owned());
+        let about = document.map(short).or(item);
+        let wanted = match &about {
+            None => of_case.is_none() && beginning.is_none(),
+            Some(about) => {
+                of_case.as_ref().is_none_or(|of_case| of_case.contains(about))
+                    && beginning.is_none_or(|beginning| {
+                        document.is_some_and(|document| document.as_str().starts_with(beginning))
+                            || about.starts_with(beginning)
+                    })
+            }
+        };
+        if wanted {
+            let (who, what) = event.as_ref().map_or_else(|| unopened(fact.as_ref()), words);
+            told(AuditLine { sequence, time, who, document: document.cloned(), what });
+        }
+        Ok(())
+    })
+}
+
+fn each(folder: &Path, mut found: impl FnMut(Entry) -> Result<(), ArchiveError>) -> Result<(), ArchiveError> {
+    let mut before = Some(Head::default());
+    let numbers = journal::segments(folder)?;
+    for &segment in &numbers {
+        let is_last = Some(&segment) == numbers.last();
+        journal::scan::<Event, Fact>(folder, segment, 0, is_last, &mut before, &mut found)?;
+    }
+    Ok(())
+}
+
+/// A record's fact and, as far as it can be opened, its event.
+fn opened(record: Entry, vault: &Vault) -> Result<(Option<Fact>, Option<Event>), ArchiveError> {
+    let fact = match &record.said {
+        Said::Plain(_) => None,
+        Said::Sealed { fact, .. } => Some(fact.clone()),
+    };
+    match record.into_event(vault) {
+        Ok(event) => Ok((fact, Some(event))),
+        Err(
+            ArchiveError::DocumentMissing { .. }
+            | ArchiveError::DocumentDamaged { .. }
+            | ArchiveError::RecordDoesNotOpen { .. },
+        ) => Ok((fact, None)),
+        Err(error) => Err(error),
+    }
+}
+
+/// The first digits of the ids of the documents that were ever linked to a case.
+fn documents_of(folder: &Path, vault: &Vault, case: &str) -> Result<BTreeSet<String>, ArchiveError> {
+    let mut found = BTreeSet::new();
+    each(folder, |record| {
+        match opened(record, vault)?.1 {
+            Some(Event::Queued { document, items })
+                if items.iter().any(|item| item.link.case_id.as_deref() == Some(case)) =>
+            {
+                found.insert(document.short().to_owned());
+            }
+            Some(Event::Resolved { item, case_id, .. }) if case_id.as_deref() == Some(case) => {
+                found.insert(item.document().to_owned());
+            }
+            Some(_) | None => {}
+        }
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+fn item_of(event: &Event) -> Option<&ItemId> {
+    if let Event::Resolved { item, .. } = event { Some(item) } else { None }
+}
+
+fn item_words(item: &QueueItem) -> String {
+    let case = item.link.case_id.as_ref().map_or_else(|| "no case".to_owned(), |case| format!("case {case}"));
+    format!("{} {} to lane {}, {case}", item.id, item.document_type, item.lane)
+}
+
+/// Who did what.
+fn words(event: &Event) -> (String, String) {
+    let machine = || MACHINE.to_owned();
+    match event {
+        Event::DocumentReceived { size, receipt, .. } => {
+            (receipt.source.clone(), format!("received as {} ({size} bytes)", receipt.source_file))
+        }
+        Event::ArrivedAgain { receipt, .. } => {
+            (receipt.source.clone(), format!("arrived again as {}", receipt.source_file))
+        }
+        Event::SourceReleased { .. } => (machine(), "released by its source".to_owned()),
+        Event::Refused { source, source_file, reason, .. } => {
+            (source.clone(), format!("refused {source_file}: {reason}"))
+        }
+        Event::RefusalCleared { by, .. } => (by.clone().unwrap_or_else(machine), "a refusal was cleared".to_owned()),
+        Event::AttemptStarted { stage, attempt, .. } => (machine(), format!("attempt {attempt} began ({stage})")),
+        Event::HandedBack { .. } => (machine(), "handed back, the attempt does not count".to_owned()),
+        Event::Queued { items, .. } => {
+            let items: Vec<String> = items.iter().map(item_words).collect();
+            (machine(), format!("queued {}", items.join("; ")))
+        }
+        Event::Held { reason, stage, .. } => (machine(), format!("held ({stage}): {reason}")),
+        Event::Retried { by, .. } => (by.clone(), "wanted it tried again".to_owned()),
+        Event::CasesLoaded { digest, cases } => (machine(), format!("took over {cases} cases, snapshot {digest}")),
+        Event::Resolved { item, by, disposition, case_id, note } => {
+            let case = case_id.as_ref().map(|case| format!(", case {case}")).unwrap_or_default();
+            let note = note.as_ref().map(|note| format!(", note: {note}")).unwrap_or_default();
+            (by.clone(), format!("resolved {item} as {disposition}{case}{note}"))
+        }
+        Event::Shown { by, .. } => (by.clone(), "was shown it".to_owned()),
+        Event::Listed { by, entries } => (by.clone(), format!("was shown a list of {entries}")),
+        Event::Exported { by, items } => (by.clone(), format!("exported the queue of {items} items")),
+        Event::Purged { rule, by, .. } => (by.clone(), format!("purged under rule {rule}")),
+    }
+}
+
+/// What is left to say of a record that cannot be opened.
+fn unopened(fact: Option<&Fact>) -> (String, String) {
+    let what = match fact {
+        Some(Fact::DocumentReceived { size, .. }) => format!("received ({size} bytes)"),
+        Some(Fact::ArrivedAgain { .. }) => "arrived again".to_owned(),
+        Some(Fact::SourceReleased { .. }) => "released by its source".to_owned(),
+        Some(Fact::Queued { segments, .. }) => format!("queued {} items", segments.len()),
+        Some(Fact::Held { .. }) => "held".to_owned(),
+        Some(Fact::Retried { .. }) => "tried again".to_owned(),
+        Some(Fact::Resolved { document, segment }) => format!("resolved {}", ItemId::new(document, *segment)),
+        Some(Fact::Shown { .. }) => "shown".to_owned(),
+        Some(
+            Fact::AttemptStarted { .. }
+            | Fact::HandedBack { .. }
+            | Fact::Refused { .. }
+            | Fact::RefusalCleared { .. }
+            | Fact::CasesLoaded {}
+            | Fact::Listed {}
+            | Fact::Exported {}
+            | Fact::Purged { .. },
+        )
+        | None => "something".to_owned(),
+    };
+    ("-".to_owned(), format!("{what}; the rest can be opened by nobody any more"))
+}

@@ -1,0 +1,212 @@
+//! What the index needs of an event: the part of a record that stays in the clear in a sealed journal.
+//!
+//! Ids (keyed digests), counts and marks, nothing that a document says and nothing that a person wrote. The index is a
+//! function of the facts alone, so it can be made again without opening a single record, also when documents were
+//! purged and what the journal said of them can be opened by nobody. A sealed record's event must agree with its
+//! facts ([`Fact::agrees`]), so nobody without the keys can change them unseen.
+
+use serde::{Deserialize, Serialize};
+
+use super::event::{Event, Stage};
+use super::vault::{Mark, Vault};
+use crate::document::DocumentId;
+use crate::queue::item::ItemId;
+
+/// A fact an event; the names are those of the events.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Fact {
+    DocumentReceived {
+        document: DocumentId,
+        /// In bytes, unsealed.
+        size: u64,
+        /// Of document and source key.
+        arrival: Mark,
+    },
+    ArrivedAgain {
+        document: DocumentId,
+        arrival: Mark,
+    },
+    SourceReleased {
+        document: DocumentId,
+        arrival: Mark,
+    },
+    Refused {
+        /// Of the refusal's key.
+        refusal: Mark,
+        /// Of key and reason, to tell a new refusal from one that is known.
+        reason: Mark,
+    },
+    RefusalCleared {
+        refusal: Mark,
+    },
+    AttemptStarted {
+        document: DocumentId,
+        stage: Stage,
+        attempt: u32,
+    },
+    HandedBack {
+        document: DocumentId,
+    },
+    Queued {
+        document: DocumentId,
+        /// Of the items, in their order.
+        segments: Vec<u32>,
+    },
+    Held {
+        document: DocumentId,
+    },
+    Retried {
+        document: DocumentId,
+    },
+    CasesLoaded {},
+    Resolved {
+        document: DocumentId,
+        segment: u32,
+    },
+    Shown {
+        document: DocumentId,
+    },
+    Listed {},
+    Exported {},
+    Purged {
+        document: DocumentId,
+        rule: String,
+        by: String,
+    },
+}
+
+/// An event names an item that is none of its document's.
+pub(super) struct ForeignItem(pub ItemId);
+
+impl Fact {
+    /// The fact of an event about this document; `None` when the event is about none.
+    pub(super) fn of<I: AsRef<ItemId>>(
+        event: &Event<I>,
+        document: Option<&DocumentId>,
+        vault: &Vault,
+    ) -> Result<Self, ForeignItem> {
+        let arrival = |document: &DocumentId, key: &str| vault.mark("arrival", [document.as_str(), key]);
+        let refusal = |key: &str| vault.mark("refusal", [key, ""]);
+        Ok(match event {
+            Event::DocumentReceived { document, size, source_key, receipt: _ } => Self::DocumentReceived {
+                document: document.clone(),
+                size: *size,
+                arrival: arrival(document, source_key),
+            },
+            Event::ArrivedAgain { document, source_key, receipt: _ } => {
+                Self::ArrivedAgain { document: document.clone(), arrival: arrival(document, source_key) }
+            }
+            Event::SourceReleased { document, source_key } => {
+                Self::SourceReleased { document: document.clone(), arrival: arrival(document, source_key) }
+            }
+            Event::Refused { key, reason, source: _, source_file: _ } => {
+                Self::Refused { refusal: refusal(key), reason: vault.mark("reason", [key, reason]) }
+            }
+            Event::RefusalCleared { key, by: _ } => Self::RefusalCleared { refusal: refusal(key) },
+            Event::AttemptStarted { document, stage, attempt } => {
+                Self::AttemptStarted { document: document.clone(), stage: *stage, attempt: *attempt }
+            }
+            Event::HandedBack { document } => Self::HandedBack { document: document.clone() },
+            Event::Queued { document, items } => {
+                let segment = |item: &I| {
+                    let id: &ItemId = item.as_ref();
+                    if id.document() == document.short() { Ok(id.segment()) } else { Err(ForeignItem(id.clone())) }
+                };
+                let segments = items.iter().map(segment).collect::<Result<_, _>>()?;
+                Self::Queued { document: document.clone(), segments }
+            }
+            Event::Held { document, reason: _, stage: _ } => Self::Held { document: document.clone() },
+            Event::Retried { document, by: _ } => Self::Retried { document: document.clone() },
+            Event::CasesLoaded { .. } => Self::CasesLoaded {},
+            Event::Resolved { item, .. } => match document {
+                Some(document) if item.document() == document.short() => {
+                    Self::Resolved { document: document.clone(), segment: item.segment() }
+                }
+                Some(_) | None => return Err(ForeignItem(item.clone())),
+            },
+            Event::Shown { document, by: _ } => Self::Shown { document: document.clone() },
+            Event::Listed { .. } => Self::Listed {},
+            Event::Exported { .. } => Self::Exported {},
+            Event::Purged { document, rule, by } => {
+                Self::Purged { document: document.clone(), rule: rule.clone(), by: by.clone() }
+            }
+        })
+    }
+
+    /// The document that it is about.
+    pub(super) fn document(&self) -> Option<&DocumentId> {
+        match self {
+            Self::DocumentReceived { document, .. }
+            | Self::ArrivedAgain { document, .. }
+            | Self::SourceReleased { document, .. }
+            | Self::AttemptStarted { document, .. }
+            | Self::HandedBack { document }
+            | Self::Queued { document, .. }
+            | Self::Held { document }
+            | Self::Retried { document }
+            | Self::Resolved { document, .. }
+            | Self::Shown { document }
+            | Self::Purged { document, .. } => Some(document),
+            Self::Refused { .. }
+            | Self::RefusalCleared { .. }
+            | Self::CasesLoaded {}
+            | Self::Listed {}
+            | Self::Exported {} => None,
+        }
+    }
+
+    /// Whether the exported queue may look otherwise after it.
+    pub(super) fn changes_exports(&self) -> bool {
+        match self {
+            Self::ArrivedAgain { .. }
+            | Self::DocumentReceived { .. }
+            | Self::Queued { .. }
+            | Self::Held { .. }
+            | Self::Retried { .. }
+            | Self::Resolved { .. }
+            | Self::Purged { .. } => true,
+            Self::SourceReleased { .. }
+            | Self::Refused { .. }
+            | Self::RefusalCleared { .. }
+            | Self::AttemptStarted { .. }
+            | Self::HandedBack { .. }
+            | Self::CasesLoaded {}
+            | Self::Shown { .. }
+            | Self::Listed {}
+            | Self::Exported {} => false,
+        }
+    }
+
+    /// The event, where the fact is all of it and nothing is left to seal.
+    pub(super) fn whole(&self) -> Option<Event> {
+        match self {
+            Self::AttemptStarted { document, stage, attempt } => {
+                Some(Event::AttemptStarted { document: document.clone(), stage: *stage, attempt: *attempt })
+            }
+            Self::HandedBack { document } => Some(Event::HandedBack { document: document.clone() }),
+            // Its document's key is about to be destroyed.
+            Self::Purged { document, rule, by } => {
+                Some(Event::Purged { document: document.clone(), rule: rule.clone(), by: by.clone() })
+            }
+            Self::DocumentReceived { .. }
+            | Self::ArrivedAgain { .. }
+            | Self::SourceReleased { .. }
+            | Self::Refused { .. }
+            | Self::RefusalCleared { .. }
+            | Self::Queued { .. }
+            | Self::Held { .. }
+            | Self::Retried { .. }
+            | Self::CasesLoaded {}
+            | Self::Resolved { .. }
+            | Self::Shown { .. }
+            | Self::Listed {}
+            | Self::Exported {} => None,
+        }
+    }
+
+    /// Whether this is the fact of that event.
+    pub(super) fn agrees<I: AsRef<ItemId>>(&self, event: &Event<I>, vault: &Vault) -> bool {
+        Self::of(event, self.document(), vault).is_ok_and(|fact| fact == *self)
+    }
+}

@@ -1,0 +1,367 @@
+//! The keys on the disk: the master key where an operator keeps it, and the keyring that it wraps.
+//!
+//! The keyring (`STATE/keyring`) holds what everything in a sealed state directory is sealed under: a root key that
+//! never changes, from which documents get their names, and the archive keys by generation. It is replaced whole or
+//! not at all. A rotation wraps it for the old and the new master key at once; the first start under the new one
+//! drops the old one's wrapping. So whichever of the two an operator has configured opens it, wherever a crash falls.
+//!
+//! A state directory that holds something gets no new key, ever: what it holds would be lost without a word. Key
+//! material is wiped from memory when dropped, and no error shows any.
+
+use std::fs;
+use std::io::{self, Read};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::disk::Disk;
+use super::documents::replace;
+use super::lock::Lock;
+use super::seal::{KEY, Key};
+use super::vault::Vault;
+use super::{ArchiveError, CASES, JOURNAL, documents, journal};
+
+/// The form of the keyring that this program writes.
+const FORM: u32 = 1;
+
+/// A key file is one line of 44 characters; more than this is another file.
+const KEY_FILE_LIMIT: u64 = 4096;
+
+/// What a wrapped keyring belongs to.
+const BOUND_TO: &[u8] = b"nicufaxd keyring 1";
+
+/// How the state directory lies on the disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AtRest {
+    /// Sealed under keys that the master key opens.
+    Sealed(KeyPlace),
+    /// Readable by whoever gets hold of the disk or of a copy.
+    Plain,
+}
+
+/// Where the master key is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeyPlace {
+    /// In a file that the configuration names.
+    File(PathBuf),
+    /// In a file that systemd hands over (`LoadCredential=` or `LoadCredentialEncrypted=nicufaxd.key:…`), and guards.
+    Credential(PathBuf),
+    /// In `STATE/key`, which the first start makes.
+    Beside,
+}
+
+impl KeyPlace {
+    /// The key's file, for this state directory.
+    pub fn path(&self, state: &Path) -> PathBuf {
+        match self {
+            Self::File(path) | Self::Credential(path) => path.clone(),
+            Self::Beside => state.join("key"),
+        }
+    }
+}
+
+/// What `check` has to say of the keys; none of it keeps the daemon from starting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Remark {
+    /// Nothing is sealed.
+    Plain,
+    /// The key lies in the state directory, or will be made there: a copy of the one holds the other.
+    KeyBeside,
+    /// A rotation waits for the new key to be configured.
+    RotationUnfinished,
+}
+
+/// What a rotation came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rotated {
+    /// The archive keys there are now.
+    pub generations: usize,
+    /// The file that has to hold the new key from now on, when putting it there is the operator's to do.
+    pub configure: Option<PathBuf>,
+}
+
+/// One wrapping of the keyring.
+#[derive(Clone, Serialize, Deserialize)]
+struct Wrapping {
+    /// Tells a wrong key from a damaged keyring; says nothing of the key.
+    key: String,
+    /// Base64.
+    keyring: String,
+}
+
+/// The keyring's file: a wrapping for each master key that may open it, the newest last.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    form: u32,
+    wrappings: Vec<Wrapping>,
+}
+
+/// The keyring, open.
+struct Keyring {
+    root: Key,
+    /// The archive keys, the newest last.
+    generations: Vec<Key>,
+}
+
+impl Keyring {
+    fn new() -> Result<Self, ArchiveError> {
+        Ok(Self { root: Key::random()?, generations: vec![Key::random()?] })
+    }
+
+    fn wrap(&self, master: &Key) -> Result<Wrapping, ArchiveError> {
+        let mut keys = Zeroizing::new(Vec::with_capacity(KEY * (1 + self.generations.len())));
+        keys.extend_from_slice(self.root.bytes());
+        self.generations.iter().for_each(|key| keys.extend_from_slice(key.bytes()));
+        let keyring = BASE64.encode(master.derive("keyring").seal(&keys, BOUND_TO)?);
+        Ok(Wrapping { key: fingerprint(master), keyring })
+    }
+
+    fn unwrap(wrapping: &Wrapping, master: &Key) -> Option<Self> {
+        let keys = master.derive("keyring").open(&BASE64.decode(&wrapping.keyring).ok()?, BOUND_TO)?;
+        let mut keys = keys.chunks(KEY).map(Key::from_bytes);
+        let root = keys.next()??;
+        let generations: Vec<Key> = keys.collect::<Option<_>>()?;
+        (!generations.is_empty()).then_some(Self { root, generations })
+    }
+}
+
+fn fingerprint(master: &Key) -> String {
+    BASE64.encode(master.derive("fingerprint").bytes().first_chunk::<12>().unwrap_or(&[0; 12]))
+}
+
+impl Stored {
+    fn path(state: &Path) -> PathBuf {
+        state.join("keyring")
+    }
+
+    /// `None` when there is none.
+    fn read(state: &Path) -> Result<Option<Self>, ArchiveError> {
+        let path = Self::path(state);
+        let text = match fs::read(&path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+            text => text.map_err(|e| ArchiveError::read_failed(&path, e))?,
+        };
+        match serde_json::from_slice::<Self>(&text) {
+            Ok(stored) if stored.form == FORM => Ok(Some(stored)),
+            Ok(_) | Err(_) => Err(ArchiveError::KeyringDamaged { path }),
+        }
+    }
+
+    fn write(&self, disk: &Disk, state: &Path) -> Result<(), ArchiveError> {
+        let mut text = serde_json::to_vec(self).map_err(|e| ArchiveError::not_serialisable(&e))?;
+        text.push(b'\n');
+        replace(disk, &state.join("keyring.next"), &Self::path(state), &text)
+    }
+
+    /// The keyring, and whether this is the newest master key that opens it.
+    fn open(&self, state: &Path, master: &Key, key_file: &Path) -> Result<(Keyring, bool), ArchiveError> {
+        let name = fingerprint(master);
+        let Some(position) = self.wrappings.iter().position(|wrapping| wrapping.key == name) else {
+            return Err(ArchiveError::KeyWrong { state: state.to_owned(), path: key_file.to_owned() });
+        };
+        let keyring = self.wrappings.get(position).and_then(|wrapping| Keyring::unwrap(wrapping, master));
+        let keyring = keyring.ok_or_else(|| ArchiveError::KeyringDamaged { path: Self::path(state) })?;
+        Ok((keyring, position + 1 == self.wrappings.len()))
+    }
+}
+
+/// Opens the keys of a state directory for writing, making them for one that holds nothing. Needs the lock.
+pub(super) fn open(disk: &Disk, state: &Path, at_rest: &AtRest) -> Result<Vault, ArchiveError> {
+    let place = match at_rest {
+        AtRest::Plain => return plain(state),
+        AtRest::Sealed(place) => place,
+    };
+    let key_file = place.path(state);
+    let Some(stored) = Stored::read(state)? else {
+        without_keyring(state)?;
+        if *place == KeyPlace::Beside && !key_file.exists() {
+            write_key(disk, &state.join("key.next"), &key_file, &Key::random()?)?;
+            tracing::warn!(
+                "a key was made in the state directory, beside what it seals; keep a copy elsewhere, better move it \
+                 out and name it with key_file"
+            );
+        }
+        let master = read_key(state, place)?;
+        let keyring = Keyring::new()?;
+        Stored { form: FORM, wrappings: vec![keyring.wrap(&master)?] }.write(disk, state)?;
+        return Ok(vault(state, keyring));
+    };
+    let master = read_key(state, place)?;
+    let (keyring, newest) = stored.open(state, &master, &key_file)?;
+    if stored.wrappings.len() > 1 {
+        if newest {
+            Stored { form: FORM, wrappings: vec![keyring.wrap(&master)?] }.write(disk, state)?;
+            tracing::info!("the key was rotated; the one before opens nothing any more");
+        } else {
+            tracing::warn!("a rotation of the key is unfinished: the new key is not configured yet");
+        }
+    }
+    Ok(vault(state, keyring))
+}
+
+/// Opens the keys of a state directory for looking.
+pub(super) fn look(state: &Path, at_rest: &AtRest) -> Result<Vault, ArchiveError> {
+    let place = match at_rest {
+        AtRest::Plain => return plain(state),
+        AtRest::Sealed(place) => place,
+    };
+    match Stored::read(state)? {
+        Some(stored) => {
+            let master = read_key(state, place)?;
+            Ok(vault(state, stored.open(state, &master, &place.path(state))?.0))
+        }
+        // It holds nothing that a key is needed for.
+        None => without_keyring(state).map(|()| Vault::Plain),
+    }
+}
+
+/// What keeps these keys from being used, as an error, and what an operator should know of them. Changes nothing.
+pub fn check_keys(state: &Path, at_rest: &AtRest) -> Result<Option<Remark>, ArchiveError> {
+    let place = match at_rest {
+        AtRest::Plain => return plain(state).map(|_| Some(Remark::Plain)),
+        AtRest::Sealed(place) => place,
+    };
+    let key_file = place.path(state);
+    let beside = (*place == KeyPlace::Beside || key_file.starts_with(state)).then_some(Remark::KeyBeside);
+    if let Some(stored) = Stored::read(state)? {
+        let (_, newest) = stored.open(state, &read_key(state, place)?, &key_file)?;
+        return Ok(if newest { beside } else { Some(Remark::RotationUnfinished) });
+    }
+    without_keyring(state)?;
+    if *place != KeyPlace::Beside || key_file.exists() {
+        read_key(state, place)?;
+    }
+    Ok(beside)
+}
+
+/// Writes a new key into a new file.
+pub fn new_key(path: &Path) -> Result<(), ArchiveError> {
+    if path.symlink_metadata().is_ok() {
+        return Err(ArchiveError::key_file(path, "is there already; name a file that is not"));
+    }
+    let mut draft = path.as_os_str().to_owned();
+    draft.push(".next");
+    let draft = PathBuf::from(draft);
+    write_key(&Disk::default(), &draft, path, &Key::random()?)
+}
+
+/// Puts a state directory under the key in `new`: what is sealed stays as it is, what comes is sealed under an
+/// archive key of its own. Nothing may have the archive open.
+///
+/// May be repeated after a crash. A key in the state directory itself is replaced by the new one; one that was
+/// configured is the operator's to replace, and both open the keyring until a start finds the new one.
+pub fn rotate(state: &Path, at_rest: &AtRest, new: &Path) -> Result<Rotated, ArchiveError> {
+    rotate_on(&Disk::default(), state, at_rest, new)
+}
+
+pub(super) fn rotate_on(disk: &Disk, state: &Path, at_rest: &AtRest, new: &Path) -> Result<Rotated, ArchiveError> {
+    let AtRest::Sealed(place) = at_rest else {
+        return Err(ArchiveError::StatePlain { state: state.to_owned() });
+    };
+    let new_master = read_key(state, &KeyPlace::File(new.to_owned()))?;
+    let _lock = Lock::take(state)?;
+    let Some(stored) = Stored::read(state)? else {
+        without_keyring(state)?;
+        return Err(ArchiveError::KeyringMissing { path: Stored::path(state) });
+    };
+    let key_file = place.path(state);
+    let master = read_key(state, place)?;
+    let (mut keyring, newest) = stored.open(state, &master, &key_file)?;
+    let same = fingerprint(&master) == fingerprint(&new_master);
+    let begun = stored.wrappings.last().is_some_and(|last| last.key == fingerprint(&new_master));
+    if !begun {
+        keyring.generations.push(Key::random()?);
+        let wrappings = vec![keyring.wrap(&master)?, keyring.wrap(&new_master)?];
+        Stored { form: FORM, wrappings }.write(disk, state)?;
+    }
+    if *place == KeyPlace::Beside && !same {
+        write_key(disk, &state.join("key.next"), &key_file, &new_master)?;
+    }
+    let configure = (*place != KeyPlace::Beside && !same).then_some(key_file);
+    if configure.is_none() && !(begun && newest && stored.wrappings.len() == 1) {
+        Stored { form: FORM, wrappings: vec![keyring.wrap(&new_master)?] }.write(disk, state)?;
+    }
+    Ok(Rotated { generations: keyring.generations.len(), configure })
+}
+
+fn vault(state: &Path, keyring: Keyring) -> Vault {
+    Vault::sealed(documents::folder(state), keyring.root, keyring.generations)
+}
+
+fn plain(state: &Path) -> Result<Vault, ArchiveError> {
+    if Stored::path(state).exists() || journal::is_sealed(&state.join(JOURNAL))? {
+        return Err(ArchiveError::StateSealed { state: state.to_owned() });
+    }
+    Ok(Vault::Plain)
+}
+
+/// Makes sure that a state directory without a keyring holds nothing.
+fn without_keyring(state: &Path) -> Result<(), ArchiveError> {
+    if journal::is_sealed(&state.join(JOURNAL))? {
+        return Err(ArchiveError::KeyringMissing { path: Stored::path(state) });
+    }
+    let holds_documents = !documents::stored_in(&documents::folder(state))?.is_empty();
+    if holds_documents
+        || journal::holds_records(&state.join(JOURNAL))?
+        || state.join(CASES).join("last-good.csv").exists()
+    {
+        return Err(ArchiveError::StatePlain { state: state.to_owned() });
+    }
+    Ok(())
+}
+
+/// Reads a master key, from a file that is nobody else's to read.
+fn read_key(state: &Path, place: &KeyPlace) -> Result<Key, ArchiveError> {
+    let path = place.path(state);
+    // Not blocking: a FIFO in its place must not hang a start.
+    let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    let opened = fs::OpenOptions::new().read(true).custom_flags(nonblocking).open(&path);
+    let file = opened.map_err(|e| {
+        if e.kind() == io::ErrorKind::NotFound {
+            ArchiveError::KeyMissing { state: state.to_owned(), path: path.clone() }
+        } else {
+            ArchiveError::key_file(&path, format!("cannot be read: {e}; give it to this user"))
+        }
+    })?;
+    let unreadable = |e: io::Error| ArchiveError::key_file(&path, format!("cannot be read: {e}"));
+    let data = file.metadata().map_err(unreadable)?;
+    if !data.is_file() {
+        return Err(ArchiveError::key_file(&path, "is no file"));
+    }
+    // systemd guards its folder of credentials itself, with access lists that look like permissions for the group.
+    if !matches!(place, KeyPlace::Credential(_)) {
+        guarded(&path, &data, state)?;
+    }
+    let mut text = Zeroizing::new(Vec::with_capacity(KEY_FILE_LIMIT as usize));
+    file.take(KEY_FILE_LIMIT).read_to_end(&mut text).map_err(unreadable)?;
+    let key = BASE64.decode(text.trim_ascii()).map(Zeroizing::new).ok().and_then(|bytes| Key::from_bytes(&bytes));
+    key.ok_or_else(|| ArchiveError::key_file(&path, "holds no key; make one with: nicufaxd key new FILE"))
+}
+
+/// Whether a key's file is its owner's alone, and its owner this user. Root may use the key of the daemon's user.
+fn guarded(path: &Path, data: &fs::Metadata, state: &Path) -> Result<(), ArchiveError> {
+    let mode = data.mode() & 0o777;
+    if mode & 0o077 != 0 {
+        let remedy = format!("may be read by others (mode {mode:03o}); run: chmod 600 {}", path.display());
+        return Err(ArchiveError::key_file(path, remedy));
+    }
+    let user = rustix::process::geteuid();
+    let states = || fs::metadata(state).is_ok_and(|state| state.uid() == data.uid());
+    if data.uid() != user.as_raw() && !(user.is_root() && states()) {
+        let owner = data.uid();
+        let remedy = format!("belongs to another user (uid {owner}); give it to the user that runs this program");
+        return Err(ArchiveError::key_file(path, remedy));
+    }
+    Ok(())
+}
+
+fn write_key(disk: &Disk, draft: &Path, path: &Path, key: &Key) -> Result<(), ArchiveError> {
+    let mut text = Zeroizing::new(String::with_capacity(64));
+    BASE64.encode_string(key.bytes(), &mut text);
+    text.push('\n');
+    replace(disk, draft, path, text.as_bytes())
+}

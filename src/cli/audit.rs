@@ -1,0 +1,25 @@
+//! `audit`: the journal in words, a record a line: when, number, who, about which document, what.
+
+use super::{EX_SOFTWARE, print_text};
+use crate::archive::{self, AuditFilter, AuditLine};
+use crate::config::Config;
+use crate::control::Failure;
+
+pub fn audit(config: &Config, filter: &AuditFilter) -> Result<(), Failure> {
+    let zone = &config.time_zone;
+    let mut failed = None;
+    archive::audit(&config.state_dir, &config.at_rest, filter, |AuditLine { sequence, time, who, document, what }| {
+        if failed.is_some() {
+            return;
+        }
+        let time = time.to_zoned(zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%:z");
+        let document = document.as_ref().map_or("-", |document| document.short());
+        failed = print_text(&format!("{time}  {sequence}  {who}  {document}  {}\n", one_line(&what))).err();
+    })?;
+    failed.map_or(Ok(()), |failure: Failure| Err(Failure::new(EX_SOFTWARE, failure.message)))
+}
+
+/// What others wrote must not make lines of its own, nor speak to the terminal.
+fn one_line(text: &str) -> String {
+    text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
+}

@@ -1,0 +1,33 @@
+//! `key new` and `key rotate`: the master key that everything in the state directory is sealed under.
+
+use std::path::Path;
+
+use super::print_text;
+use crate::archive;
+use crate::config::Config;
+use crate::control::Failure;
+
+/// Writes a new key into a new file.
+pub fn new(file: &Path) -> Result<(), Failure> {
+    archive::new_key(file)?;
+    eprintln!(
+        "nicufaxd: keep a copy of {} apart from the state directory; without it nothing can be opened",
+        file.display()
+    );
+    Ok(())
+}
+
+/// Puts the state directory under the key in `new`; the daemon must not run.
+pub fn rotate(config: &Config, new: &Path) -> Result<(), Failure> {
+    let rotated = archive::rotate(&config.state_dir, &config.at_rest, new)?;
+    let generation = rotated.generations;
+    match rotated.configure {
+        None => print_text(&format!("the key is rotated; what comes is sealed under archive key {generation}\n")),
+        Some(old) => print_text(&format!(
+            "what comes is sealed under archive key {generation}; now put {} in the place of {}, or name it with key_file: \
+             the next start with it finishes the rotation, and until then both keys open the state directory\n",
+            new.display(),
+            old.display()
+        )),
+    }
+}
