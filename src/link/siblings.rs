@@ -143,13 +143,13 @@ pub(super) fn owner(tokens: &[Token], words: &[SiblingWord], at: usize, label: L
     if is_prose(tokens, at) {
         return Owner::Unclear;
     }
-    match label {
-        Label::CaseId | Label::Auth | Label::Mrn | Label::Member if is_labelled_clearly(tokens, at, known) => {
-            Owner::Patient
-        }
-        Label::None if on_patients_row(tokens, at) => Owner::Patient,
-        _ => Owner::Unclear,
-    }
+    let numbered = matches!(label, Label::CaseId | Label::Auth | Label::Mrn | Label::Member);
+    let own = if numbered {
+        is_labelled_clearly(tokens, at, known)
+    } else {
+        label == Label::None && on_patients_row(tokens, at)
+    };
+    if own { Owner::Patient } else { Owner::Unclear }
 }
 
 /// Whether a word for another baby claims what stands at this token: [`Owner::Twin`] or [`Owner::Sibling`], else
