@@ -8,7 +8,7 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use libfuzzer_sys::fuzz_target;
-use nicufaxd::reader::protocol::{Answer, LONGEST_MESSAGE, Request, frame, message, read_frame, receive};
+use nicufaxd::reader::protocol::{Answer, LONGEST_MESSAGE, Request, frame, is_possible, message, read_frame, receive};
 use nicufaxd_fuzz::decide;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -24,7 +24,7 @@ fuzz_target!(|bytes: &[u8]| {
         let answer = pin!(receive::<Answer>(&mut from, LONGEST_MESSAGE)).poll(&mut Context::from_waker(Waker::noop()));
         let Poll::Ready(answer) = answer else { panic!("bytes at hand are never waited for") };
         match answer {
-            Ok(Answer::PageRead { page, .. }) => decide(vec![page]),
+            Ok(Answer::PageRead { page, .. }) if is_possible(&page) => decide(vec![page]),
             Ok(_) => {}
             Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {}
             Err(_) => return,
