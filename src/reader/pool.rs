@@ -18,7 +18,7 @@ use tokio::time::{Instant, timeout};
 use crate::document::{DocumentId, Page};
 use crate::reader::cage::{CageMode, Lack, names, remedies};
 use crate::reader::process::{Worker, bounded};
-use crate::reader::protocol::{Answer, Refusal, Request};
+use crate::reader::protocol::{Answer, Refusal, Request, is_possible};
 use crate::reader::render::{Inspection, RenderLimits};
 
 /// A worker is replaced after so many pages: whatever the library leaks stays bounded.
@@ -336,21 +336,23 @@ impl Task {
         }
     }
 
-    /// Hands the answer to whoever asked. False if it answers another question: nothing that such a worker says can be
-    /// believed.
-    fn settle(self, asked: &DocumentId, answer: Answer) -> bool {
+    /// Hands the answer to whoever asked. False if it answers another question, or claims what can't be: nothing that
+    /// such a worker says can be believed.
+    fn settle(self, asked: &DocumentId, answer: Answer, limits: &RenderLimits) -> bool {
         match (self, answer) {
             (task, Answer::Refused { document, refusal }) if document == *asked => {
                 let Refusal { kind, message } = refusal;
                 task.fail(Refusal { kind, message: bounded(&message) }.into());
                 true
             }
-            (Self::Inspect { reply }, Answer::Inspected { document, format, pages }) if document == *asked => {
+            (Self::Inspect { reply }, Answer::Inspected { document, format, pages })
+                if document == *asked && (1..=limits.max_pages).contains(&pages) =>
+            {
                 _ = reply.send(Ok(Inspection { format, pages }));
                 true
             }
             (Self::ReadPage { page: number, reply }, Answer::PageRead { document, mut page })
-                if document == *asked && page.number == number =>
+                if document == *asked && page.number == number && is_possible(&page) =>
             {
                 page.unreadable_because = page.unreadable_because.as_deref().map(bounded);
                 if let Some(reason) = &page.unreadable_because {
@@ -444,7 +446,7 @@ async fn work(shared: &Shared, worker: &mut Worker, job: Job) -> bool {
     let (settled, read) = match outcome {
         Ok(Ok(answer)) => {
             let read = matches!(answer, Answer::PageRead { .. });
-            let settled = task.settle(&id, answer);
+            let settled = task.settle(&id, answer, &shared.settings.limits);
             if !settled {
                 lost(&ReadError::WorkerDied { signal: None });
             }
@@ -475,6 +477,7 @@ async fn work(shared: &Shared, worker: &mut Worker, job: Job) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::document::DocumentFormat;
     use crate::reader::protocol::RefusalKind;
 
     fn job(document: &str, page: u32, urgency: Urgency) -> (Job, oneshot::Receiver<Result<Page, ReadError>>) {
@@ -526,8 +529,20 @@ mod tests {
         let (asked, mut answer) = job("a", 1, Urgency::Triage);
         let refusal = Refusal { kind: RefusalKind::Encrypted, message: String::new() };
         let other = Answer::Refused { document: DocumentId::of(b"b"), refusal };
-        assert!(!asked.task.settle(&asked.id, other));
+        assert!(!asked.task.settle(&asked.id, other, &RenderLimits::default()));
         assert_eq!(answer.try_recv().unwrap(), Err(ReadError::WorkerDied { signal: None }));
+    }
+
+    #[test]
+    fn a_page_count_that_no_document_may_have_is_never_taken() {
+        let limits = RenderLimits::default();
+        for (pages, taken) in [(0, false), (1, true), (limits.max_pages, true), (u32::MAX, false)] {
+            let document = DocumentId::of(b"a");
+            let (reply, mut answer) = oneshot::channel();
+            let inspected = Answer::Inspected { document: document.clone(), format: DocumentFormat::Tiff, pages };
+            assert_eq!(Task::Inspect { reply }.settle(&document, inspected, &limits), taken, "{pages} pages");
+            assert_eq!(answer.try_recv().unwrap().is_ok(), taken, "{pages} pages");
+        }
     }
 
     #[tokio::test]

@@ -16,8 +16,14 @@ use crate::document::{DocumentFormat, DocumentId, Page};
 use crate::reader::cage::{CageMode, Lack};
 use crate::reader::render::{RenderError, RenderLimits};
 
-/// Longest JSON frame: a page of 20,000 words takes about 2 MB.
-pub const LONGEST_MESSAGE: u32 = 64 << 20;
+/// Longest JSON frame: a page with all the words and text that are allowed takes about 3 MB.
+pub const LONGEST_MESSAGE: u32 = 4 << 20;
+
+/// Words of one page. A sheet of the smallest print that a fax passes on holds some 3,000.
+const MOST_WORDS: usize = 10_000;
+
+/// Bytes of text on one page: 25 for each of [`MOST_WORDS`].
+const MOST_TEXT: usize = 250_000;
 
 /// What a worker is told first.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -89,6 +95,16 @@ pub enum Answer {
         document: DocumentId,
         refusal: Refusal,
     },
+}
+
+/// Whether a page has no more words and text than paper holds, and what is said of its words can be stored.
+///
+/// A worker keeps to it; one that doesn't has been taken over by what it read. The daemon's memory and the time that it
+/// takes to decide on a page are bounded by this.
+pub fn is_possible(page: &Page) -> bool {
+    page.words.len() <= MOST_WORDS
+        && page.words.iter().map(|word| word.text.len()).sum::<usize>() <= MOST_TEXT
+        && page.words.iter().all(|word| (0.0..=1.0).contains(&word.confidence))
 }
 
 /// Why a document is refused for good.
@@ -198,6 +214,7 @@ fn checked(length: [u8; 4], longest: u32) -> io::Result<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::document::{Bounds, PageSource, Word};
 
     #[test]
     fn a_message_comes_back_as_it_went() {
@@ -225,6 +242,37 @@ mod tests {
         let mut from: &[u8] = &[0xff, 0xff, 0xff, 0xff, 1, 2];
         let error = read_frame(&mut from, LONGEST_MESSAGE).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+    }
+
+    #[test]
+    fn a_page_with_more_than_paper_holds_is_not_possible_and_the_largest_possible_one_fits_a_frame() {
+        let word = |text: &str, confidence| Word {
+            text: text.to_owned(),
+            bounds: Bounds { left: u32::MAX, top: u32::MAX, width: u32::MAX, height: u32::MAX },
+            confidence,
+            line: u32::MAX,
+        };
+        let page = |words| Page {
+            number: u32::MAX,
+            width: 1,
+            height: 1,
+            resolution: 200,
+            source: PageSource::Recognised,
+            turned: 0,
+            flags: Vec::new(),
+            unreadable_because: None,
+            words,
+        };
+        // JSON writes a control character in six bytes.
+        let full = page(vec![word(&"\u{1}".repeat(MOST_TEXT / MOST_WORDS), 0.123_456_79); MOST_WORDS]);
+        assert!(is_possible(&full));
+        let answer = Answer::PageRead { document: DocumentId::of(b"fax"), page: full };
+        assert!(frame(&answer).unwrap().len() < LONGEST_MESSAGE as usize);
+
+        assert!(!is_possible(&page(vec![word("a", 0.9); MOST_WORDS + 1])));
+        assert!(!is_possible(&page(vec![word(&"a".repeat(MOST_TEXT + 1), 0.9)])));
+        // It would be stored as null, and the reading could not be read again.
+        assert!(!is_possible(&page(vec![word("a", f32::INFINITY)])));
     }
 
     #[tokio::test]

@@ -6,6 +6,7 @@
 //! link to a further page counts as a page that can't be read, since a page was there.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use super::ccitt::{self, Coding};
 use super::picture::judged_resolution;
@@ -36,6 +37,10 @@ mod tag {
 
 /// No page has more strips than rows; more than this many values are a lie.
 const MOST_VALUES: u64 = 1 << 20;
+
+/// No writer puts so many entries into one directory. They are sorted, and those that matter here come early; a thousand
+/// directories that overlap each other must not fill the memory.
+const MOST_ENTRIES: u64 = 1000;
 
 /// The bytes of a file with its byte order and offset width.
 #[derive(Clone, Copy)]
@@ -89,7 +94,7 @@ impl<'a> File<'a> {
         let count = self.number(at, count_size)?;
         let first = at.checked_add(count_size)?;
         let mut entries = Vec::new();
-        for number in 0..count.min(u64::from(u16::MAX)) {
+        for number in 0..count.min(MOST_ENTRIES) {
             let here = first + number * entry_size;
             let value = here + 4 + offset_size;
             // A table cut short keeps the entries that are there.
@@ -273,8 +278,8 @@ pub fn render_page(bytes: &[u8], page: u32, limits: &RenderLimits) -> Result<Ren
     Ok(RenderedPage { picture: picture.turned(quarters), flags, holds_picture: true })
 }
 
-/// The page's strips: their bytes (as many as the file still holds) and their rows.
-fn strips<'a>(directory: &Directory<'a>, height: u32) -> Vec<(&'a [u8], u32)> {
+/// The page's strips: where their bytes lie (as many as the file still holds) and their rows.
+fn strips(directory: &Directory, height: u32) -> Vec<(Range<usize>, u32)> {
     let offsets = directory.numbers(tag::STRIP_OFFSETS);
     let counts = directory.numbers(tag::STRIP_BYTE_COUNTS);
     let rows_per_strip = match directory.number(tag::ROWS_PER_STRIP) {
@@ -282,7 +287,7 @@ fn strips<'a>(directory: &Directory<'a>, height: u32) -> Vec<(&'a [u8], u32)> {
         // Some writers leave it out of pages that are one strip.
         _ => height.div_ceil((offsets.len() as u32).max(1)),
     };
-    let bytes = directory.file.bytes;
+    let length = directory.file.bytes.len();
     let mut left = height;
     let mut strips = Vec::new();
     for (number, &offset) in offsets.iter().enumerate() {
@@ -291,17 +296,23 @@ fn strips<'a>(directory: &Directory<'a>, height: u32) -> Vec<(&'a [u8], u32)> {
             break;
         }
         left -= rows;
-        let start = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
+        let start = usize::try_from(offset).unwrap_or(usize::MAX).min(length);
         let end = match counts.get(number) {
             Some(&count) if count > 0 => start.saturating_add(usize::try_from(count).unwrap_or(usize::MAX)),
-            _ => bytes.len(),
+            _ => length,
         };
-        strips.push((bytes.get(start..end.min(bytes.len())).unwrap_or(&[]), rows));
+        strips.push((start..end.min(length), rows));
     }
     if left > 0 {
-        strips.push((&[], left));
+        strips.push((0..0, left));
     }
     strips
+}
+
+/// The file with the bits of each byte in the usual order. Strips may share their bytes, so it is turned as a whole, once.
+fn in_bit_order<'a>(directory: &Directory<'a>, least_first: bool) -> Cow<'a, [u8]> {
+    let bytes = directory.file.bytes;
+    if least_first { Cow::Owned(reversed(bytes)) } else { Cow::Borrowed(bytes) }
 }
 
 fn reversed(bytes: &[u8]) -> Vec<u8> {
@@ -311,8 +322,12 @@ fn reversed(bytes: &[u8]) -> Vec<u8> {
 /// The file with the bits of this page's strips in the usual order.
 fn with_reversed_strips(directory: &Directory) -> Vec<u8> {
     let mut bytes = directory.file.bytes.to_vec();
+    // Strips that lie apart are no longer than the file together; turning others goes on for ever, and back.
+    let mut left = bytes.len() as u64;
     let offsets = directory.numbers(tag::STRIP_OFFSETS);
     for (offset, count) in offsets.into_iter().zip(directory.numbers(tag::STRIP_BYTE_COUNTS)) {
+        let Some(after) = left.checked_sub(count) else { break };
+        left = after;
         let start = usize::try_from(offset).unwrap_or(usize::MAX);
         let end = start.saturating_add(usize::try_from(count).unwrap_or(usize::MAX)).min(bytes.len());
         if let Some(strip) = bytes.get_mut(start..end) {
@@ -340,10 +355,10 @@ fn fax_page(directory: &Directory, (width, height): (u32, u32), compression: u64
     let decode = |coding: Coding, least_first: bool| {
         let mut pixels = Vec::with_capacity(width as usize * height as usize);
         let mut damaged = 0;
-        for &(data, rows) in &strips {
-            let settings = ccitt::Settings { coding, columns: width, rows, byte_aligned: false };
-            let mut strip =
-                if least_first { decoder.decode(&reversed(data), &settings) } else { decoder.decode(data, &settings) };
+        let file = in_bit_order(directory, least_first);
+        for (place, rows) in &strips {
+            let settings = ccitt::Settings { coding, columns: width, rows: *rows, byte_aligned: false };
+            let mut strip = decoder.decode(file.get(place.clone()).unwrap_or(&[]), &settings);
             if black_is_zero {
                 strip.invert(width);
             }
@@ -379,10 +394,12 @@ fn packed_page(directory: &Directory, (width, height): (u32, u32), compression: 
     let black_is_one = directory.number(tag::PHOTOMETRIC).unwrap_or(0) == 0;
     let mut pixels = Vec::with_capacity(width as usize * height as usize);
     let mut missing = 0;
-    for (data, rows) in strips(directory, height) {
-        // The bit order holds for the data as they lie in the file, packed or not.
-        let ordered = if least_first { Cow::Owned(reversed(data)) } else { Cow::Borrowed(data) };
-        let data = if compression == 1 { ordered } else { unpack_bits(&ordered, stride * rows as usize).into() };
+    // The bit order holds for the data as they lie in the file, packed or not.
+    let file = in_bit_order(directory, least_first);
+    for (place, rows) in strips(directory, height) {
+        let data = file.get(place).unwrap_or(&[]);
+        let data =
+            if compression == 1 { Cow::Borrowed(data) } else { unpack_bits(data, stride * rows as usize).into() };
         for row in 0..rows as usize {
             let Some(packed) = data.get(row * stride..(row + 1) * stride) else {
                 missing += 1;

@@ -111,6 +111,49 @@ fn packed_bits_are_unpacked() {
 }
 
 #[test]
+fn directories_that_lie_over_each_other_are_walked_without_their_countless_entries() {
+    // Each directory claims 65,535 entries and to be the next one's last bytes: a thousand of them over the same bytes.
+    let (entries, count) = (usize::from(u16::MAX), 900);
+    let mut bytes = b"II*\0\x08\0\0\0".to_vec();
+    bytes.resize(8 + 2 + 12 * entries + 6 * count + 16, 0xff);
+    for page in 0..count {
+        let next = 8 + 6 * (page + 1);
+        let link = 8 + 6 * page + 2 + 12 * entries;
+        bytes[link..link + 4].copy_from_slice(&(next as u32).to_le_bytes());
+    }
+    let begun = std::time::Instant::now();
+    let limits = RenderLimits { max_pages: 2000, ..RenderLimits::default() };
+    let links = pages(&bytes, &limits).unwrap();
+    let held: usize = links.iter().map(|link| if let Link::Page(page) = link { page.entries.len() } else { 0 }).sum();
+    assert!(links.len() >= count && held <= links.len() * MOST_ENTRIES as usize, "{} {held}", links.len());
+    assert!(begun.elapsed().as_secs() < 20);
+}
+
+#[test]
+fn strips_that_share_their_bytes_cost_no_copy_each() {
+    // 50,000 strips of one row, each the whole of the file: 10 GB, were each turned by itself.
+    let rows = 50_000_u32;
+    let table = |value: u32| value.to_le_bytes().repeat(rows as usize);
+    for compression in [3, 4, 1, 5] {
+        let mut tags = vec![(tag::WIDTH, 16), (tag::HEIGHT, rows), (tag::COMPRESSION, compression)];
+        tags.extend([(tag::FILL_ORDER, 2), (tag::ROWS_PER_STRIP, 1)]);
+        let mut bytes = file(&[(tags, Vec::new())]);
+        for (number, values) in [(tag::STRIP_OFFSETS, table(0)), (tag::STRIP_BYTE_COUNTS, table(u32::MAX))] {
+            let place = bytes.len() as u32;
+            bytes.extend(values);
+            let name = [number.to_le_bytes(), 4_u16.to_le_bytes()].concat();
+            let at = bytes.windows(4).position(|window| window == name).unwrap();
+            bytes[at + 4..at + 8].copy_from_slice(&rows.to_le_bytes());
+            bytes[at + 8..at + 12].copy_from_slice(&place.to_le_bytes());
+        }
+        let begun = std::time::Instant::now();
+        // What it shows is noise; that it ends is what counts.
+        _ = render(&bytes, 1);
+        assert!(begun.elapsed().as_secs() < 20, "compression {compression} took {:?}", begun.elapsed());
+    }
+}
+
+#[test]
 fn a_claim_of_60000_by_60000_pixels_is_refused() {
     let bytes = file(&[fax(1728, 10, &[]), {
         let (_, data) = fax(1728, 10, &[]);

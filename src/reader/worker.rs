@@ -22,7 +22,8 @@ use crate::reader::cage::{self, CageMode, Lack};
 use crate::reader::fault_tests;
 use crate::reader::picture::Picture;
 use crate::reader::protocol::{
-    Answer, LONGEST_MESSAGE, Refusal, RefusalKind, Request, WorkerSettings, message, read_frame, write_message,
+    Answer, LONGEST_MESSAGE, Refusal, RefusalKind, Request, WorkerSettings, is_possible, message, read_frame,
+    write_message,
 };
 use crate::reader::render::{self, RenderLimits};
 use crate::reader::straighten;
@@ -39,6 +40,9 @@ const WELL_READ: f32 = 0.6;
 
 /// What is said of a panic: a fault of this program's, which the page brought out.
 const PANICKED: &str = "it could not be decoded (the decoder panicked): look at it by hand";
+
+/// What is said of a page on which more was recognised than paper holds.
+const OVERFULL: &str = "more words were recognised than fit on a page: look at it by hand";
 
 /// Serves the pool until stdin ends.
 pub fn main() -> ExitCode {
@@ -222,7 +226,8 @@ impl Reader {
                     if blank { Ok(blank_page(number, rendered)) } else { recognised_page(number, rendered, engine) }
                 });
                 match read {
-                    Some(Ok(page)) => return Ok(Answer::PageRead { document, page }),
+                    Some(Ok(page)) if is_possible(&page) => return Ok(Answer::PageRead { document, page }),
+                    Some(Ok(_)) => OVERFULL.to_owned(),
                     Some(Err(error)) => error.to_string(),
                     None => PANICKED.to_owned(),
                 }

@@ -1,5 +1,5 @@
 //! `cargo run --example make-faxes -- DIR [--demo N] [--all] [--hostile] [--seed S]`: writes sample faxes, their cases
-//! and the truth about them.
+//! and the truth about them. With `--fuzz`, what a fuzzer begins with, and nothing else.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -22,6 +22,9 @@ struct Arguments {
     /// Input that must be refused or held too, in DIR/hostile.
     #[arg(long)]
     hostile: bool,
+    /// The first inputs of each fuzz target in DIR/TARGET, and nothing else.
+    #[arg(long)]
+    fuzz: bool,
     /// The same seed gives the same files.
     #[arg(long, default_value_t = generator::SEED)]
     seed: u64,
@@ -29,6 +32,15 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if arguments.fuzz {
+        return match generator::write_seeds(&arguments.dir, arguments.seed) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("make-faxes: {}: {error}", arguments.dir.display());
+                ExitCode::FAILURE
+            }
+        };
+    }
     let count = if arguments.all { generator::family_size() } else { arguments.demo };
     let written = generator::write_samples(&arguments.dir, arguments.seed, count).and_then(|samples| {
         if arguments.hostile {

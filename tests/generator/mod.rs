@@ -13,6 +13,7 @@ pub mod facts;
 pub mod family;
 pub mod hostile;
 pub mod layouts;
+pub mod mutate;
 pub mod pdf;
 pub mod picture;
 pub mod plans;
@@ -20,6 +21,7 @@ pub mod random;
 pub mod registry;
 mod run_codes;
 pub mod scan;
+pub mod seeds;
 pub mod sheet;
 pub mod tiff;
 
@@ -103,4 +105,13 @@ pub fn write_hostile(dir: &Path, seed: u64) -> io::Result<()> {
     fs::write(folder.join("cases-without-a-column.csv"), hostile::cases_without_a_column(&cases))?;
     fs::write(folder.join("cases-with-a-duplicate-id.csv"), hostile::cases_with_a_duplicate_id(&cases))?;
     fs::write(folder.join("cases-in-latin-1.csv"), hostile::cases_in_latin_1(&cases))
+}
+
+/// Writes the fuzzer's first inputs to `DIR/TARGET`.
+pub fn write_seeds(dir: &Path, seed: u64) -> io::Result<()> {
+    for seeds::Seed { target, name, bytes } in seeds::seeds(&Fonts::load()?, seed)? {
+        fs::create_dir_all(dir.join(target))?;
+        fs::write(dir.join(target).join(name), bytes)?;
+    }
+    Ok(())
 }

@@ -1,0 +1,81 @@
+//! What the targets share: how a worker bears with a decoder, and what the daemon decides by.
+
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::{Arc, LazyLock};
+
+use jiff::tz::TimeZone;
+use nicufaxd::document::{DocumentFormat, DocumentId, Page, Reading, Receipt};
+use nicufaxd::link::{LinkPolicy, Registry};
+use nicufaxd::pipeline::{self, Knowledge};
+use nicufaxd::reader::render::{RenderError, RenderLimits, RenderedPage};
+use nicufaxd::understand::TypeRules;
+
+/// Small pages, so that many are tried.
+pub const LIMITS: RenderLimits = RenderLimits { max_pages: 20, max_pixels: 600_000 };
+
+/// A decoder of somebody else's that panics costs its page and nothing more, because the worker catches it; a panic
+/// in this project's own code is a finding. Call it first.
+pub fn let_foreign_decoders_panic() {
+    let finding = panic::take_hook();
+    panic::set_hook(Box::new(move |panic| {
+        // Packages from a registry lie in its folder; the standard library names the caller.
+        let foreign = panic.location().is_some_and(|place| place.file().contains("/registry/src/"));
+        if !foreign {
+            finding(panic);
+        }
+    }));
+}
+
+/// As the worker does it.
+pub fn caught<T>(step: impl FnOnce() -> T) -> Option<T> {
+    panic::catch_unwind(AssertUnwindSafe(step)).ok()
+}
+
+/// What must be true of every page that was drawn.
+pub fn look_at(rendered: Result<RenderedPage, RenderError>) {
+    if let Ok(RenderedPage { picture, flags, .. }) = rendered {
+        assert!(picture.width > 0 && picture.height > 0, "a page without a size");
+        assert_eq!(picture.pixels.len(), picture.width as usize * picture.height as usize);
+        assert!(picture.pixels.len() as u64 <= LIMITS.max_pixels, "a page beyond the limit");
+        assert!(flags.is_sorted(), "{flags:?}");
+        _ = picture.is_blank();
+    }
+}
+
+/// The heading of `cases.csv`, and twins who are a letter and a digit apart.
+pub const CASES: &str = "case_id,status,member_id,auth_number,mrn,facility,facility_fax,facility_npi,last_name,\
+first_name,birth_order,sex,dob,mother_first,mother_last,mother_dob,admit_date,discharge_date,plan,level_of_care,\
+assigned_nurse,next_review_date,race_ethnicity,preferred_language
+C-1,open,ZQX440912233,7712004501,88104477,Lakeview Hospital,,,Okonkwo,Baby Girl A,A,F,2027-04-02,Ngozi,Okonkwo,,\
+2027-04-02,,commercial,3,,,,
+C-2,open,ZQX440912233,7712004502,88104478,Lakeview Hospital,,,Okonkwo,Baby Boy B,B,M,2027-04-02,Ngozi,Okonkwo,,\
+2027-04-02,,commercial,3,,,,
+";
+
+static KNOWLEDGE: LazyLock<Knowledge> = LazyLock::new(|| Knowledge {
+    rules: Arc::new(TypeRules::builtin()),
+    registry: Arc::new(Registry::parse(CASES.as_bytes()).expect("the cases are good")),
+    policy: LinkPolicy::default(),
+    zone: TimeZone::UTC,
+});
+
+/// Decides on these pages, as the daemon does with what its workers say.
+pub fn decide(pages: Vec<Page>) {
+    let receipt = Receipt {
+        source: "secure-fax".to_owned(),
+        source_file: "0042.tif".to_owned(),
+        sender: None,
+        received_at: "2027-05-14T13:12:00Z".parse().expect("a time"),
+        receiver: None,
+        reported_pages: None,
+        received_with_errors: false,
+        note: None,
+    };
+    let reading = Reading { format: DocumentFormat::Tiff, pages };
+    let decisions = pipeline::decide(&reading, &receipt, &KNOWLEDGE);
+    let items = pipeline::items(&DocumentId::of(b"fax"), &reading, &receipt, decisions, 1, &[]);
+    assert!(!items.is_empty(), "a document without an item is lost");
+    for item in items {
+        serde_json::to_string(&item).expect("an item can be exported");
+    }
+}
