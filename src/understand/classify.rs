@@ -353,7 +353,10 @@ pub(super) fn direction(sheets: &[Sheet], rules: &TypeRules) -> Option<TransferD
             entry.1 += more;
         }
     };
-    let text: String = sheets.iter().take(LEAD_PAGES).map(|sheet| plain(&sheet.text) + " ").collect();
+    let (text, ticked) = told_and_ticked(sheets, rules);
+    if ticked.is_some() {
+        return ticked;
+    }
     for rule in &rules.directions {
         if rule.patterns.iter().any(|pattern| pattern.is_match(&text)) {
             give(rule.direction, rule.points);
@@ -367,11 +370,70 @@ pub(super) fn direction(sheets: &[Sheet], rules: &TypeRules) -> Option<TransferD
         };
         give(direction, LEVEL_POINTS);
     }
-    points
-        .into_iter()
-        .filter(|(_, points)| *points > 0.0)
-        .max_by(|a, b| a.1.total_cmp(&b.1))
-        .map(|(direction, _)| direction)
+    points.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let [(direction, most), (_, next), _] = points;
+    (most > next).then_some(direction)
+}
+
+/// The text of the first pages without rows that offer directions to choose among, and the direction that is ticked.
+///
+/// Such rows follow each other and name different directions each. What they say holds of the ticked one alone; when
+/// no tick can be read, or more than one, they tell nothing.
+fn told_and_ticked(sheets: &[Sheet], rules: &TypeRules) -> (String, Option<TransferDirection>) {
+    let mut told = String::new();
+    let mut ticked = Vec::new();
+    for sheet in sheets.iter().take(LEAD_PAGES) {
+        let named: Vec<Vec<TransferDirection>> = (0..sheet.rows.len())
+            .map(|row| {
+                let text = plain(sheet.row_text(row));
+                let says =
+                    |rule: &&super::rules::DirectionRule| rule.patterns.iter().any(|pattern| pattern.is_match(&text));
+                let mut directions: Vec<TransferDirection> =
+                    rules.directions.iter().filter(says).map(|rule| rule.direction).collect();
+                directions.dedup();
+                directions
+            })
+            .collect();
+        let is_choice = |row: usize| {
+            let short = sheet.row_pieces(row).iter().filter(|piece| !piece.fold.is_empty()).count() <= CHOICE_WORDS;
+            let several = named.get(row).is_some_and(|here| here.len() > 1);
+            let other = |beside: Option<usize>| {
+                let beside = beside.and_then(|beside| named.get(beside)).map(Vec::as_slice).unwrap_or_default();
+                named.get(row).is_some_and(|here| !here.is_empty() && !beside.is_empty() && here != beside)
+            };
+            let boxed = is_boxed(sheet, row) || is_choice_row(sheet, row);
+            let beside = [row.checked_sub(1), Some(row + 1)];
+            let boxed_beside = beside.into_iter().flatten().any(|row| is_boxed(sheet, row));
+            short && ((several && boxed) || (beside.into_iter().any(other) && (boxed || boxed_beside)))
+        };
+        for row in 0..sheet.rows.len() {
+            if is_choice(row) {
+                ticked.extend(checked(sheet, row).into_iter().map(|passage| passage.text));
+            } else {
+                told.push_str(&plain(sheet.row_text(row)));
+                told.push(' ');
+            }
+        }
+    }
+    let [only] = ticked.as_slice() else { return (told, None) };
+    // The first words of a choice name it; what follows explains.
+    let first = |rule: &super::rules::DirectionRule| {
+        rule.patterns.iter().filter_map(|pattern| pattern.find(only)).map(|found| found.start()).min()
+    };
+    let direction =
+        rules.directions.iter().filter_map(|rule| Some((first(rule)?, rule.direction))).min_by_key(|(at, _)| *at);
+    (told, direction.map(|(_, direction)| direction))
+}
+
+/// Longer rows are sentences of a reason, not choices.
+const CHOICE_WORDS: usize = 16;
+
+/// Begins with a check box, as choices do, or with what an empty or crossed box is often read as.
+fn is_boxed(sheet: &Sheet, row: usize) -> bool {
+    sheet.row_pieces(row).first().is_some_and(|piece| {
+        check_box(&piece.text).is_some()
+            || (piece.text.chars().count() <= 2 && piece.text.starts_with(['C', 'D', 'L', 'O', '(', '[']))
+    })
 }
 
 /// What the printed levels of both units count against the words of the reason.

@@ -18,11 +18,14 @@ use crate::document::{Bounds, DocumentType, FieldValue, Fields};
 /// A value must begin this near to its label, in bytes: farther off it is another thing's.
 const NEAR_LABEL: usize = 16;
 
+/// The heads of a table of days stand at most so many rows above a row of it.
+const DAYS_ABOVE: usize = 12;
+
 /// Days around the receipt within which a kind of date is believed: `(before, after)`.
 ///
 /// A baby stays in the program to its first birthday; three years leave room for late papers, and shut out mothers.
-const BORN: (i64, i64) = (1_100, 1);
-const STAYED: (i64, i64) = (1_100, 45);
+pub(super) const BORN: (i64, i64) = (1_100, 1);
+pub(super) const STAYED: (i64, i64) = (1_100, 45);
 pub(super) const REVIEWED: (i64, i64) = (75, 120);
 
 /// What the candidates are collected in.
@@ -56,6 +59,7 @@ pub(super) fn candidates(
             harvest.labelled(page, hit);
         }
         harvest.running_head(page);
+        harvest.name_before_its_mark(page);
         harvest.letterhead(page);
         harvest.sentences(page);
     }
@@ -105,7 +109,10 @@ impl Harvest<'_> {
                 Label::LevelOfCare => self.level(page, pieces, *fit),
                 Label::GestationalAge => self.gestation(page, pieces, *fit),
                 Label::BirthWeight => self.weight(page, "birth_weight_g", pieces, *fit),
-                Label::Weight if current => self.weight(page, "weight_g", pieces, *fit),
+                Label::Weight if current => match self.newest_day(page, hit) {
+                    Some(newest) => self.weight(page, "weight_g", newest, *fit),
+                    None => self.weight(page, "weight_g", pieces, *fit),
+                },
                 Label::DischargeWeight if self.document_type == DocumentType::Discharge => {
                     self.weight(page, "weight_g", pieces, *fit);
                 }
@@ -128,6 +135,9 @@ impl Harvest<'_> {
             }
         }
         if hit.label == Label::RespiratorySystem {
+            if page.section(hit) == Section::Current && page.right_of(hit).is_empty() {
+                self.support_below(page, hit);
+            }
             self.support_now(page, hit);
         }
         if hit.label == Label::Nutrition && page.section(hit) == Section::Current {
@@ -139,7 +149,12 @@ impl Harvest<'_> {
     fn name(&mut self, page: &Labelled<'_>, field: &'static str, pieces: &[Piece], fit: f32) {
         if let Some((name, range)) = person_name(pieces) {
             // A single word is rarely a whole name.
-            let strength = if name.contains([' ', ',']) { fit } else { fit * 0.6 };
+            let whole = name.contains([' ', ',']);
+            // And one word below its label is the next heading.
+            if !whole && fit < 1.0 {
+                return;
+            }
+            let strength = if whole { fit } else { fit * 0.6 };
             let place = pieces.get(range).and_then(place_of);
             self.add(page, field, FieldValue::Text(name), strength, place);
         }
@@ -258,6 +273,45 @@ impl Harvest<'_> {
         }
     }
 
+    /// In a table with a day at the head of each column: the cell of the newest day that has come.
+    fn newest_day<'p>(&self, page: &'p Labelled<'_>, hit: &LabelHit) -> Option<&'p [Piece]> {
+        let sheet = page.sheet;
+        let row = sheet.pieces.get(hit.first)?.row;
+        let end = sheet.rows.get(row)?.end;
+        let middle = |bounds: Bounds| bounds.left + bounds.width / 2;
+        let days = (row.saturating_sub(DAYS_ABOVE)..row).rev().find_map(|head| {
+            let start = sheet.row_pieces(head).first()?.start;
+            let days: Vec<(Date, u32)> = self
+                .lexicon
+                .dates
+                .all(sheet.row_text(head))
+                .into_iter()
+                .filter_map(|day| {
+                    let (bounds, _) = sheet.place(start + day.range.start, start + day.range.end)?;
+                    Some((day.date, middle(bounds)))
+                })
+                .collect();
+            (days.len() >= 2).then_some(days)
+        })?;
+        // One value needs no choice, and a lone one may stand under no day at all.
+        let values: Vec<usize> = (hit.end..end)
+            .filter(|at| sheet.pieces.get(*at).is_some_and(|piece| self.lexicon.weights.first(&piece.text).is_some()))
+            .collect();
+        if values.len() < 2 {
+            return None;
+        }
+        let day_of = |at: usize| {
+            let across = middle(sheet.pieces.get(at)?.bounds);
+            days.iter().min_by_key(|(_, head)| head.abs_diff(across)).map(|(day, _)| *day)
+        };
+        let newest = values
+            .into_iter()
+            .filter_map(|at| Some((day_of(at)?, at)))
+            .filter(|(day, _)| days_between(self.received, *day) <= 0)
+            .max_by_key(|(day, _)| *day)?;
+        sheet.pieces.get(newest.1..(newest.1 + 2).min(end))
+    }
+
     fn bed(&mut self, page: &Labelled<'_>, pieces: &[Piece], fit: f32) {
         let chosen = match choice(pieces) {
             Choice::Plain => pieces,
@@ -284,6 +338,17 @@ impl Harvest<'_> {
         if let Some(found) = self.lexicon.values.support(&text) {
             let place = place_in(chosen, &found.range);
             self.add(page, "resp_support", FieldValue::Text(found.value.to_owned()), fit, place);
+        }
+    }
+
+    /// A heading of its own row, and the support at the beginning of the row below it.
+    fn support_below(&mut self, page: &Labelled<'_>, hit: &LabelHit) {
+        let Some(row) = page.sheet.pieces.get(hit.first).map(|piece| piece.row + 1) else { return };
+        let pieces = page.sheet.row_pieces(row);
+        let found = self.lexicon.values.support(&text_of(pieces));
+        if let Some(found) = found.filter(|found| found.range.start <= 3) {
+            let place = place_in(pieces, &found.range);
+            self.add(page, "resp_support", FieldValue::Text(found.value.to_owned()), 0.6, place);
         }
     }
 

@@ -148,7 +148,11 @@ impl LabelIndex {
             let (end, marked) = with_mark(sheet, end, row_end);
             // A misread "DOB" that stands alone in its cell heads a column; its value must be a date anyway.
             let alone = opens && (end == row_end || sheet.pieces.get(end).is_some_and(|next| next.opens_cell));
-            let needs_mark = phrase.needs_mark && !(alone && phrase.label == Label::BirthDate);
+            // So does a "Name" near the top; farther down it is that of whoever signs.
+            let name_at_top = phrase.label == Label::PatientName
+                && phrase.words == ["name"]
+                && piece.bounds.top < sheet.height * 2 / 5;
+            let needs_mark = phrase.needs_mark && !(alone && (phrase.label == Label::BirthDate || name_at_top));
             if (needs_mark && !marked) || !(opens || marked || after_clause) {
                 continue;
             }

@@ -26,11 +26,11 @@ pub(super) const PHRASES: &[(Label, &str)] = &[
         "mrn|mr:|mr no|mr number|medical record number|medical record no|medical record|med rec no|\
          med rec number|med rec|medical rec no|unit:|unit number|unit no|hospital record number|hospital number|\
          chart:|chart number|chart no|record number|patient mrn|infant mrn|baby mrn|medrec|rn:|mri:|mre:|mrh:|\
-         hosp mrn|facility mrn|mrn number|hospital mrn",
+         hosp mrn|hospital record|record:|mr|record no|facility mrn|mrn number|hospital mrn",
     ),
     (
         Label::MemberId,
-        "member id|member id number|member number|member no|member identification|member identification number|\
+        "member id|subscriber member id|member id number|member number|member no|member identification|member identification number|\
          insurance id|ins id|insurance id number|insurance number|insurance no|ins no|ins:|subscriber id|\
          subscriber number|subscriber no|subscriber id number|policy number|policy no|policy:|policy id|\
          id number|health plan id|plan id|medicaid id|cardholder id|enrollee id|id:|member:|contract number|\
@@ -62,7 +62,7 @@ pub(super) const PHRASES: &[(Label, &str)] = &[
     (
         Label::MotherName,
         "mothers name|mother name|mother|mom|mob|moms name|name of mother|maternal name|birth mother|\
-         mother of baby|mother of infant|subscriber mother|mother subscriber|parent:|parent guardian|\
+         mother of baby|mother of infant|subscriber mother|mother subscriber|parent:|parent guardian|guarantor mother|\
          mothers full name|parents name|mother parent|mob name|birth parent|birthing parent",
     ),
     (
@@ -149,7 +149,7 @@ pub(super) const PHRASES: &[(Label, &str)] = &[
         "respiratory support|resp support|respiratory status|resp status|oxygen support|o2 support|\
          current respiratory support|respiratory mode|vent mode|oxygen|o2|oxygen requirement|mode of ventilation|\
          ventilation|resp|respiratory support type|rs:|o2 device|oxygen device|oxygen therapy|resp support o2|\
-         respiratory o2|oxygen vent|vent support|airway",
+         respiratory o2|oxygen vent|vent support|airway|current support|support:|breathing support|breathing",
     ),
     (Label::RespiratorySystem, "respiratory:|pulmonary:|pulm:|respiratory"),
     (
@@ -172,7 +172,7 @@ pub(super) const PHRASES: &[(Label, &str)] = &[
          dc needs|d c planning|social dc needs|social d c needs|social|social discharge|social needs|\
          anticipated discharge needs|social work discharge|psychosocial|social work|family social|\
          barriers to discharge|discharge barriers|home needs|dispo|disposition plan|social discharge planning|\
-         dc planning|discharge plans|discharge planning needs|anticipated d c needs|social dc|social d c|\
+         dc planning|discharge plans|discharge planning needs|social and discharge|discharge screens|dic needs|anticipated d c needs|social dc|social d c|\
          social family|parents social",
     ),
     (

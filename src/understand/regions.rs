@@ -46,6 +46,19 @@ impl Labelled<'_> {
         let right = self.right_of(hit);
         if right.iter().any(|piece| !piece.fold.is_empty() || check_box(&piece.text).is_some()) {
             let fit = if hit.marked || hit.opens { 1.0 } else { 0.8 };
+            // A narrow column with its values below their labels, and another column beside it.
+            let label_end = hit.end.checked_sub(1).and_then(|last| self.sheet.pieces.get(last));
+            let gap = right
+                .first()
+                .zip(label_end)
+                .map_or(0, |(right, label)| right.bounds.left.saturating_sub(label.bounds.right()));
+            if hit.opens
+                && !hit.marked
+                && gap > self.sheet.height / 6
+                && let Some(below) = self.below(hit)
+            {
+                return vec![Region { pieces: below, fit: 0.9 }, Region { pieces: right, fit: 0.6 }];
+            }
             let mut regions = vec![Region { pieces: right, fit }];
             // In a row of column heads the word to the right may be a head that isn't known.
             let other_cell = right.first().is_some_and(|piece| piece.opens_cell);

@@ -322,3 +322,95 @@ fn no_words_whatever_make_understanding_panic() {
         })
         .unwrap();
 }
+
+const TRANSFER: &str = "INTERFACILITY NEONATAL TRANSFER RECORD\nInfant: Roe, Jan   Born: 4/2/2027\nDate of transfer: 5/13/2027\nREASON FOR TRANSFER";
+
+#[test]
+fn a_ticked_choice_decides_where_a_transfer_goes() {
+    use TransferDirection::{Higher, Lateral, Lower};
+    let choices = [
+        (Higher, "Higher level of care: a service not available here"),
+        (Lateral, "Lateral: same level of care (bed capacity or family request)"),
+        (Lower, "Back transfer: lower level of care, convalescent"),
+    ];
+    for (direction, _) in choices {
+        let rows: String = choices
+            .iter()
+            .map(|(choice, label)| format!("\n[{}] {label}", if *choice == direction { "X" } else { " " }))
+            .collect();
+        let read = read(&[&format!("{TRANSFER}{rows}")]);
+        assert_eq!(read.transfer_direction, Some(direction), "{rows}");
+    }
+}
+
+#[test]
+fn choices_without_a_legible_tick_tell_no_direction() {
+    let rows = "Higher level of care: a service not available here\nDD Lateral: same level of care (bed capacity or family request)\nCJ Back transfer: lower level of care, convalescent";
+    assert_eq!(read(&[&format!("{TRANSFER}\n{rows}")]).transfer_direction, None);
+}
+
+#[test]
+fn a_flowsheet_gives_the_weight_of_its_newest_day_in_either_order() {
+    for (days, weights) in [
+        ("5/11/2027   5/12/2027   5/13/2027", "2102        2123        2144"),
+        ("5/13/2027   5/12/2027   5/11/2027", "2144        2123        2102"),
+        ("5/12/2027   5/13/2027   5/16/2027", "2123        2144        2190"),
+    ] {
+        let text = format!(
+            "NICU clinical update\nPt: Roe, Jan   DOB: 4/2/2027\n               {days}\nWeight (g)     {weights}"
+        );
+        assert_eq!(value(&read(&[&text]), "weight_g").as_deref(), Some("2144"), "{days}");
+    }
+}
+
+#[test]
+fn a_value_below_its_label_in_a_narrow_column_is_taken_and_the_next_heading_is_not() {
+    let gap = " ".repeat(50);
+    let text =
+        format!("Discharge Summary\nName{gap}Hospital course\nRoe, Jonah\nMother{gap}Screens\nTamsin Roe\nSex\nMale");
+    let read = read(&[&text]);
+    assert_eq!(value(&read, "patient_name").as_deref(), Some("Roe, Jonah"));
+    assert_eq!(value(&read, "mother_name").as_deref(), Some("Tamsin Roe"));
+}
+
+#[test]
+fn a_name_before_the_record_number_is_the_patients_but_not_a_siblings() {
+    let named = read(&["Moss, Baby Girl          MRN HG204120\nNICU Progress Note"]);
+    assert_eq!(value(&named, "patient_name").as_deref(), Some("Moss, Baby Girl"));
+    let sibling = read(&["Sibling Moss, Baby Girl MRN HG204120\nNICU Progress Note"]);
+    assert_eq!(value(&sibling, "patient_name"), None);
+}
+
+#[test]
+fn support_below_its_heading_is_not_missing() {
+    let text = "NICU Clinical Update\nPatient: Roe, Jan   DOB: 4/2/2027\nOBJECTIVE\nCurrent weight 2075 g. Bed: open crib.\nRESPIRATORY\nHFNC 3 L/min, FiO2 0.24\nMEDICATIONS\ncaffeine citrate";
+    let read = read(&[text]);
+    assert_eq!(value(&read, "resp_support").as_deref(), Some("hfnc"));
+    assert!(!read.missing.contains(&ReviewElement::Resp), "{:?}", read.missing);
+}
+
+#[test]
+fn a_forms_name_does_not_outweigh_what_it_says() {
+    let form = "Lakeview Hospital\nUtilization Review Fax Form - Neonatal\nInfant name: Roe, Jan";
+    let home = read(&[&format!("{form}\nInfant went home with parents. See the pediatrician within 48 hours.")]);
+    assert_eq!(home.document_type, DocumentType::Discharge, "{:?}", home.fired_rules);
+    let admitted = read(&[&format!("{form}\nNew admission to the NICU. Please assign a reviewer.")]);
+    assert_eq!(admitted.document_type, DocumentType::AdmissionNotification, "{:?}", admitted.fired_rules);
+}
+
+#[test]
+fn facts_in_a_nurses_sentences_are_taken() {
+    let text = "Lakeview Hospital - clinical update\nRoe, Jan, DOB 4/2/2027, MR 48220349, auth # 2621539314\nMother is Luana Roe. Born at 30 0/7 weeks weighing 1210 g, in our unit since 4/3/2027.\nRequesting further days; will send the next review on 5/18/2027.";
+    let read = read(&[text]);
+    for (field, expected) in [
+        ("patient_name", "Roe, Jan"),
+        ("mrn", "48220349"),
+        ("mother_name", "Luana Roe"),
+        ("birth_weight_g", "1210"),
+        ("admit_date", "2027-04-03"),
+        ("next_review_date", "2027-05-18"),
+    ] {
+        assert_eq!(value(&read, field).as_deref(), Some(expected), "{field}");
+    }
+    assert_eq!(value(&read, "weight_g"), None);
+}

@@ -3,7 +3,7 @@
 //! Weaker than what a label says, and taken only where the words before the value leave no doubt what it is.
 
 use super::dates::FoundDate;
-use super::extract::{Harvest, REVIEWED, current_spans};
+use super::extract::{BORN, Harvest, REVIEWED, STAYED, current_spans};
 use super::labels::Label;
 use super::layout::place_of;
 use super::regions::Labelled;
@@ -33,6 +33,26 @@ impl Harvest<'_> {
             {
                 let value = FieldValue::Text(if sex.fold == "male" { "M" } else { "F" }.to_owned());
                 self.add(page, "sex", value, 0.9, place_of(std::slice::from_ref(sex)));
+            }
+        }
+    }
+
+    /// `Doe, Jo   MRN 123`, `Doe, Jo, DOB 1/2/26`: a row that begins with a surname, a comma and what is given.
+    pub(super) fn name_before_its_mark(&mut self, page: &Labelled<'_>) {
+        let sheet = page.sheet;
+        for hit in page.hits.iter().filter(|hit| matches!(hit.label, Label::RecordNumber | Label::BirthDate)) {
+            let Some(row) = sheet.pieces.get(hit.first).and_then(|piece| sheet.rows.get(piece.row)) else { continue };
+            let first_label = page.hits.iter().find(|other| other.first >= row.first);
+            if hit.first == row.first || first_label != Some(hit) {
+                continue;
+            }
+            let before = sheet.pieces.get(row.first..hit.first).unwrap_or_default();
+            let relative = before.iter().any(|piece| RELATIVES.contains(&piece.fold.as_str()));
+            let Some((name, range)) = person_name(before).filter(|(name, _)| name.contains(", ")) else { continue };
+            let rest = before.get(range.end..).unwrap_or_default();
+            if !relative && rest.iter().all(|piece| piece.fold.is_empty()) {
+                let place = before.get(range).and_then(place_of);
+                self.add(page, "patient_name", FieldValue::Text(name), 0.8, place);
             }
         }
     }
@@ -112,14 +132,44 @@ impl Harvest<'_> {
                 "current weight is ",
                 "at a weight of ",
                 "weighing ",
+                "now weighs ",
+                "currently weighs ",
                 "weight is now ",
                 "discharge weight of ",
                 "wt today ",
             ],
         ) {
             let row = sheet.piece_at(after).and_then(|piece| sheet.pieces.get(piece)).map_or(0, |piece| piece.row);
-            if page.sections.get(row) == Some(&Section::Current) {
+            // "Born at 27 weeks weighing 1210 g".
+            let lead = text.get(..after).and_then(|before| before.rsplit(". ").next()).unwrap_or("").to_lowercase();
+            if lead.ends_with("weighing ") && lead.contains("born") {
+                self.weight_in_sentence(page, "birth_weight_g", after, 0.4);
+            } else if page.sections.get(row) == Some(&Section::Current) {
                 self.weight_in_sentence(page, "weight_g", after, 0.45);
+            }
+        }
+        for (words, field, believed) in [
+            (&["born ", "born on "][..], "dob", BORN),
+            (&["in our unit since ", "was admitted on ", "here since "][..], "admit_date", STAYED),
+            (&["next review on ", "next review "][..], "next_review_date", REVIEWED),
+        ] {
+            for after in behind(text, words) {
+                let found = lexicon.dates.first(window(text, after, 24)).filter(|found| found.range.start == 0);
+                if let Some(found) = found.filter(|found| self.plausible(found.date, believed)) {
+                    let place = sheet.place(after, after + found.range.end);
+                    self.add(page, field, FieldValue::Date(found.date), 0.4, place);
+                }
+            }
+        }
+        for after in behind(text, &["mother is "]) {
+            let pieces =
+                sheet.piece_at(after).and_then(|first| sheet.pieces.get(first..(first + 4).min(sheet.pieces.len())));
+            let named = pieces.and_then(person_name).filter(|(name, _)| {
+                name.contains(' ') && !["American", "Positive", "Negative", "Immune"].iter().any(|no| name.contains(no))
+            });
+            if let Some((name, range)) = named {
+                let place = pieces.and_then(|pieces| pieces.get(range)).and_then(place_of);
+                self.add(page, "mother_name", FieldValue::Text(name), 0.4, place);
             }
         }
         self.dated_sentences(page);
@@ -208,6 +258,10 @@ fn without_lead<'a>(text: &'a str, leads: &[&str]) -> &'a str {
     leads.iter().find(|lead| led(lead)).and_then(|lead| text.get(lead.len()..)).unwrap_or(text)
 }
 
+/// Words beside a name that is not the patient's.
+const RELATIVES: &[&str] =
+    &["sibling", "sib", "brother", "sister", "cotwin", "mother", "mom", "mob", "father", "maternal", "dr", "attending"];
+
 /// How a clause on the present state begins.
 const LEADS: &[&str] = &[
     "infant remains in ",
@@ -226,6 +280,8 @@ const LEADS: &[&str] = &[
     "currently in ",
     "continues on ",
     "continues in ",
+    "initial status: ",
+    "current status: ",
     "in an ",
     "in a ",
     "in ",

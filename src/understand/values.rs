@@ -91,7 +91,7 @@ impl Values {
             ),
             revenue_code: fixed(r"\b0?17([234])\b"),
             hospital: fixed(
-                r"(?:[\p{Lu}][\p{L}'’.\-]*|&|of|and|the|at|for)(?:\s+(?:[\p{Lu}][\p{L}'’.\-]*|&|of|and|the|at|for)){0,6}?\s+(?i:hospitals?|medical (?:center|centre|ctr)|med ctr|health (?:system|center)|children.s|infirmary|healthcare|women.s (?:center|hospital)|birthing center)\b(?:\s+(?i:hospital|medical center|center|of [\p{Lu}][\p{L}]+))?",
+                r"(?:[\p{Lu}][\p{L}'’.\-]*|&|of|and|the|at|for)(?:\s+(?:[\p{Lu}][\p{L}'’.\-]*|&|of|and|the|at|for)){0,6}?\s+(?i:hospitals?|medical (?:center|centre|ctr)|med ctr|health (?:system|center)|children.s|infirmary|healthcare|women.s (?:center|hospital)|birthing center)\b(?:\s+(?i:hospital|medical center|center|of [\p{Lu}][\p{L}]+)|\s+for\s+[\p{Lu}][\p{L}]+(?:\s+and\s+[\p{Lu}][\p{L}]+)?)?",
             ),
         }
     }
