@@ -336,7 +336,7 @@ fn a_ticked_choice_decides_where_a_transfer_goes() {
     for (direction, _) in choices {
         let rows: String = choices
             .iter()
-            .map(|(choice, label)| format!("\n[{}] {label}", if *choice == direction { "X" } else { " " }))
+            .map(|(choice, label)| ["\n[", if *choice == direction { "X" } else { " " }, "] ", label].concat())
             .collect();
         let read = read(&[&format!("{TRANSFER}{rows}")]);
         assert_eq!(read.transfer_direction, Some(direction), "{rows}");
