@@ -9,7 +9,6 @@ mod run;
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use generator::pdf::{PdfFile, deflate};
 use generator::registry::{Case, cases, csv};
 use generator::sheet::Face;
 use generator::{Encoding, FillOrder, Fonts, SEED, Scan, Sheet, Storage, fax, fax_of_lines, hostile};
@@ -89,26 +88,10 @@ fn every_hostile_document_is_kept_and_shown_with_its_reason_while_good_faxes_go_
     setup.succeed(&["verify"]);
 }
 
-/// A PDF of some kilobytes whose one page's content inflates to 4 GiB of blanks.
-fn flate_bomb() -> Vec<u8> {
-    // Blocks that end with a full flush know nothing of each other, so one can stand there many times.
-    let mut deflater = flate2::Compress::new(flate2::Compression::best(), false);
-    let mut block = Vec::with_capacity(1 << 20);
-    deflater.compress_vec(&vec![b' '; 16 << 20], &mut block, flate2::FlushCompress::Full).unwrap();
-    assert_eq!(deflater.total_in(), 16 << 20, "the block is whole");
-    let mut inflated_once = vec![0x78, 0xda];
-    (0..256).for_each(|_| inflated_once.extend_from_slice(&block));
-    inflated_once.extend([3, 0, 0, 0, 0, 0]);
-    let mut file = PdfFile::default();
-    let content = file.add_stream("/Filter [/FlateDecode /FlateDecode]", &deflate(&inflated_once));
-    let root = file.tree(&[(String::new(), content)]);
-    file.finish(root, "")
-}
-
 #[test]
 fn a_pdf_that_inflates_beyond_a_workers_memory_is_held_while_good_faxes_go_on() {
     let setup = Setup::with("", "[reader]\nworkers = 1\nattempts = 2\n");
-    let bomb = flate_bomb();
+    let bomb = hostile::pdf_large_flate_bomb(256);
     assert!(bomb.len() < 100_000, "{} bytes", bomb.len());
     setup.arrive("bomb.pdf", &bomb);
     setup.arrive("good.tif", &good_fax());

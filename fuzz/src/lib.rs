@@ -1,7 +1,8 @@
 //! What the targets share: how a worker bears with a decoder, and what the daemon decides by.
 
+use std::collections::HashSet;
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use jiff::tz::TimeZone;
 use nicufaxd::document::{DocumentFormat, DocumentId, Page, Reading, Receipt};
@@ -17,11 +18,16 @@ pub const LIMITS: RenderLimits = RenderLimits { max_pages: 20, max_pixels: 600_0
 /// in this project's own code is a finding. Call it first.
 pub fn let_foreign_decoders_panic() {
     let finding = panic::take_hook();
+    let told = Mutex::new(HashSet::new());
     panic::set_hook(Box::new(move |panic| {
         // Packages from a registry lie in its folder; the standard library names the caller.
         let foreign = panic.location().is_some_and(|place| place.file().contains("/registry/src/"));
         if !foreign {
             finding(panic);
+        } else if let (Some(place), Ok(mut told)) = (panic.location(), told.lock())
+            && told.insert((place.file().to_owned(), place.line()))
+        {
+            eprintln!("a decoder panicked and was caught: {}:{}", place.file(), place.line());
         }
     }));
 }

@@ -45,6 +45,22 @@ pub fn pdf_flate_bomb(inflated: usize) -> Vec<u8> {
     file.finish(root, "")
 }
 
+/// A PDF of some kilobytes whose one page's content inflates to this many times 16 MiB of blanks.
+pub fn pdf_large_flate_bomb(blocks: usize) -> Vec<u8> {
+    // Blocks that end with a full flush know nothing of each other, so one can stand there many times.
+    let mut deflater = flate2::Compress::new(flate2::Compression::best(), false);
+    let mut block = Vec::with_capacity(1 << 20);
+    let done = deflater.compress_vec(&vec![b' '; 16 << 20], &mut block, flate2::FlushCompress::Full);
+    assert!(done.is_ok() && deflater.total_in() == 16 << 20, "the block is whole");
+    let mut inflated_once = vec![0x78, 0xda];
+    (0..blocks).for_each(|_| inflated_once.extend_from_slice(&block));
+    inflated_once.extend([3, 0, 0, 0, 0, 0]);
+    let mut file = PdfFile::default();
+    let content = file.add_stream("/Filter [/FlateDecode /FlateDecode]", &deflate(&inflated_once));
+    let root = file.tree(&[(String::new(), content)]);
+    file.finish(root, "")
+}
+
 /// A page tree that claims two billion pages and whose nodes hold each other.
 pub fn pdf_page_tree_bomb() -> Vec<u8> {
     let mut file = PdfFile::default();

@@ -26,7 +26,8 @@ pub enum Mutation {
     Repeat,
     /// A part is overwritten with one value, or with noise.
     Overwrite,
-    /// The beginning of one document and the end of another.
+    /// The beginning of one document and the end of another; or a part of one in the same place of the other, which keeps
+    /// its directory.
     Splice,
     /// A number that tells a size, a count or a place is exchanged for an extreme one.
     HugeNumber,
@@ -53,13 +54,13 @@ impl Mutation {
     /// One of them, the plain ones more often: a bomb takes as long as a hundred of the others.
     pub fn any(random: &mut Random) -> Self {
         match random.below(100) {
-            0..20 => Self::Flips,
-            20..32 => Self::EdgeFlips,
-            32..42 => Self::Cut,
-            42..50 => Self::Gap,
-            50..56 => Self::Repeat,
-            56..64 => Self::Overwrite,
-            64..78 => Self::Splice,
+            0..22 => Self::Flips,
+            22..30 => Self::EdgeFlips,
+            30..38 => Self::Cut,
+            38..42 => Self::Gap,
+            42..46 => Self::Repeat,
+            46..60 => Self::Overwrite,
+            60..78 => Self::Splice,
             78..94 => Self::HugeNumber,
             94..98 => Self::Nest,
             _ => Self::Bomb,
@@ -102,6 +103,12 @@ pub fn mutant(random: &mut Random, mutation: Mutation, document: &[u8], other: &
             let noise = random.below(2) == 0;
             for byte in bytes.get_mut(start..end).unwrap_or_default() {
                 *byte = if noise { random.next() as u8 } else { value };
+            }
+        }
+        Mutation::Splice if random.below(2) == 0 => {
+            let (start, end) = part(random, length);
+            for (byte, theirs) in bytes.iter_mut().zip(other).take(end).skip(start) {
+                *byte = *theirs;
             }
         }
         Mutation::Splice => {
@@ -242,7 +249,7 @@ fn pdf_with(entry: &str, content: &[u8]) -> Vec<u8> {
     file.finish(root, "")
 }
 
-/// Small files that unpack to 10 to 200 MB, within and beyond what a page may have.
+/// Small files that unpack to 10 MB and more, within and beyond what a page or a worker may have.
 fn bomb(random: &mut Random) -> Vec<u8> {
     let side = 3_000 + random.below(9_000);
     let fax = |height: usize| {
@@ -266,7 +273,8 @@ fn bomb(random: &mut Random) -> Vec<u8> {
         }
         file
     };
-    match random.below(6) {
+    match random.below(7) {
+        6 => hostile::pdf_large_flate_bomb(60 + random.below(200)),
         0 => hostile::pdf_flate_bomb((10 + random.below(190)) << 20),
         1 => hostile::pdf_with_huge_picture().into_iter().chain((0..random.below(9)).map(|_| b' ')).collect(),
         2 => picture_bomb(side, image::ImageFormat::Png).unwrap_or_default(),
