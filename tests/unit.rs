@@ -14,8 +14,11 @@ fn unit() -> std::path::PathBuf {
 
 #[test]
 fn the_unit_is_exposed_to_1_5_at_most() {
-    let analysed =
-        Command::new("systemd-analyze").args(["security", "--offline=true", "--no-pager"]).arg(unit()).output().unwrap();
+    let analysed = Command::new("systemd-analyze")
+        .args(["security", "--offline=true", "--no-pager"])
+        .arg(unit())
+        .output()
+        .unwrap();
     let text = String::from_utf8_lossy(&analysed.stdout).into_owned();
     let overall = text.lines().find(|line| line.contains("Overall exposure level")).unwrap_or_else(|| panic!("{text}"));
     let level = overall.split(": ").nth(1).and_then(|rest| rest.split_whitespace().next()).unwrap();
