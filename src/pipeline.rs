@@ -75,7 +75,11 @@ impl<T> Drop for AbortOnDrop<T> {
 /// look at the paper itself.
 pub fn nothing_readable(reading: &Reading) -> Option<&str> {
     // A page that holds a picture and yet came out blank was not read either.
-    let unread = |page: &Page| page.source == PageSource::Unreadable || page.flags.contains(&PageFlag::BlankPicture);
+    let unread = |page: &Page| {
+        page.source == PageSource::Unreadable
+            || page.flags.contains(&PageFlag::BlankPicture)
+            || (page.source == PageSource::Blank && page.flags.contains(&PageFlag::Undecodable))
+    };
     let first = reading.pages.first().filter(|_| reading.pages.iter().all(unread))?;
     let blank = "its pages hold pictures that came out blank: look at it by hand, and ask the sender to send it again";
     Some(first.unreadable_because.as_deref().unwrap_or(blank))
@@ -279,6 +283,9 @@ fn reading_flags(reading: &Reading, [first, last]: [u32; 2], receipt: &Receipt) 
     on_pages("damaged_rows", &|page| page.flags.contains(&PageFlag::DamagedRows));
     on_pages("blank", &|page| page.source == PageSource::Blank);
     on_pages("blank_picture", &|page| page.flags.contains(&PageFlag::BlankPicture));
+    on_pages("damaged_picture", &|page| {
+        page.source != PageSource::Unreadable && page.flags.contains(&PageFlag::Undecodable)
+    });
     on_pages("unreadable", &|page| page.source == PageSource::Unreadable);
     on_pages("illegible", &|page| page.flags.contains(&PageFlag::Illegible));
     flags
@@ -435,5 +442,26 @@ mod tests {
         assert_eq!(numbers(&both), [2, 3]);
         assert_eq!(numbers(&ids(&[GIRL, BOY], &both)), [2, 3]);
         assert_eq!(numbers(&ids(&[], &both)), [1]);
+    }
+
+    #[test]
+    fn a_picture_that_could_not_be_decoded_is_told_beside_what_could_be_read() {
+        let mut reading = reading(&[&girl()]);
+        reading.pages[0].flags = vec![PageFlag::Undecodable];
+        assert_eq!(nothing_readable(&reading), None);
+        let flags = reading_flags(&reading, [1, 1], &receipt());
+        assert!(flags.contains(&"damaged_picture: p1".to_owned()), "{flags:?}");
+        reading.pages[0].source = PageSource::Unreadable;
+        let flags = reading_flags(&reading, [1, 1], &receipt());
+        assert!(!flags.contains(&"damaged_picture: p1".to_owned()), "{flags:?}");
+    }
+
+    #[test]
+    fn a_page_that_is_blank_because_it_could_not_be_decoded_was_not_read() {
+        let mut reading = reading(&[""]);
+        reading.pages[0].source = PageSource::Blank;
+        assert_eq!(nothing_readable(&reading), None);
+        reading.pages[0].flags = vec![PageFlag::Undecodable];
+        assert!(nothing_readable(&reading).is_some());
     }
 }

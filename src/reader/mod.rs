@@ -20,6 +20,7 @@ pub mod picture;
 pub mod render;
 pub mod tiff;
 mod tiff_colour;
+mod unpack;
 
 mod leptonica;
 pub mod straighten;

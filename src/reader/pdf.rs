@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use hayro::hayro_interpret::font::GlyphRun;
 use hayro::hayro_interpret::hayro_syntax::object::{Array, Dict, Name, Object, Stream};
 use hayro::hayro_interpret::hayro_syntax::page::Page;
-use hayro::hayro_interpret::hayro_syntax::{DecryptionError, LoadPdfError, Pdf};
+use hayro::hayro_interpret::hayro_syntax::{DecryptionError, Filter, LoadPdfError, Pdf};
 use hayro::hayro_interpret::{
     BlendMode, ClipPath, Context, Device, DrawMode, DrawProps, Image, ImageData, ImageDrawProps, InterpreterCache,
     InterpreterSettings, InterpreterWarning, Paint, SoftMask, TransformExt, interpret_page,
@@ -25,7 +25,8 @@ use hayro::{PixmapSettings, RenderCache, RenderSettings};
 
 use super::ccitt::{self, Coding};
 use super::picture::{Picture, judged_resolution};
-use super::render::{RenderError, RenderLimits, RenderedPage, check_size, squared};
+use super::render::{RenderError, RenderLimits, RenderedPage, check_size, jpeg_is_whole, squared};
+use super::unpack;
 use crate::document::PageFlag;
 
 /// Dots an inch at which pages are drawn; those whose pictures are finer, up to [`FINEST`].
@@ -71,6 +72,7 @@ pub fn render_page(bytes: &[u8], page: u32, limits: &RenderLimits) -> Result<Ren
         .checked_sub(1)
         .and_then(|index| pages.get(index))
         .ok_or(RenderError::NoSuchPage { page, pages: pages.len() as u32 })?;
+    unpack::check(sheet, page, limits)?;
     let (width, height) = sheet.render_dimensions();
     let mut walk = Walk::new(f64::from(width), f64::from(height), limits);
     let cache = InterpreterCache::new();
@@ -92,13 +94,13 @@ pub fn render_page(bytes: &[u8], page: u32, limits: &RenderLimits) -> Result<Ren
         return scan.into_page(page, limits);
     }
 
-    let mut flags = Vec::new();
+    let mut flags = walk.damage;
     // What the page names but the walk never saw, or a content stream that can't be read, is lost content.
     let contents_lost = sheet.raw().contains_key("Contents") && sheet.page_stream().is_none();
     if contents_lost || (names_picture && walk.pictures == 0 && !walk.draws_more) {
         flags.push(PageFlag::Undecodable);
     }
-    let (picture, failed) = draw(sheet, page, &walk, limits)?;
+    let (picture, failed) = draw(sheet, page, (walk.sheet, walk.finest), limits)?;
     if failed {
         flags.push(PageFlag::Undecodable);
     }
@@ -118,10 +120,13 @@ fn draws_objects(sheet: &Page) -> bool {
 }
 
 /// Draws the page: the picture, and whether something on it could not be drawn.
-fn draw(sheet: &Page, page: u32, walk: &Walk, limits: &RenderLimits) -> Result<(Picture, bool), RenderError> {
-    let (width, height) = (walk.sheet.width(), walk.sheet.height());
+///
+/// `shown`: the page in points, and the finest resolution of a picture on it.
+fn draw(sheet: &Page, page: u32, shown: (Rect, f64), limits: &RenderLimits) -> Result<(Picture, bool), RenderError> {
+    let (paper, finest) = shown;
+    let (width, height) = (paper.width(), paper.height());
     let inches = width.max(height) / 72.0;
-    let dots = walk.finest.clamp(USUAL, FINEST);
+    let dots = finest.clamp(USUAL, FINEST);
     // A page in a wrong unit is drawn as large as an 11-inch one.
     let shrink = if inches > LONGEST { 11.0 / inches } else { 1.0 };
     let scale = dots / 72.0 * shrink;
@@ -180,6 +185,8 @@ struct Scan {
     quarters: u32,
     /// Rows that are damaged; `None` if its decoder does not tell.
     damaged: Option<u32>,
+    /// Its decoder filled up what is missing at its end.
+    cut: bool,
 }
 
 impl Scan {
@@ -197,6 +204,7 @@ impl Scan {
         let flags = match self.damaged {
             Some(0) => Vec::new(),
             Some(_) => vec![PageFlag::DamagedRows],
+            None if self.cut => vec![PageFlag::DamagedRows],
             None if picture.is_blank() => vec![PageFlag::BlankPicture],
             None => Vec::new(),
         };
@@ -215,12 +223,42 @@ struct Walk<'l> {
     finest: f64,
     too_large: Option<(u32, u32)>,
     scan: Option<Scan>,
+    /// What is wrong with the pictures, as far as decoders don't tell it while they draw.
+    damage: Vec<PageFlag>,
+    /// Pixels decoded to find that out.
+    examined: u64,
 }
 
 impl<'l> Walk<'l> {
     fn new(width: f64, height: f64, limits: &'l RenderLimits) -> Self {
         let sheet = Rect::new(0.0, 0.0, width, height);
-        Self { limits, sheet, pictures: 0, draws_more: false, finest: 0.0, too_large: None, scan: None }
+        Self {
+            limits,
+            sheet,
+            pictures: 0,
+            draws_more: false,
+            finest: 0.0,
+            too_large: None,
+            scan: None,
+            damage: Vec::new(),
+            examined: 0,
+        }
+    }
+
+    /// Looks for damage that `hayro` passes over when it draws: fax rows, and JPEGs that were cut.
+    fn examine(&mut self, stream: &Stream, width: u32, height: u32) {
+        if is_cut_jpeg(stream) {
+            self.damage.push(PageFlag::DamagedRows);
+        }
+        self.examined += u64::from(width) * u64::from(height);
+        if self.examined > self.limits.max_pixels {
+            return;
+        }
+        match fax_strip(stream, width, height) {
+            Some(strip) if strip.damaged >= height => self.damage.push(PageFlag::Undecodable),
+            Some(strip) if strip.damaged > 0 => self.damage.push(PageFlag::DamagedRows),
+            Some(_) | None => {}
+        }
     }
 
     /// Dots an inch and quarter turns of a picture that fills the page; `None` for any other.
@@ -301,8 +339,10 @@ impl<'a> Device<'a> for Walk<'_> {
             self.finest = self.finest.max(72.0 / a.hypot(b).max(1e-6));
         }
         if self.pictures > 1 || self.draws_more || props.soft_mask.is_some() {
+            self.examine(stream, width, height);
             return;
         }
+        self.examine(stream, width, height);
         let Some((across, down, quarters)) = self.placement(width, height, props.transform) else { return };
         let dark = match &image {
             Image::Stencil(stencil) => {
@@ -313,7 +353,8 @@ impl<'a> Device<'a> for Walk<'_> {
             }
             Image::Raster(_) => true,
         };
-        let scan = |pixels, damaged| Scan { width, height, pixels, across, down, quarters, damaged };
+        let scan =
+            |pixels, damaged| Scan { width, height, pixels, across, down, quarters, damaged, cut: is_cut_jpeg(stream) };
         if let Some((pixels, damaged)) = fax_pixels(stream, width, height).filter(|_| dark) {
             self.scan = Some(scan(pixels, Some(damaged)));
         } else if let Image::Raster(raster) = &image {
@@ -349,21 +390,20 @@ fn grey_pixels(data: ImageData) -> Vec<u8> {
     }
 }
 
+/// Whether a picture is a JPEG without its end.
+fn is_cut_jpeg(stream: &Stream) -> bool {
+    if !matches!(stream.filters().as_slice(), [Filter::DctDecode]) {
+        return false;
+    }
+    let data = stream.raw_data();
+    // What doesn't even begin as one is told of when it is drawn.
+    data.starts_with(&[0xff, 0xd8]) && !jpeg_is_whole(&data)
+}
+
 /// The pixels of a picture in a fax coding, with the number of damaged rows; `None` for any other picture, and for
 /// those whose colours mean something else than black and white.
 fn fax_pixels(stream: &Stream, width: u32, height: u32) -> Option<(Vec<u8>, u32)> {
     let dict = stream.dict();
-    let is_fax = |name: &Name| matches!(name.as_ref(), b"CCITTFaxDecode" | b"CCF");
-    let is_only_fax = ["Filter", "F"].iter().any(|key| {
-        dict.get::<Name>(key).is_some_and(|name| is_fax(&name))
-            || dict.get::<Array>(key).is_some_and(|names| {
-                let mut names = names.iter::<Name>();
-                names.next().is_some_and(|name| is_fax(&name)) && names.next().is_none()
-            })
-    });
-    if !is_only_fax {
-        return None;
-    }
     if ["SMask", "Mask", "SMaskInData"].iter().any(|key| dict.contains_key(key)) {
         return None;
     }
@@ -375,10 +415,31 @@ fn fax_pixels(stream: &Stream, width: u32, height: u32) -> Option<(Vec<u8>, u32)
     if !is_stencil && !is_grey {
         return None;
     }
-    let settings = ["DecodeParms", "DP"]
+    let mut strip = fax_strip(stream, width, height)?;
+    let reversed = ["Decode", "D"]
+        .iter()
+        .find_map(|key| dict.get::<Array>(key))
+        .and_then(|decode| decode.iter::<f32>().next())
+        .is_some_and(|first| first > 0.5);
+    if fax_settings(dict).get::<bool>("BlackIs1").unwrap_or(false) != reversed {
+        strip.invert(width);
+    }
+    Some((strip.pixels, strip.damaged))
+}
+
+fn fax_settings<'a>(dict: &Dict<'a>) -> Dict<'a> {
+    ["DecodeParms", "DP"]
         .iter()
         .find_map(|key| dict.get::<Dict>(key).or_else(|| dict.get::<Array>(key)?.iter::<Object>().next()?.into_dict()))
-        .unwrap_or_default();
+        .unwrap_or_default()
+}
+
+/// A picture in a fax coding alone, decoded; `None` for any other.
+fn fax_strip(stream: &Stream, width: u32, height: u32) -> Option<ccitt::Strip> {
+    if !matches!(stream.filters().as_slice(), [Filter::CcittFaxDecode]) {
+        return None;
+    }
+    let settings = fax_settings(stream.dict());
     if settings.get::<u32>("Columns").unwrap_or(1728) != width || width == 0 || height == 0 {
         return None;
     }
@@ -390,16 +451,7 @@ fn fax_pixels(stream: &Stream, width: u32, height: u32) -> Option<(Vec<u8>, u32)
         1.. => Coding::Group3TwoDimensional,
     };
     let coded = ccitt::Settings { coding, columns: width, rows: height, byte_aligned };
-    let mut strip = ccitt::Decoder::default().decode(&stream.raw_data(), &coded);
-    let reversed = ["Decode", "D"]
-        .iter()
-        .find_map(|key| dict.get::<Array>(key))
-        .and_then(|decode| decode.iter::<f32>().next())
-        .is_some_and(|first| first > 0.5);
-    if settings.get::<bool>("BlackIs1").unwrap_or(false) != reversed {
-        strip.invert(width);
-    }
-    Some((strip.pixels, strip.damaged))
+    Some(ccitt::Decoder::default().decode(&stream.raw_data(), &coded))
 }
 
 #[cfg(test)]

@@ -162,6 +162,68 @@ fn a_picture_that_cannot_be_decoded_is_never_a_silent_white_page() {
     }
 }
 
+const TEXT_AND_PICTURE: &str = "BT /F1 40 Tf 100 600 Td (Concurrent review) Tj ET q 300 0 0 200 100 100 cm /Im0 Do Q";
+
+#[test]
+fn a_picture_that_cannot_be_decoded_is_told_of_beside_text_that_can_be_read() {
+    for filter in ["JBIG2Decode", "DCTDecode", "JPXDecode", "CCITTFaxDecode /DecodeParms << /K -1 /Columns 1728 >>"] {
+        let dictionary = format!(
+            "/Type /XObject /Subtype /Image /Width 1728 /Height 2200 /BitsPerComponent 1 /ColorSpace /DeviceGray \
+             /Filter /{filter}"
+        );
+        let drawn = render(&page(TEXT_AND_PICTURE, Some(stream(&dictionary, b"0123456789")))).unwrap();
+        assert!(!drawn.picture.is_blank());
+        let told = [PageFlag::Undecodable, PageFlag::DamagedRows].iter().any(|flag| drawn.flags.contains(flag));
+        assert!(told, "{filter}: {:?}", drawn.flags);
+    }
+}
+
+#[test]
+fn a_whole_picture_beside_text_is_not_suspicious() {
+    let (jpeg, _) = crate::reader::render::tests::jpeg();
+    let dictionary = "/Type /XObject /Subtype /Image /Width 400 /Height 400 /BitsPerComponent 8 /ColorSpace \
+                      /DeviceGray /Filter /DCTDecode";
+    for picture in [stream(dictionary, &jpeg), fax(2156, GREY, &bar(2156))] {
+        assert!(render(&page(TEXT_AND_PICTURE, Some(picture))).unwrap().flags.is_empty());
+    }
+}
+
+#[test]
+fn a_cut_jpeg_is_flagged_whether_it_fills_the_page_or_not() {
+    let (jpeg, pixels) = crate::reader::render::tests::jpeg();
+    let half = &jpeg[..pixels + (jpeg.len() - pixels) / 2];
+    let dictionary = "/Type /XObject /Subtype /Image /Width 400 /Height 400 /BitsPerComponent 8 /ColorSpace \
+                      /DeviceGray /Filter /DCTDecode";
+    for content in [FILL_PAGE, TEXT_AND_PICTURE] {
+        let drawn = render(&page(content, Some(stream(dictionary, half)))).unwrap();
+        assert!(drawn.flags.contains(&PageFlag::DamagedRows), "{:?}", drawn.flags);
+    }
+}
+
+#[test]
+fn a_page_whose_content_or_form_unpacks_beyond_the_bound_is_refused() {
+    let deflated = |data: &[u8]| {
+        let mut packer = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+        std::io::Write::write_all(&mut packer, data).unwrap();
+        packer.finish().unwrap()
+    };
+    let twice = "/Filter [/FlateDecode /FlateDecode]";
+    let form = |size: usize| {
+        let data = deflated(&deflated(&vec![b' '; size]));
+        page("/Im0 Do", Some(stream(&format!("/Type /XObject /Subtype /Form /BBox [0 0 612 792] {twice}"), &data)))
+    };
+    let most = unpack::MOST_CONTENT_MB;
+    let error = render(&form(65 << 20)).unwrap_err();
+    assert_eq!(error, RenderError::ContentTooLarge { page: 1, most });
+    assert!(error.to_string().contains("unpacks to more than 64 MB"));
+    assert!(render(&form(1 << 20)).is_ok());
+    let sheet = b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents [4 0 R 4 0 R] >>".to_vec();
+    let tree = b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>".to_vec();
+    let content = stream(twice, &deflated(&deflated(&vec![b' '; 33 << 20])));
+    let bomb = document(&[b"<< /Type /Catalog /Pages 2 0 R >>".to_vec(), tree, sheet, content], "");
+    assert_eq!(render(&bomb).unwrap_err(), RenderError::ContentTooLarge { page: 1, most });
+}
+
 #[test]
 fn an_empty_page_is_empty_and_not_suspicious() {
     let drawn = render(&page("q Q", None)).unwrap();

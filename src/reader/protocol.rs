@@ -138,7 +138,10 @@ impl Refusal {
             RenderError::TooManyPages { .. } => RefusalKind::TooManyPages,
             RenderError::NoSuchPage { .. } => RefusalKind::NoSuchPage,
             RenderError::DamagedDocument { .. } => RefusalKind::Damaged,
-            RenderError::Unsupported { .. } | RenderError::PageTooLarge { .. } | RenderError::DamagedPage { .. } => {
+            RenderError::Unsupported { .. }
+            | RenderError::PageTooLarge { .. }
+            | RenderError::ContentTooLarge { .. }
+            | RenderError::DamagedPage { .. } => {
                 return Err(message);
             }
         };

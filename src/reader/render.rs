@@ -47,6 +47,11 @@ pub enum RenderError {
         "page {page} claims {width} x {height} pixels, {most} in all are allowed: raise the limit if it is genuine"
     )]
     PageTooLarge { page: u32, width: u64, height: u64, most: u64 },
+    #[error(
+        "page {page} is no ordinary page, its content unpacks to more than {most} MB: look at it by hand, and ask the \
+         sender to send it again"
+    )]
+    ContentTooLarge { page: u32, most: u64 },
     #[error("page {page} is damaged ({reason}): ask the sender to send it again")]
     DamagedPage { page: u32, reason: &'static str },
     #[error("the document is damaged ({reason}): ask the sender to send it again")]
@@ -123,6 +128,29 @@ pub(super) fn squared(
     Ok(Picture { width, height, resolution: across, pixels }.scaled(wide as u32, high as u32, resolution))
 }
 
+/// Whether a JPEG goes on to its end: decoders fill up one that was cut with grey, and call it good.
+///
+/// Goes by the segments (ITU-T T.81 B.1), so that the end of a preview within it is not taken for its own.
+pub(super) fn jpeg_is_whole(bytes: &[u8]) -> bool {
+    let mut at = 2;
+    while let Some(&byte) = bytes.get(at) {
+        let Some(&marker) = bytes.get(at + 1) else { return false };
+        match (byte, marker) {
+            (0xff, 0xd9) => return true,
+            // Fill bytes; stuffed bytes, restarts, and markers without a length.
+            (0xff, 0xff) => at += 1,
+            (0xff, 0x00 | 0x01 | 0xd0..=0xd8) => at += 2,
+            (0xff, _) => {
+                let length = bytes.get(at + 2..at + 4).and_then(|length| <[u8; 2]>::try_from(length).ok());
+                let Some(length) = length.map(u16::from_be_bytes) else { return false };
+                at += 2 + usize::from(length);
+            }
+            _ => at += 1,
+        }
+    }
+    false
+}
+
 /// A JPEG or PNG file: one page.
 fn render_image(bytes: &[u8], limits: &RenderLimits) -> Result<RenderedPage, RenderError> {
     const DAMAGED: RenderError = RenderError::DamagedPage { page: 1, reason: "its picture can't be decoded" };
@@ -150,11 +178,13 @@ fn render_image(bytes: &[u8], limits: &RenderLimits) -> Result<RenderedPage, Ren
     };
     let (width, height) = grey.dimensions();
     let picture = squared(1, (width, height), grey.into_raw(), judged_resolution(width, height), limits)?;
-    Ok(RenderedPage { picture, flags: Vec::new(), holds_picture: true })
+    let is_cut = DocumentFormat::sniff(bytes) == Some(DocumentFormat::Jpeg) && !jpeg_is_whole(bytes);
+    let flags = if is_cut { vec![PageFlag::DamagedRows] } else { Vec::new() };
+    Ok(RenderedPage { picture, flags, holds_picture: true })
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     fn png(width: u32, height: u32) -> Vec<u8> {
@@ -186,6 +216,42 @@ mod tests {
         let bytes = png(850, 1100);
         let error = render_page(&bytes[..bytes.len() / 2], 1, &RenderLimits::default()).unwrap_err();
         assert!(matches!(error, RenderError::DamagedPage { page: 1, .. }));
+    }
+
+    /// A page of grey stripes, and where the pixels begin.
+    pub(in crate::reader) fn jpeg() -> (Vec<u8>, usize) {
+        let stripes = image::GrayImage::from_fn(400, 400, |x, y| image::Luma([((x * 7 + y * 13) % 256) as u8]));
+        let mut bytes = Vec::new();
+        stripes.write_to(&mut Cursor::new(&mut bytes), image::ImageFormat::Jpeg).unwrap();
+        let pixels = bytes.windows(2).position(|marker| marker == [0xff, 0xda]).unwrap();
+        (bytes, pixels)
+    }
+
+    #[test]
+    fn a_cut_jpeg_keeps_its_rows_and_is_flagged() {
+        let (whole, pixels) = jpeg();
+        assert!(render_page(&whole, 1, &RenderLimits::default()).unwrap().flags.is_empty());
+        for length in [pixels + (whole.len() - pixels) / 2, whole.len() * 9 / 10, whole.len() - 2] {
+            match render_page(&whole[..length], 1, &RenderLimits::default()) {
+                Ok(page) => assert_eq!(page.flags, [PageFlag::DamagedRows], "cut after {length} bytes"),
+                Err(error) => assert!(matches!(error, RenderError::DamagedPage { .. }), "{error}"),
+            }
+        }
+        let half = &whole[..pixels + (whole.len() - pixels) / 2];
+        assert_eq!(render_page(half, 1, &RenderLimits::default()).unwrap().flags, [PageFlag::DamagedRows]);
+    }
+
+    #[test]
+    fn the_end_of_a_preview_is_not_the_end_of_a_jpeg() {
+        let (whole, pixels) = jpeg();
+        let mut with_preview = vec![0xff, 0xd8, 0xff, 0xe1, 0, 6, 0xff, 0xd8, 0xff, 0xd9];
+        with_preview.extend(&whole[2..]);
+        assert!(jpeg_is_whole(&with_preview));
+        assert!(!jpeg_is_whole(&with_preview[..pixels + 100]));
+        // What some scanners append does no harm.
+        with_preview.extend([0; 50]);
+        assert!(jpeg_is_whole(&with_preview));
+        assert!(!jpeg_is_whole(b""));
     }
 
     #[test]
