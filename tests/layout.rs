@@ -15,7 +15,7 @@ const FOREIGN: [(&str, &[&str]); 20] = [
     ("getrandom", &["archive/seal.rs"]),
     ("hmac", &["archive"]),
     ("base64", &["archive"]),
-    ("flate2", &["archive/documents.rs"]),
+    ("flate2", &["archive/documents.rs", "reader/unpack.rs"]),
     ("inotify", &["intake/changes.rs"]),
     ("tesseract", &["reader/tesseract.rs"]),
     ("leptonica_sys", &["reader/leptonica.rs"]),

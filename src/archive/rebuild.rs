@@ -55,10 +55,12 @@ pub(super) fn recover(
     let seal = || vault.keys().map(super::vault::Keys::index);
     // Only an index can prove that the journal is whole at its end; one that is lost, or ahead of it, does not.
     let mut proven = false;
+    let was_there = path.exists();
     let opened = match Index::open(&path, deadline, seal()) {
         Ok(index) => {
             let head = index.summary().head;
-            proven = head.sequence > 0 && head.sequence <= journal.head().sequence;
+            // One that is there and empty belongs to a process that was killed before its first entries reached the disk.
+            proven = if head.sequence == 0 { was_there && torn == 0 } else { head.sequence <= journal.head().sequence };
             agrees(&index, journal.head(), &reader).map(|()| index)
         }
         Err(fault) => Err(fault),
