@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use super::event::Event;
 use super::fact::Fact;
-use super::journal::{self, Entry, Head, Said};
+use super::journal::{self, Entry, Said};
 use super::vault::Vault;
 use super::{ArchiveError, AtRest, JOURNAL, keys};
 use crate::document::DocumentId;
@@ -56,7 +56,7 @@ pub fn audit(
     };
     // An item's id begins with 16 digits of its document's.
     let beginning = filter.document.as_deref().map(|id| id.split('-').next().unwrap_or(id));
-    each(&folder, |record| {
+    journal::walk(&folder, None, |record: Entry| {
         if filter.since.is_some_and(|since| record.time < since) {
             return Ok(());
         }
@@ -81,16 +81,7 @@ pub fn audit(
             told(AuditLine { sequence, time, who, document: document.cloned(), what });
         }
         Ok(())
-    })
-}
-
-fn each(folder: &Path, mut found: impl FnMut(Entry) -> Result<(), ArchiveError>) -> Result<(), ArchiveError> {
-    let mut before = Some(Head::default());
-    let numbers = journal::segments(folder)?;
-    for &segment in &numbers {
-        let is_last = Some(&segment) == numbers.last();
-        journal::scan::<Event, Fact>(folder, segment, 0, is_last, &mut before, &mut found)?;
-    }
+    })?;
     Ok(())
 }
 
@@ -114,7 +105,7 @@ fn opened(record: Entry, vault: &Vault) -> Result<(Option<Fact>, Option<Event>),
 /// The first digits of the ids of the documents that were ever linked to a case.
 fn documents_of(folder: &Path, vault: &Vault, case: &str) -> Result<BTreeSet<String>, ArchiveError> {
     let mut found = BTreeSet::new();
-    each(folder, |record| {
+    journal::walk(folder, None, |record: Entry| {
         match opened(record, vault)?.1 {
             Some(Event::Queued { document, items })
                 if items.iter().any(|item| item.link.case_id.as_deref() == Some(case)) =>

@@ -298,19 +298,42 @@ pub(super) fn is_sealed(folder: &Path) -> Result<bool, ArchiveError> {
     Ok(parse::<IgnoredAny, IgnoredAny>(&line, anywhere).is_ok_and(|link| matches!(link.said, Said::Sealed { .. })))
 }
 
+/// Reads the records after `from`, or all of them, through every segment, and gives each to `found`. Gives the last
+/// record's head and how many bytes of a torn tail follow it.
+pub(super) fn walk<E, F>(
+    folder: &Path,
+    from: Option<(Head, Location)>,
+    mut found: impl FnMut(Record<E, F>) -> Result<(), ArchiveError>,
+) -> Result<(Head, usize), ArchiveError>
+where
+    E: for<'de> Deserialize<'de>,
+    F: for<'de> Deserialize<'de>,
+{
+    let (head, start) = from.unwrap_or_else(|| (Head::default(), Location { segment: 1, offset: 0, length: 0 }));
+    let mut before = Some(head);
+    let mut torn = 0;
+    let numbers = segments(folder)?;
+    for &segment in numbers.iter().filter(|&&segment| segment >= start.segment) {
+        let offset = if segment == start.segment { start.end() } else { 0 };
+        let is_last = Some(&segment) == numbers.last();
+        torn = scan(folder, segment, offset, is_last, &mut before, &mut found)?.torn.len();
+    }
+    Ok((before.unwrap_or_default(), torn))
+}
+
 /// What a pass over one segment found at its end.
-pub(super) struct Scanned {
+struct Scanned {
     /// Where the last whole record ends.
-    pub end: u64,
+    end: u64,
     /// The bytes after it: the torn tail, empty when there is none.
-    pub torn: Vec<u8>,
+    torn: Vec<u8>,
 }
 
 /// Reads the records of a segment from `offset` on and gives each to `found`.
 ///
 /// `before` is the record that must come before the first one (`None`: not known, as at the start of a later segment
 /// whose predecessor was not read); afterwards it is the last record read. Only the last segment may have a torn tail.
-pub(super) fn scan<E, F>(
+fn scan<E, F>(
     folder: &Path,
     segment: u32,
     offset: u64,

@@ -23,7 +23,7 @@ use super::documents::replace;
 use super::lock::Lock;
 use super::seal::{KEY, Key};
 use super::vault::Vault;
-use super::{ArchiveError, CASES, JOURNAL, documents, journal};
+use super::{ArchiveError, CASES, JOURNAL, LAST_GOOD, documents, journal};
 
 /// The form of the keyring that this program writes.
 const FORM: u32 = 1;
@@ -305,10 +305,7 @@ fn without_keyring(state: &Path) -> Result<(), ArchiveError> {
         return Err(ArchiveError::KeyringMissing { path: Stored::path(state) });
     }
     let holds_documents = !documents::stored_in(&documents::folder(state))?.is_empty();
-    if holds_documents
-        || journal::holds_records(&state.join(JOURNAL))?
-        || state.join(CASES).join("last-good.csv").exists()
-    {
+    if holds_documents || journal::holds_records(&state.join(JOURNAL))? || state.join(CASES).join(LAST_GOOD).exists() {
         return Err(ArchiveError::StatePlain { state: state.to_owned() });
     }
     Ok(())

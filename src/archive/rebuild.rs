@@ -54,16 +54,16 @@ pub(super) fn recover(
     let path = state.join(INDEX);
     let seal = || vault.keys().map(super::vault::Keys::index);
     // Only an index can prove that the journal is whole at its end; one that is lost, or ahead of it, does not.
-    let mut proven = false;
     let was_there = path.exists();
-    let opened = match Index::open(&path, deadline, seal()) {
+    let (opened, proven) = match Index::open(&path, deadline, seal()) {
         Ok(index) => {
             let head = index.summary().head;
             // One that is there and empty belongs to a process that was killed before its first entries reached the disk.
-            proven = if head.sequence == 0 { was_there && torn == 0 } else { head.sequence <= journal.head().sequence };
-            agrees(&index, journal.head(), &reader).map(|()| index)
+            let proven =
+                if head.sequence == 0 { was_there && torn == 0 } else { head.sequence <= journal.head().sequence };
+            (agrees(&index, journal.head(), &reader).map(|()| index), proven)
         }
-        Err(fault) => Err(fault),
+        Err(fault) => (Err(fault), false),
     };
     let anew = |fault: &dyn std::fmt::Display| {
         tracing::error!(error = %fault, "the index is set aside and made again from the journal");
@@ -170,63 +170,44 @@ pub(super) fn replay(
     from: Option<(Head, Location)>,
     mut after_record: impl FnMut(&Head, &mut dyn FnMut() -> Result<(), ArchiveError>) -> Result<(), ArchiveError>,
 ) -> Result<Head, ArchiveError> {
-    let numbers = journal::segments(folder)?;
-    let (mut before, start) = match from {
-        Some((head, at)) => (Some(head), at),
-        None => (Some(Head::default()), Location { segment: 1, offset: 0, length: 0 }),
-    };
     let mut staging = Staging::new(index);
     let mut last = None;
-    for &segment in numbers.iter().filter(|&&segment| segment >= start.segment) {
-        let offset = if segment == start.segment { start.end() } else { 0 };
-        let is_last = Some(&segment) == numbers.last();
-        journal::scan::<Event<ItemName>, Fact>(folder, segment, offset, is_last, &mut before, |record| {
-            let head = Head { sequence: record.sequence, digest: record.digest };
-            let fact = match record.said {
-                Said::Plain(event) => staging.fact_of(&event, vault),
-                Said::Sealed { fact, .. } => Ok(fact),
-            };
-            match fact.and_then(|fact| staging.apply(&fact, head.sequence, record.at)) {
-                Ok(()) => staging.keep_request(),
-                Err(Objection::Archive(error)) => return Err(error),
-                Err(
-                    Objection::UnknownDocument(_)
-                    | Objection::UnknownItem(_)
-                    | Objection::NothingNew
-                    | Objection::NotDoneWith(_),
-                ) => {
-                    staging.drop_request();
-                    tracing::warn!(sequence = head.sequence, "a record of the journal has nothing to refer to");
-                }
+    let (head, _) = journal::walk::<Event<ItemName>, Fact>(folder, from, |record| {
+        let head = Head { sequence: record.sequence, digest: record.digest };
+        let fact = match record.said {
+            Said::Plain(event) => staging.fact_of(&event, vault),
+            Said::Sealed { fact, .. } => Ok(fact),
+        };
+        match fact.and_then(|fact| staging.apply(&fact, head.sequence, record.at)) {
+            Ok(()) => staging.keep_request(),
+            Err(Objection::Archive(error)) => return Err(error),
+            Err(
+                Objection::UnknownDocument(_)
+                | Objection::UnknownItem(_)
+                | Objection::NothingNew
+                | Objection::NotDoneWith(_),
+            ) => {
+                staging.drop_request();
+                tracing::warn!(sequence = head.sequence, "a record of the journal has nothing to refer to");
             }
-            let mut bring = || Ok(index.commit(staging.take_changes(), &head, record.at)?);
-            after_record(&head, &mut bring)?;
-            if staging.len() >= STEP {
-                index.commit(staging.take_changes(), &head, record.at)?;
-            }
-            last = Some((head, record.at));
-            Ok(())
-        })?;
-    }
-    match last {
-        Some((head, at)) => {
-            index.commit(staging.into_changes(), &head, at)?;
-            Ok(head)
         }
-        None => Ok(before.unwrap_or_default()),
+        let mut bring = || Ok(index.commit(staging.take_changes(), &head, record.at)?);
+        after_record(&head, &mut bring)?;
+        if staging.len() >= STEP {
+            index.commit(staging.take_changes(), &head, record.at)?;
+        }
+        last = Some(record.at);
+        Ok(())
+    })?;
+    if let Some(at) = last {
+        index.commit(staging.into_changes(), &head, at)?;
     }
+    Ok(head)
 }
 
 /// Checks every segment's chain without looking at what the events mean.
 pub(super) fn check_chain(folder: &Path) -> Result<(Head, usize), ArchiveError> {
-    let numbers = journal::segments(folder)?;
-    let mut before = Some(Head::default());
-    let mut torn = 0;
-    for &segment in &numbers {
-        let is_last = Some(&segment) == numbers.last();
-        torn = journal::scan(folder, segment, 0, is_last, &mut before, |_: Link| Ok(()))?.torn.len();
-    }
-    Ok((before.unwrap_or_default(), torn))
+    journal::walk(folder, None, |_: Link| Ok(()))
 }
 
 /// Receives documents that are stored although the journal does not know them: either a crash came before their records,

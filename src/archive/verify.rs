@@ -166,30 +166,25 @@ fn check_documents(documents: &Documents, index: &Index, report: &mut Report) ->
 /// before it was purged, or before it was received anew, can be opened by nobody; a document that is missing or damaged
 /// is a problem already.
 fn check_records(folder: &Path, vault: &Vault, index: &Index, report: &mut Report) -> Result<(), ArchiveError> {
-    let mut before = Some(Head::default());
-    let numbers = journal::segments(folder)?;
-    for &segment in &numbers {
-        let is_last = Some(&segment) == numbers.last();
-        journal::scan::<Event, Fact>(folder, segment, 0, is_last, &mut before, |record: Entry| {
-            if let Said::Sealed { fact, generation: None, sealed: Some(_) } = &record.said
-                && let Some(document) = fact.document()
-            {
-                let entry = index.get(&document_key(document.as_str()))?;
-                let entry = entry.map(|entry| decode::<DocumentEntry>(&entry)).transpose()?;
-                if entry.is_none_or(|entry| record.sequence < entry.rank) {
-                    return Ok(());
-                }
+    journal::walk::<Event, Fact>(folder, None, |record: Entry| {
+        if let Said::Sealed { fact, generation: None, sealed: Some(_) } = &record.said
+            && let Some(document) = fact.document()
+        {
+            let entry = index.get(&document_key(document.as_str()))?;
+            let entry = entry.map(|entry| decode::<DocumentEntry>(&entry)).transpose()?;
+            if entry.is_none_or(|entry| record.sequence < entry.rank) {
+                return Ok(());
             }
-            match record.into_event(vault) {
-                Ok(_) | Err(ArchiveError::DocumentMissing { .. } | ArchiveError::DocumentDamaged { .. }) => {}
-                Err(error @ (ArchiveError::RecordDoesNotOpen { .. } | ArchiveError::RecordForged { .. })) => {
-                    report.problems.push(Problem::Journal(error));
-                }
-                Err(error) => return Err(error),
+        }
+        match record.into_event(vault) {
+            Ok(_) | Err(ArchiveError::DocumentMissing { .. } | ArchiveError::DocumentDamaged { .. }) => {}
+            Err(error @ (ArchiveError::RecordDoesNotOpen { .. } | ArchiveError::RecordForged { .. })) => {
+                report.problems.push(Problem::Journal(error));
             }
-            Ok(())
-        })?;
-    }
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    })?;
     Ok(())
 }
 
@@ -240,20 +235,13 @@ pub enum Proof {
 
 /// Whether nothing up to a head was rewritten. A record's digest covers all before it, so one comparison is proof.
 pub fn proves(state: &Path, kept: &ChainHead) -> Result<Proof, ArchiveError> {
-    let folder = state.join(JOURNAL);
-    let mut before = Some(Head::default());
     let mut found = (kept.sequence == 0).then(|| Head::default().digest);
-    let numbers = journal::segments(&folder)?;
-    for &segment in &numbers {
-        let is_last = Some(&segment) == numbers.last();
-        journal::scan(&folder, segment, 0, is_last, &mut before, |link: Link| {
-            if link.sequence == kept.sequence {
-                found = Some(link.digest);
-            }
-            Ok(())
-        })?;
-    }
-    let Head { sequence, digest } = before.unwrap_or_default();
+    let (Head { sequence, digest }, _) = journal::walk(&state.join(JOURNAL), None, |link: Link| {
+        if link.sequence == kept.sequence {
+            found = Some(link.digest);
+        }
+        Ok(())
+    })?;
     Ok(match found {
         None => Proof::Shortened(sequence),
         Some(found) if found == kept.digest => Proof::Unchanged(ChainHead { sequence, digest }),

@@ -94,9 +94,8 @@ pub(super) fn store_and_release(settings: &FolderSettings, archive: &Archive, ba
             Some(outcome) => outcome.map_err(Taken::Failed),
             None => Err(Taken::Failed(ArchiveError::Stopped)),
         });
-        let taken = stored.map_or_else(
-            |taken| taken,
-            |Accepted { document, first }| {
+        let taken = match stored {
+            Ok(Accepted { document, first }) => {
                 let Ready { entry, key, .. } = &file;
                 let release =
                     release(&settings.path, &entry.name, &entry.fingerprint, &settings.after, document.short());
@@ -104,8 +103,9 @@ pub(super) fn store_and_release(settings: &FolderSettings, archive: &Archive, ba
                     released.push(Event::SourceReleased { document: document.clone(), source_key: key.clone() });
                 }
                 Taken::Stored { document, first, release, took: begun.elapsed() }
-            },
-        );
+            }
+            Err(taken) => taken,
+        };
         outcomes.push((file, taken));
     }
     if !released.is_empty()
