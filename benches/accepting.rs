@@ -55,16 +55,8 @@ impl Supply {
     }
 
     fn arrival(&mut self) -> Arrival {
-        let receipt = Receipt {
-            source: "secure-fax".to_owned(),
-            source_file: format!("{:016x}.tif", self.0),
-            sender: Some("6175550134".to_owned()),
-            received_at: jiff::Timestamp::UNIX_EPOCH,
-            receiver: None,
-            reported_pages: Some(3),
-            received_with_errors: false,
-            note: None,
-        };
+        let receipt = Receipt::new("secure-fax", format!("{:016x}.tif", self.0), jiff::Timestamp::UNIX_EPOCH);
+        let receipt = Receipt { sender: Some("6175550134".to_owned()), reported_pages: Some(3), ..receipt };
         let source_key = receipt.source_file.clone();
         Arrival { content: Content::Bytes(self.document()), receipt, source_key }
     }

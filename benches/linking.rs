@@ -189,16 +189,7 @@ fn main() {
         fields: BTreeMap::new(),
         missing: Vec::new(),
     };
-    let receipt = Receipt {
-        source: "bench".to_owned(),
-        source_file: "bench.tif".to_owned(),
-        sender: None,
-        received_at: jiff::Timestamp::UNIX_EPOCH,
-        receiver: None,
-        reported_pages: None,
-        received_with_errors: false,
-        note: None,
-    };
+    let receipt = Receipt::new("bench", "bench.tif", jiff::Timestamp::UNIX_EPOCH);
     let mut wall: Vec<Duration> = Vec::with_capacity(DOCUMENTS);
     let mut processor = Duration::ZERO;
     let (mut right, mut wrong) = (0, 0);

@@ -24,16 +24,8 @@ const LONGEST_OPENING: Duration = Duration::from_secs(3);
 const LEAST_RECORDS_A_SECOND: f64 = 20_000.0;
 
 fn receipt(number: usize) -> Receipt {
-    Receipt {
-        source: "secure-fax".to_owned(),
-        source_file: format!("{number:06}.tif"),
-        sender: Some("6175550134".to_owned()),
-        received_at: jiff::Timestamp::UNIX_EPOCH,
-        receiver: None,
-        reported_pages: Some(3),
-        received_with_errors: false,
-        note: None,
-    }
+    let receipt = Receipt::new("secure-fax", format!("{number:06}.tif"), jiff::Timestamp::UNIX_EPOCH);
+    Receipt { sender: Some("6175550134".to_owned()), reported_pages: Some(3), ..receipt }
 }
 
 fn fill(archive: &Archive) -> Result<(), Box<dyn std::error::Error>> {

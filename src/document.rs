@@ -104,6 +104,22 @@ pub struct Receipt {
     pub note: Option<String>,
 }
 
+impl Receipt {
+    /// Of an arrival of which nothing is known but where and when.
+    pub fn new(source: impl Into<String>, source_file: impl Into<String>, received_at: Timestamp) -> Self {
+        Self {
+            source: source.into(),
+            source_file: source_file.into(),
+            sender: None,
+            received_at,
+            receiver: None,
+            reported_pages: None,
+            received_with_errors: false,
+            note: None,
+        }
+    }
+}
+
 /// What the bytes are, told by content and never by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

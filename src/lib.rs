@@ -42,3 +42,6 @@ pub mod log;
 pub mod systemd;
 
 pub mod cli;
+
+#[cfg(test)]
+mod testing;

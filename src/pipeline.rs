@@ -294,7 +294,7 @@ fn reading_flags(reading: &Reading, [first, last]: [u32; 2], receipt: &Receipt) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::document::{Bounds, DocumentFormat, Word};
+    use crate::testing::reading_of;
 
     const HEADING: &str = "case_id,status,member_id,auth_number,mrn,facility,facility_fax,facility_npi,last_name,\
         first_name,birth_order,sex,dob,mother_first,mother_last,mother_dob,admit_date,discharge_date,plan,\
@@ -331,49 +331,8 @@ mod tests {
         review("Okonkwo, Baby Boy B", "88104478", "7712004502")
     }
 
-    /// 10 pixels a character, 40 a line.
-    fn page(number: u32, text: &str) -> Page {
-        let mut words = Vec::new();
-        for (line, content) in (0..).zip(text.lines()) {
-            let mut left = 20;
-            for part in content.split(' ') {
-                let width = part.chars().count() as u32 * 10;
-                let bounds = Bounds { left, top: 100 + line * 40, width, height: 20 };
-                if width > 0 {
-                    words.push(Word { text: part.to_owned(), bounds, confidence: 0.95, line });
-                }
-                left += width + 10;
-            }
-        }
-        Page {
-            number,
-            width: 1700,
-            height: 2200,
-            resolution: 200,
-            source: PageSource::Recognised,
-            turned: 0,
-            flags: Vec::new(),
-            unreadable_because: None,
-            words,
-        }
-    }
-
-    fn reading(pages: &[&str]) -> Reading {
-        let pages = (1..).zip(pages).map(|(number, text)| page(number, text)).collect();
-        Reading { format: DocumentFormat::Tiff, pages }
-    }
-
     fn receipt() -> Receipt {
-        Receipt {
-            source: "secure-fax".to_owned(),
-            source_file: "0042.tif".to_owned(),
-            sender: None,
-            received_at: "2027-05-14T09:12:00-04:00".parse().unwrap(),
-            receiver: None,
-            reported_pages: None,
-            received_with_errors: false,
-            note: None,
-        }
+        Receipt::new("secure-fax", "0042.tif", "2027-05-14T09:12:00-04:00".parse().unwrap())
     }
 
     fn links(reading: &Reading, cases: &[&str]) -> Vec<([u32; 2], Option<String>)> {
@@ -383,7 +342,7 @@ mod tests {
 
     #[test]
     fn twins_on_one_fax_become_two_items_that_name_each_other() {
-        let mut reading = reading(&[&girl(), FURTHER, &boy()]);
+        let mut reading = reading_of(&[&girl(), FURTHER, &boy()]);
         reading.pages[1].flags.push(PageFlag::DamagedRows);
         let document = DocumentId::of(b"fax");
         let decisions = decide(&reading, &receipt(), &knowledge(&[GIRL, BOY]));
@@ -400,7 +359,7 @@ mod tests {
 
     #[test]
     fn a_twin_without_a_case_is_never_linked_to_the_other() {
-        let reading = reading(&[&girl(), FURTHER, &boy()]);
+        let reading = reading_of(&[&girl(), FURTHER, &boy()]);
         for (case, own_pages) in [(GIRL, [1, 2]), (BOY, [3, 3])] {
             for (pages, linked) in links(&reading, &[case]) {
                 assert!(linked.is_none() || pages == own_pages, "{pages:?} linked to {linked:?}");
@@ -411,14 +370,14 @@ mod tests {
 
     #[test]
     fn one_babys_pages_are_one_item() {
-        assert_eq!(links(&reading(&[&girl(), FURTHER, &girl()]), &[GIRL, BOY]), [([1, 3], Some("C-1".to_owned()))]);
+        assert_eq!(links(&reading_of(&[&girl(), FURTHER, &girl()]), &[GIRL, BOY]), [([1, 3], Some("C-1".to_owned()))]);
     }
 
     #[test]
     fn what_may_be_about_two_babies_is_linked_to_neither_and_says_why() {
         // The second paper is nobody's in particular.
         let scrawl = "DISCHARGE SUMMARY\nPatient name: ~|\nMRN: |_l   Admit date: ,/\nDischarged home with family";
-        let decisions = decide(&reading(&[&girl(), FURTHER, scrawl]), &receipt(), &knowledge(&[GIRL, BOY]));
+        let decisions = decide(&reading_of(&[&girl(), FURTHER, scrawl]), &receipt(), &knowledge(&[GIRL, BOY]));
         let [only] = decisions.as_slice() else { panic!("{} decisions", decisions.len()) };
         assert_eq!((only.linked.status, &only.linked.case_id), (MatchStatus::Ambiguous, &None));
         assert_eq!(only.linked.reasons, ["page 3 may be about another baby"]);
@@ -427,7 +386,7 @@ mod tests {
 
     #[test]
     fn the_same_pages_keep_their_id_and_no_other_pages_get_it() {
-        let parted = reading(&[&girl(), FURTHER, &boy()]);
+        let parted = reading_of(&[&girl(), FURTHER, &boy()]);
         let document = DocumentId::of(b"fax");
         let ids = |cases: &[&str], known: &[QueueItem]| {
             let known: Vec<KnownItem> =
@@ -446,7 +405,7 @@ mod tests {
 
     #[test]
     fn a_picture_that_could_not_be_decoded_is_told_beside_what_could_be_read() {
-        let mut reading = reading(&[&girl()]);
+        let mut reading = reading_of(&[&girl()]);
         reading.pages[0].flags = vec![PageFlag::Undecodable];
         assert_eq!(nothing_readable(&reading), None);
         let flags = reading_flags(&reading, [1, 1], &receipt());
@@ -458,7 +417,7 @@ mod tests {
 
     #[test]
     fn a_page_that_is_blank_because_it_could_not_be_decoded_was_not_read() {
-        let mut reading = reading(&[""]);
+        let mut reading = reading_of(&[""]);
         reading.pages[0].source = PageSource::Blank;
         assert_eq!(nothing_readable(&reading), None);
         reading.pages[0].flags = vec![PageFlag::Undecodable];

@@ -196,16 +196,7 @@ mod tests {
     }
 
     fn receipt(received_at: &str) -> Receipt {
-        Receipt {
-            source: "secure-fax".to_owned(),
-            source_file: "1.tif".to_owned(),
-            sender: None,
-            received_at: received_at.parse().unwrap(),
-            receiver: None,
-            reported_pages: None,
-            received_with_errors: false,
-            note: None,
-        }
+        Receipt::new("secure-fax", "1.tif", received_at.parse().unwrap())
     }
 
     fn case(plan: &str, dob: Date) -> Case {

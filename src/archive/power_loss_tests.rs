@@ -15,9 +15,10 @@ use tempfile::TempDir;
 
 use super::disk::{Disk, Done};
 use super::event::{Event, Stage};
+use super::tests::arrival;
 use super::tests::options;
 use super::*;
-use crate::document::{DocumentId, Receipt};
+use crate::document::DocumentId;
 
 /// What becomes of changes that were not synced.
 #[derive(Clone, Copy, Debug)]
@@ -209,7 +210,7 @@ fn run(state: &Path) -> (Vec<Done>, Vec<Acknowledged>) {
         points.push(Acknowledged { changes: disk.record.changes().len(), documents: documents.clone(), journal });
     };
     let accept = |text: &str, key: &str| {
-        let document = archive.accept(arrival(text, key)).unwrap().document;
+        let document = archive.accept(arrival(text.as_bytes(), key)).unwrap().document;
         vec![(document, text.as_bytes().to_vec())]
     };
     let first = accept("one", "one");
@@ -217,7 +218,7 @@ fn run(state: &Path) -> (Vec<Done>, Vec<Acknowledged>) {
     acknowledge(first);
     acknowledge(accept("one", "one again"));
     let texts = ["two", "three", "four", "five"];
-    let together = archive.accept_all(texts.iter().map(|text| arrival(text, text)).collect());
+    let together = archive.accept_all(texts.iter().map(|text| arrival(text.as_bytes(), text)).collect());
     let accepted = texts.iter().zip(together);
     acknowledge(accepted.map(|(text, one)| (one.unwrap().document, text.as_bytes().to_vec())).collect());
     let released = Event::SourceReleased { document: document.clone(), source_key: "one".to_owned() };
@@ -231,20 +232,6 @@ fn run(state: &Path) -> (Vec<Done>, Vec<Acknowledged>) {
     acknowledge(accept("six", "six"));
     drop(archive);
     (relative(disk.record.changes(), state), points)
-}
-
-fn arrival(text: &str, key: &str) -> Arrival {
-    let receipt = Receipt {
-        source: "secure-fax".to_owned(),
-        source_file: format!("{key}.tif"),
-        sender: None,
-        received_at: "2026-03-16T09:12:00-04:00".parse().unwrap(),
-        receiver: None,
-        reported_pages: None,
-        received_with_errors: false,
-        note: None,
-    };
-    Arrival { content: super::Content::Bytes(text.as_bytes().to_vec()), receipt, source_key: key.to_owned() }
 }
 
 /// The changes with paths as seen from the state directory.
@@ -290,7 +277,7 @@ fn after_a_power_loss_at_any_moment_the_archive_opens_with_all_that_was_acknowle
             let left = fs::read(place.join("journal/00000001.log")).unwrap();
             assert!(left.starts_with(journal), "after {made} changes, {loss:?}: acknowledged records are gone");
             // It goes on from there.
-            assert!(archive.accept(arrival("seven", "seven")).unwrap().first);
+            assert!(archive.accept(arrival(b"seven", "seven")).unwrap().first);
         }
     }
 }

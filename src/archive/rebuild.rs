@@ -245,16 +245,7 @@ fn adopt_unrecorded(documents: &Documents, vault: &Vault, recovered: &mut Recove
 
 /// Stands for a receipt that is lost.
 pub(super) fn recovered_receipt(document: &DocumentId, received_at: jiff::Timestamp) -> Receipt {
-    Receipt {
-        source: RECOVERED_SOURCE.to_owned(),
-        source_file: document.short().to_owned(),
-        sender: None,
-        received_at,
-        receiver: None,
-        reported_pages: None,
-        received_with_errors: false,
-        note: None,
-    }
+    Receipt::new(RECOVERED_SOURCE, document.short(), received_at)
 }
 
 fn adoption(document: &DocumentId, size: u64, received_at: jiff::Timestamp) -> [Event; 2] {

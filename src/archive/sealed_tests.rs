@@ -3,14 +3,14 @@
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use jiff::{Span, ToSpan};
 use tempfile::TempDir;
 
 use super::disk::{Disk, Operation, faults};
 use super::event::Event;
-use super::tests::{answers, arrival, copy_state, document_file, fill, flip, item, options, resolved};
+use super::tests::{answers, arrival, copy_state, document_file, files_below, fill, flip, item, options, resolved};
 use super::*;
 use crate::document::DocumentFormat;
 use crate::queue::item::{ItemId, ItemState};
@@ -21,15 +21,6 @@ fn named(file: &Path) -> OpenOptions {
 
 fn refusal(state: &Path, options: &OpenOptions) -> ArchiveError {
     Archive::open(state, options).map(|_| ()).unwrap_err()
-}
-
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() { found.extend(files(&path)) } else { found.push(path) }
-    }
-    found
 }
 
 fn is_whole(state: &Path, options: &OpenOptions) -> Report {
@@ -165,7 +156,7 @@ fn nothing_that_was_accepted_recorded_or_read_stands_in_any_file() {
     let draft = archive.draft(vec![arrival(b"Quillfeather", "draft")]).unwrap();
     let plain_digest = DocumentId::of(&b"Quillfeather".repeat(20_000));
     let mut looked_at = 0;
-    for file in files(state.path()) {
+    for file in files_below(state.path()) {
         let bytes = fs::read(&file).unwrap();
         let name = file.to_str().unwrap();
         assert!(!name.contains(plain_digest.as_str()), "{name}");
@@ -250,7 +241,7 @@ fn a_rotated_key_opens_what_was_sealed_before_and_what_comes_and_the_old_one_ope
     let (before, name) = (answers(&archive), archive.name(b"one"));
     assert!(matches!(rotate(&state, &named(&old).at_rest, &new), Err(ArchiveError::Locked { .. })));
     drop(archive);
-    let sealed = files(&state.join("documents")).into_iter().map(|file| fs::read(file).unwrap());
+    let sealed = files_below(&state.join("documents")).into_iter().map(|file| fs::read(file).unwrap());
     let sealed: Vec<Vec<u8>> = sealed.collect();
     assert!(matches!(rotate(&state, &named(&wrong).at_rest, &new), Err(ArchiveError::KeyWrong { .. })));
     let rotated = rotate(&state, &named(&old).at_rest, &new).unwrap();
@@ -273,7 +264,8 @@ fn a_rotated_key_opens_what_was_sealed_before_and_what_comes_and_the_old_one_ope
     drop(archive);
     assert!(matches!(refusal(&state, &named(&old)), ArchiveError::KeyWrong { .. }));
     is_whole(&state, &named(&new));
-    let now: Vec<Vec<u8>> = files(&state.join("documents")).into_iter().map(|file| fs::read(file).unwrap()).collect();
+    let now: Vec<Vec<u8>> =
+        files_below(&state.join("documents")).into_iter().map(|file| fs::read(file).unwrap()).collect();
     assert!(sealed.iter().all(|document| now.contains(document)), "no document is sealed anew");
 }
 
@@ -389,7 +381,7 @@ fn a_purged_document_is_gone_for_good_and_everything_else_stays_as_it_was() {
     assert_eq!(archive.purge(due.clone(), "uid 7", || true).unwrap(), [], "told to stop");
     assert_eq!(archive.purge(due, "uid 7", || false).unwrap().len(), 1);
     assert!(!file.exists());
-    assert!(files(&state.path().join("readings")).is_empty());
+    assert!(files_below(&state.path().join("readings")).is_empty());
     assert_eq!(archive.document(&done).unwrap(), None);
     assert!(archive.read_document(&done).is_err());
     let now: Vec<String> = archive.items().map(|item| serde_json::to_string(&item.unwrap()).unwrap()).collect();

@@ -27,16 +27,8 @@ fn open(state: &TempDir) -> Archive {
 }
 
 fn receipt(file: &str) -> Receipt {
-    Receipt {
-        source: "secure-fax".to_owned(),
-        source_file: file.to_owned(),
-        sender: Some("6175550134".to_owned()),
-        received_at: "2026-03-16T09:12:00-04:00".parse().unwrap(),
-        receiver: None,
-        reported_pages: Some(2),
-        received_with_errors: false,
-        note: None,
-    }
+    let receipt = Receipt::new("secure-fax", file, "2026-03-16T09:12:00-04:00".parse().unwrap());
+    Receipt { sender: Some("6175550134".to_owned()), reported_pages: Some(2), ..receipt }
 }
 
 pub(super) fn arrival(bytes: &[u8], key: &str) -> Arrival {
@@ -113,11 +105,12 @@ pub(super) fn flip(path: &Path, offset: u64) {
     file.write_all_at(&[byte[0] ^ 0x04], offset).unwrap();
 }
 
-fn index_files(folder: &Path) -> Vec<PathBuf> {
+/// Every file below a folder.
+pub(super) fn files_below(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        if path.is_dir() { files.extend(index_files(&path)) } else { files.push(path) }
+        if path.is_dir() { files.extend(files_below(&path)) } else { files.push(path) }
     }
     files
 }
@@ -421,7 +414,7 @@ fn whatever_happens_to_the_index_files_the_answers_are_the_same() {
     fill(&archive);
     let before = answers(&archive);
     drop(archive);
-    let files = index_files(&original.path().join("index"));
+    let files = files_below(&original.path().join("index"));
     let names: Vec<PathBuf> = files.iter().map(|p| p.strip_prefix(original.path()).unwrap().to_owned()).collect();
     assert!(!names.is_empty());
     let mut damages: Vec<Damage> = Vec::new();
@@ -771,7 +764,7 @@ fn a_reading_that_is_not_whole_is_not_there() {
     let reading = Reading { format: DocumentFormat::Tiff, pages: Vec::new() };
     archive.put_reading(&document, &reading).unwrap();
     assert_eq!(archive.reading(&document).unwrap(), Some(reading));
-    let file = index_files(&state.path().join("readings")).pop().unwrap();
+    let file = files_below(&state.path().join("readings")).pop().unwrap();
     let length = fs::metadata(&file).unwrap().len();
     File::options().write(true).open(&file).unwrap().set_len(length - 5).unwrap();
     assert_eq!(archive.reading(&document).unwrap(), None);

@@ -73,16 +73,8 @@ fn explained(
         .ok()
         .and_then(|time| time.try_into().ok())
         .unwrap_or_else(clock::now);
-    let receipt = Receipt {
-        source: "read".to_owned(),
-        source_file: file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
-        sender: None,
-        received_at,
-        receiver: None,
-        reported_pages: None,
-        received_with_errors: false,
-        note: None,
-    };
+    let source_file = file.file_name().unwrap_or_default().to_string_lossy();
+    let receipt = Receipt::new("read", source_file, received_at);
     let decisions = pipeline::decide(reading, &receipt, &knowledge);
     let fired: Vec<_> = decisions.iter().map(|decision| decision.understanding.fired_rules.clone()).collect();
     let items = pipeline::items(id, reading, &receipt, decisions, 1, &[]);

@@ -351,16 +351,8 @@ mod tests {
     use crate::queue::item::ItemId;
 
     fn item(segment: u32, page_range: [u32; 2], state: ItemState) -> QueueItem {
-        let receipt = Receipt {
-            source: "secure-fax".to_owned(),
-            source_file: "0042.tif".to_owned(),
-            sender: None,
-            received_at: "2027-05-14T09:12:00-04:00".parse().unwrap(),
-            receiver: None,
-            reported_pages: None,
-            received_with_errors: false,
-            note: None,
-        };
+        let received_at = "2027-05-14T09:12:00-04:00".parse().unwrap();
+        let receipt = Receipt::new("secure-fax", "0042.tif", received_at);
         let document = DocumentId::of(b"fax");
         let item = QueueItem::held(&document, &receipt, "");
         QueueItem { id: ItemId::new(&document, segment), page_range, state, ..item }

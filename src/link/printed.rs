@@ -223,40 +223,10 @@ fn identifiers_at(tokens: &[Token], at: usize) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::document::{PageSource, Word};
+    use crate::testing::page_of;
 
-    /// A page from lines of text; each character is 10 by 20 pixels, each line 30.
     fn page(lines: &[&str]) -> PrintedPage {
-        let mut words = Vec::new();
-        for (line, text) in lines.iter().enumerate() {
-            let mut left = 0;
-            for word in text.split(' ') {
-                let width = word.chars().count() as u32 * 10;
-                if !word.is_empty() {
-                    words.push(Word {
-                        text: word.to_owned(),
-                        bounds: Bounds { left, top: line as u32 * 30, width, height: 20 },
-                        confidence: 0.95,
-                        line: line as u32,
-                    });
-                }
-                left += width + 10;
-            }
-        }
-        PrintedPage::read(
-            &Page {
-                number: 1,
-                width: 1700,
-                height: 2200,
-                resolution: 200,
-                source: PageSource::Recognised,
-                turned: 0,
-                unreadable_because: None,
-                flags: Vec::new(),
-                words,
-            },
-            &|_| false,
-        )
+        PrintedPage::read(&page_of(1, &lines.join("\n")), &|_| false)
     }
 
     #[test]

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::document::{Bounds, DocumentFormat, DocumentType, MatchStatus, Page, PageSource, Word};
+use crate::document::{DocumentType, MatchStatus};
+use crate::testing::reading_of;
 
 const HEADING: &str = "case_id,status,member_id,auth_number,mrn,facility,facility_fax,facility_npi,last_name,first_name,\
     birth_order,sex,dob,mother_first,mother_last,mother_dob,admit_date,discharge_date,plan,level_of_care,\
@@ -98,36 +99,6 @@ pub(super) fn registry(babies: &[Baby]) -> Registry {
     Registry::parse(csv.as_bytes()).unwrap()
 }
 
-fn reading(pages: &[&str]) -> Reading {
-    let page = |number: usize, text: &str| {
-        let mut words = Vec::new();
-        for (line, text) in text.lines().enumerate() {
-            let mut left = 0;
-            for word in text.split(' ') {
-                let width = word.chars().count() as u32 * 10;
-                if !word.is_empty() {
-                    let bounds = Bounds { left, top: line as u32 * 30, width, height: 20 };
-                    words.push(Word { text: word.to_owned(), bounds, confidence: 0.95, line: line as u32 });
-                }
-                left += width + 10;
-            }
-        }
-        Page {
-            number: number as u32,
-            width: 1700,
-            height: 2200,
-            resolution: 200,
-            source: PageSource::Recognised,
-            turned: 0,
-            unreadable_because: None,
-            flags: Vec::new(),
-            words,
-        }
-    };
-    let pages = pages.iter().enumerate().map(|(at, text)| page(at + 1, text)).collect();
-    Reading { format: DocumentFormat::Tiff, pages }
-}
-
 pub(super) fn linked(registry: &Registry, pages: &[&str]) -> Match {
     let understanding = Understanding {
         document_type: DocumentType::Other,
@@ -137,17 +108,9 @@ pub(super) fn linked(registry: &Registry, pages: &[&str]) -> Match {
         fields: BTreeMap::new(),
         missing: Vec::new(),
     };
-    let receipt = Receipt {
-        source: "fax".to_owned(),
-        source_file: "1.tif".to_owned(),
-        sender: Some("16175550144".to_owned()),
-        received_at: "2026-03-16T09:00:00Z".parse().unwrap(),
-        receiver: None,
-        reported_pages: None,
-        received_with_errors: false,
-        note: None,
-    };
-    link(&reading(pages), &understanding, registry, &LinkPolicy::default(), &receipt)
+    let receipt = Receipt::new("fax", "1.tif", "2026-03-16T09:00:00Z".parse().unwrap());
+    let receipt = Receipt { sender: Some("16175550144".to_owned()), ..receipt };
+    link(&reading_of(pages), &understanding, registry, &LinkPolicy::default(), &receipt)
 }
 
 pub(super) fn assert_linked(registry: &Registry, text: &str, case_id: &str) {

@@ -204,16 +204,9 @@ mod tests {
     use super::*;
 
     fn receipt() -> Receipt {
-        Receipt {
-            source: "secure-fax".to_owned(),
-            source_file: "0042.tif".to_owned(),
-            sender: None,
-            received_at: "2026-03-16T09:12:00-04:00".parse().unwrap(),
-            receiver: None,
-            reported_pages: Some(3),
-            received_with_errors: true,
-            note: None,
-        }
+        let received_at = "2026-03-16T09:12:00-04:00".parse().unwrap();
+        let receipt = Receipt::new("secure-fax", "0042.tif", received_at);
+        Receipt { reported_pages: Some(3), received_with_errors: true, ..receipt }
     }
 
     #[test]

@@ -284,8 +284,8 @@ fn hint_is_small(hint: &[Piece]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::layout::tests::page_of;
     use super::*;
+    use crate::testing::page_of;
 
     fn labels(text: &str) -> Vec<Label> {
         LabelIndex::new().find(&Sheet::new(&page_of(1, text))).into_iter().map(|hit| hit.label).collect()

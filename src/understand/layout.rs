@@ -313,45 +313,9 @@ fn join_rows(mut runs: Vec<Vec<&Word>>, slope: f32) -> Vec<Vec<&Word>> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use super::*;
-    use crate::document::PageSource;
-
-    /// A page from lines of text on a grid: 10 pixels a character, 40 a line; blanks keep their width.
-    pub(in crate::understand) fn page_of(number: u32, text: &str) -> Page {
-        let mut words = Vec::new();
-        for (line, content) in text.lines().enumerate() {
-            let mut column = 0_u32;
-            for part in content.split(' ') {
-                let length = part.chars().count() as u32;
-                if length > 0 {
-                    words.push(Word {
-                        text: part.to_owned(),
-                        bounds: Bounds {
-                            left: 20 + column * 10,
-                            top: 40 + line as u32 * 40,
-                            width: length * 10,
-                            height: 20,
-                        },
-                        confidence: 0.95,
-                        line: line as u32,
-                    });
-                }
-                column += length + 1;
-            }
-        }
-        Page {
-            number,
-            width: 1700,
-            height: 2200,
-            resolution: 200,
-            source: PageSource::Recognised,
-            turned: 0,
-            unreadable_because: None,
-            flags: Vec::new(),
-            words,
-        }
-    }
+    use crate::testing::page_of;
 
     #[test]
     fn columns_that_the_recogniser_told_one_after_the_other_become_rows_again() {

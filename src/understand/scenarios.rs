@@ -4,11 +4,11 @@ use jiff::civil::{Date, date};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
-use super::layout::tests::page_of;
 use super::{TypeRules, understand};
 use crate::document::{
     Bounds, DocumentFormat, DocumentType, Page, Reading, ReviewElement, TransferDirection, Understanding, Word,
 };
+use crate::testing::page_of;
 
 const RECEIVED: Date = date(2027, 5, 14);
 

@@ -146,8 +146,8 @@ fn written_on(sheets: &[Sheet], dates: &Dates, received: Date) -> Option<Date> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::layout::tests::page_of;
     use super::*;
+    use crate::testing::page_of;
     use jiff::civil::date;
 
     #[test]

@@ -311,9 +311,9 @@ impl Stack<'_> {
 mod tests {
     use jiff::civil::date;
 
-    use super::super::layout::tests::page_of;
     use super::*;
     use crate::document::DocumentFormat;
+    use crate::testing::page_of;
 
     fn reading(pages: &[&str]) -> Reading {
         let pages = pages.iter().zip(1..).map(|(text, number)| page_of(number, text)).collect();

@@ -460,8 +460,8 @@ pub(super) fn check_box(text: &str) -> Option<Mark> {
 #[cfg(test)]
 mod tests {
     use super::super::layout::Sheet;
-    use super::super::layout::tests::page_of;
     use super::*;
+    use crate::testing::page_of;
 
     fn pieces(text: &str) -> Vec<Piece> {
         Sheet::new(&page_of(1, text)).pieces

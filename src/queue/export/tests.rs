@@ -195,16 +195,7 @@ async fn what_changed_before_the_stop_is_exported_still() {
     let exporter = tokio::spawn(run_exporter(worklist(&folder), archive.clone(), archive.watch_items(), stopped));
 
     let item = item(b"II*\0", None);
-    let receipt = Receipt {
-        source: item.source.clone(),
-        source_file: item.source_file.clone(),
-        sender: None,
-        received_at: item.received_at,
-        receiver: None,
-        reported_pages: None,
-        received_with_errors: false,
-        note: None,
-    };
+    let receipt = Receipt::new(item.source.clone(), item.source_file.clone(), item.received_at);
     let arrival = Arrival { content: Content::Bytes(b"II*\0".to_vec()), receipt, source_key: "key".into() };
     let document = archive.accept(arrival).unwrap().document;
     archive.record(Event::Queued { document, items: vec![item.clone()] }).unwrap();
