@@ -10,6 +10,9 @@
 
 #![expect(clippy::expect_used, reason = "a measurement that fails should say so and end")]
 
+#[path = "../tests/run/memory.rs"]
+mod memory;
+
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -18,6 +21,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use memory::Peaks;
 use nicufaxd::reader::picture::Picture;
 use nicufaxd::reader::render::{self, RenderLimits};
 use nicufaxd::reader::straighten;
@@ -30,13 +34,6 @@ struct Cost {
     wall: f64,
     /// Of all its processes together.
     processors: f64,
-}
-
-/// Peak resident memory, in kB.
-#[derive(Default)]
-struct Memory {
-    daemon: u64,
-    worker: u64,
 }
 
 fn main() -> ExitCode {
@@ -178,7 +175,7 @@ fn baseline(pictures: &[PathBuf], processes: usize) -> Cost {
 }
 
 /// What the whole program costs on the faxes.
-fn drain(faxes: &[PathBuf]) -> (Cost, Memory) {
+fn drain(faxes: &[PathBuf]) -> (Cost, Peaks) {
     let work = tempfile::tempdir().expect("a temporary folder");
     let inbox = work.path().join("inbox");
     std::fs::create_dir(&inbox).expect("an inbox");
@@ -200,15 +197,12 @@ fn drain(faxes: &[PathBuf]) -> (Cost, Memory) {
         .stderr(Stdio::null())
         .spawn()
         .expect("the program");
-    let mut memory = Memory::default();
+    let mut memory = Peaks::default();
     let status = loop {
         if let Some(status) = program.try_wait().expect("the program's state") {
             break status;
         }
-        memory.daemon = memory.daemon.max(peak_memory(program.id()));
-        for worker in children(program.id()) {
-            memory.worker = memory.worker.max(peak_memory(worker));
-        }
+        memory.look(program.id());
         std::thread::sleep(Duration::from_millis(50));
     };
     let cost = Cost { wall: start.elapsed().as_secs_f64(), processors: processor_seconds() - before };
@@ -231,20 +225,6 @@ path = "cases.csv"
 [export]
 dir = "worklist"
 "#;
-
-/// The processes that a process has started.
-fn children(pid: u32) -> Vec<u32> {
-    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-    let lists = threads.map(|thread| std::fs::read_to_string(thread.path().join("children")).unwrap_or_default());
-    lists.flat_map(|list| list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>()).collect()
-}
-
-/// Peak resident memory of a process, in kB.
-fn peak_memory(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
-    line.split_whitespace().next().and_then(|number| number.parse().ok()).unwrap_or_default()
-}
 
 /// Processor time of all processes that have ended under this one, theirs included (proc(5): cutime and cstime, in
 /// hundredths of a second).

@@ -7,6 +7,7 @@
 
 mod generator;
 mod run;
+mod workers;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -30,31 +31,12 @@ use serde_json::json;
 
 use generator::{Fonts, fax_of_lines};
 use run::{CONFIG, PATIENCE, Setup, wait_until};
-
-fn settings(workers: usize) -> PoolSettings {
-    PoolSettings {
-        program: PathBuf::from(env!("CARGO_BIN_EXE_nicufaxd")),
-        workers,
-        page_timeout: Duration::from_secs(60),
-        worker_memory: 1 << 30,
-        languages: "eng".to_owned(),
-        tessdata: None,
-        limits: RenderLimits::default(),
-        cage: CageMode::Required,
-    }
-}
+use workers::{settings, white_page};
 
 /// What comes of a document that brings out this fault.
 async fn tried(pool: &ReaderPool, fault: &str) -> ReadError {
     let bytes = format!("%fault {fault}").into_bytes();
     pool.inspect(&DocumentId::of(&bytes), Arc::from(bytes)).await.unwrap_err()
-}
-
-fn white_page() -> Vec<u8> {
-    let mut png = Vec::new();
-    let page = image::GrayImage::from_pixel(850, 1100, image::Luma([255]));
-    page.write_to(&mut Cursor::new(&mut png), image::ImageFormat::Png).unwrap();
-    png
 }
 
 fn fax() -> Vec<u8> {

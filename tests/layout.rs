@@ -2,9 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod run;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use run::files_below;
 
 /// Crates that bring something foreign in, by the name that code calls them, and the one file or folder of `src/` that
 /// may. What is everybody's (serde, jiff, tokio, tracing, thiserror, regex, clap) is not here.
@@ -38,24 +42,15 @@ fn source() -> PathBuf {
 /// Every file of `src/`, by its path there, without its comments and its own tests.
 fn files() -> Vec<(String, String)> {
     let mut found = Vec::new();
-    let mut folders = vec![source()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-                continue;
-            }
-            let name = path.strip_prefix(source()).unwrap().to_str().unwrap().to_owned();
-            if !name.contains("test") {
-                let text = fs::read_to_string(&path).unwrap();
-                let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
-                let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
-                found.push((name, lines.collect::<Vec<_>>().join("\n")));
-            }
+    for path in files_below(&source()) {
+        let name = path.strip_prefix(source()).unwrap().to_str().unwrap().to_owned();
+        if !name.contains("test") {
+            let text = fs::read_to_string(&path).unwrap();
+            let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+            let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+            found.push((name, lines.collect::<Vec<_>>().join("\n")));
         }
     }
-    assert!(found.len() > 50, "the source was not found");
     found
 }
 
@@ -103,17 +98,9 @@ fn unsafe_code_is_allowed_only_where_a_foreign_library_is_wrapped() {
 
 #[test]
 fn every_file_opens_with_its_contract() {
-    let mut folders = vec![source()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                let text = fs::read_to_string(&path).unwrap();
-                assert!(text.starts_with("//! "), "{} opens without its contract", path.display());
-            }
-        }
+    for path in files_below(&source()) {
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.starts_with("//! "), "{} opens without its contract", path.display());
     }
 }
 

@@ -3,9 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(clippy::format_push_string, reason = "a test document, made once")]
 
-use std::io::{BufReader, Cursor, Write};
+mod workers;
+
+use std::io::{BufReader, Write};
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,30 +15,14 @@ use nicufaxd::document::{DocumentFormat, DocumentId, PageSource};
 use nicufaxd::reader::cage::CageMode;
 use nicufaxd::reader::pool::{PoolSettings, ReadError, ReaderPool, Urgency};
 use nicufaxd::reader::protocol::{self, Answer, LONGEST_MESSAGE, Refusal, RefusalKind, Request, WorkerSettings};
-use nicufaxd::reader::render::RenderLimits;
-
-fn settings(workers: usize) -> PoolSettings {
-    PoolSettings {
-        program: PathBuf::from(env!("CARGO_BIN_EXE_nicufaxd")),
-        workers,
-        page_timeout: Duration::from_secs(60),
-        worker_memory: 1 << 30,
-        languages: "eng".to_owned(),
-        tessdata: None,
-        limits: RenderLimits::default(),
-        cage: CageMode::Required,
-    }
-}
+use workers::settings;
 
 fn document(bytes: Vec<u8>) -> (DocumentId, Arc<[u8]>) {
     (DocumentId::of(&bytes), Arc::from(bytes))
 }
 
 fn white_page() -> (DocumentId, Arc<[u8]>) {
-    let mut png = Vec::new();
-    let page = image::GrayImage::from_pixel(850, 1100, image::Luma([255]));
-    page.write_to(&mut Cursor::new(&mut png), image::ImageFormat::Png).unwrap();
-    document(png)
+    document(workers::white_page())
 }
 
 /// A PDF page with these lines of Helvetica; nothing but the document is at hand in the cage, fonts included.
@@ -174,7 +159,7 @@ async fn missing_language_data_is_told_at_the_start() {
     let error = ReaderPool::start(settings).await.err().unwrap().to_string();
     assert!(error.contains("tesseract-ocr-eng"), "{error}");
 
-    let settings = PoolSettings { languages: "xyz".to_owned(), ..self::settings(1) };
+    let settings = PoolSettings { languages: "xyz".to_owned(), ..workers::settings(1) };
     let error = ReaderPool::start(settings).await.err().unwrap().to_string();
     assert!(error.contains("'xyz'"), "{error}");
 }

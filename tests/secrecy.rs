@@ -9,12 +9,12 @@ mod run;
 use std::fs;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use generator::{Fonts, fax_of_lines};
 use nicufaxd::archive::{Archive, OpenOptions};
 use nicufaxd::config::Config;
-use run::{AT_REST, CONFIG, DATAERR, NO_CASES, Setup, wait_until};
+use run::{AT_REST, CONFIG, DATAERR, NO_CASES, Setup, files_below, wait_until};
 
 /// What stands on the fax, in its case, in its name and in what a person says of it: nowhere else in the world.
 const CANARIES: [&str; 9] = [
@@ -72,24 +72,10 @@ fn resolve(setup: &Setup) -> String {
     id
 }
 
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let entry = entry.unwrap();
-        let kind = entry.file_type().unwrap();
-        if kind.is_dir() {
-            found.extend(files(&entry.path()));
-        } else if kind.is_file() {
-            found.push(entry.path());
-        }
-    }
-    found
-}
-
 /// Every byte below a folder that holds one of these, also after unpacking what is packed.
 fn betrayed(folder: &Path) -> Vec<String> {
     let mut found = Vec::new();
-    for file in files(folder) {
+    for file in files_below(folder) {
         let mut texts = vec![fs::read(&file).unwrap()];
         let packed: Vec<usize> =
             texts[0].windows(2).enumerate().filter(|(_, two)| *two == [0x1f, 0x8b]).map(|(at, _)| at).collect();
@@ -125,7 +111,7 @@ fn no_file_of_the_state_directory_holds_a_name_a_number_or_a_word_that_came_with
     assert_eq!(betrayed(&setup.path("state")), Vec::<String>::new());
     // Nor pictures: no TIFF begins anywhere.
     let fax = canary_fax();
-    for file in files(&setup.path("state")) {
+    for file in files_below(&setup.path("state")) {
         let bytes = fs::read(&file).unwrap();
         assert!(!bytes.windows(64).any(|window| window == &fax[..64]), "{}", file.display());
     }
@@ -217,7 +203,7 @@ fn a_rotated_key_changes_nothing_that_anybody_sees_and_the_old_one_opens_nothing
     let setup = worked("");
     let queue = fs::read(setup.path("worklist/queue.jsonl")).unwrap();
     let stored = |setup: &Setup| -> Vec<Vec<u8>> {
-        files(&setup.path("state/documents")).into_iter().map(|file| fs::read(file).unwrap()).collect()
+        files_below(&setup.path("state/documents")).into_iter().map(|file| fs::read(file).unwrap()).collect()
     };
     let (before, old) = (stored(&setup), fs::read(setup.path("state/key")).unwrap());
     let new = setup.path("new.key");
@@ -360,7 +346,7 @@ fn the_trail_tells_who_did_what_and_a_kept_head_proves_that_nothing_was_rewritte
     fs::remove_file(setup.path("state/key")).unwrap();
     setup.succeed(&["verify", "--head"]);
     setup.succeed(&["verify", "--against", head.trim()]);
-    let journal = files(&setup.path("state/journal")).remove(0);
+    let journal = files_below(&setup.path("state/journal")).remove(0);
     let mut file = fs::File::options().write(true).open(journal).unwrap();
     file.seek(SeekFrom::Start(200)).unwrap();
     file.write_all(b"7").unwrap();

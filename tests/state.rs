@@ -11,7 +11,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use generator::{Fonts, fax_of_lines};
-use run::Setup;
+use run::{Setup, files_below};
 
 /// sysexits.h: what a damaged journal ends the daemon with.
 const IOERR: i32 = 74;
@@ -33,19 +33,9 @@ fn exported(setup: &Setup) -> String {
     fs::read_to_string(setup.path("worklist/queue.jsonl")).unwrap()
 }
 
-/// Every file below a folder.
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() { found.extend(files(&path)) } else { found.push(path) }
-    }
-    found
-}
-
 /// The newest part of the journal.
 fn journal(setup: &Setup) -> PathBuf {
-    files(&setup.path("state/journal")).into_iter().max().unwrap()
+    files_below(&setup.path("state/journal")).into_iter().max().unwrap()
 }
 
 #[test]
@@ -54,11 +44,11 @@ fn state_and_exports_are_nobody_elses_to_read() {
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&setup.path("state")), 0o700);
     for part in ["documents", "readings", "journal", "cases"] {
-        for file in files(&setup.path("state").join(part)) {
+        for file in files_below(&setup.path("state").join(part)) {
             assert_eq!(mode(&file) & 0o077, 0, "{}", file.display());
         }
     }
-    for file in files(&setup.path("worklist")) {
+    for file in files_below(&setup.path("worklist")) {
         assert_eq!(mode(&file) & 0o007, 0, "{}", file.display());
     }
 }
@@ -70,13 +60,13 @@ fn an_index_that_is_gone_damaged_or_nonsense_is_made_again_from_the_journal() {
     let damages: [(&str, &dyn Fn()); 4] = [
         ("gone", &|| fs::remove_dir_all(&index).unwrap()),
         ("cut", &|| {
-            for file in files(&index) {
+            for file in files_below(&index) {
                 let length = fs::metadata(&file).unwrap().len();
                 fs::File::options().write(true).open(&file).unwrap().set_len(length / 2).unwrap();
             }
         }),
         ("overwritten", &|| {
-            for file in files(&index) {
+            for file in files_below(&index) {
                 let length = fs::metadata(&file).unwrap().len() as usize;
                 fs::write(&file, vec![0xa5; length]).unwrap();
             }

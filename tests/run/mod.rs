@@ -6,6 +6,8 @@
 #![allow(dead_code, reason = "each test that includes this uses a part of it")]
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test stops at the first surprise")]
 
+pub mod memory;
+
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
@@ -198,26 +200,29 @@ impl Setup {
 
     /// Where the state directory keeps the bytes of a document, if it keeps them whole.
     pub fn sealed(&self, bytes: &[u8]) -> Option<PathBuf> {
-        let file = find(&self.path("state/documents"), self.id(bytes).as_str())?;
+        let id = self.id(bytes);
+        let mut documents = files_below(&self.path("state/documents")).into_iter();
+        let file = documents.find(|file| file.ends_with(id.as_str()))?;
         let archive = Archive::look(&self.path("state"), &AT_REST).unwrap();
-        archive.read_document(&self.id(bytes)).is_ok_and(|stored| stored == bytes).then_some(file)
+        archive.read_document(&id).is_ok_and(|stored| stored == bytes).then_some(file)
     }
 }
 
-/// The file of this name, wherever below `folder`.
-fn find(folder: &Path, name: &str) -> Option<PathBuf> {
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).ok()? {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.file_name().is_some_and(|found| found == name) {
-                return Some(path);
-            }
+/// Every file below a folder; none if there is no such folder.
+pub fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let mut found = Vec::new();
+    for entry in entries {
+        let entry = entry.unwrap();
+        let kind = entry.file_type().unwrap();
+        // A socket, such as a running daemon's, is none.
+        if kind.is_dir() {
+            found.extend(files_below(&entry.path()));
+        } else if kind.is_file() {
+            found.push(entry.path());
         }
     }
-    None
+    found
 }
 
 /// Waits until `look` finds something.
