@@ -11,9 +11,8 @@ mod workers;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufReader, Cursor, Write};
+use std::io::{BufReader, Write};
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::thread;
@@ -23,7 +22,6 @@ use nicufaxd::document::{DocumentId, PageSource};
 use nicufaxd::reader::cage::{CageMode, Lack};
 use nicufaxd::reader::pool::{PoolSettings, ReadError, ReaderPool, Urgency};
 use nicufaxd::reader::protocol::{self, Answer, LONGEST_MESSAGE, Request, WorkerSettings};
-use nicufaxd::reader::render::RenderLimits;
 use rustix::io::FdFlags;
 use rustix::process::{Pid, Signal, kill_process};
 use seccompiler::{SeccompAction, SeccompFilter};

@@ -278,7 +278,8 @@ fn drain(batch: &[Mutant], cases_csv: &str, seed: u64, kept: &Path, figures: &mu
     let (status, log) = daemon.ended();
     let peaks = watch.end();
     assert!(status.success(), "DEATH of the daemon: {status}; {}:\n{}", keep_all(), log.join("\n"));
-    figures.peaks = figures.peaks.or(peaks);
+    figures.peaks.daemon = figures.peaks.daemon.max(peaks.daemon);
+    figures.peaks.worker = figures.peaks.worker.max(peaks.worker);
     assert!(peaks.worker > 0, "no worker was ever seen, so its bound was not looked at");
     assert!(peaks.daemon < MOST_DAEMON, "the daemon took {} kB; {}", peaks.daemon, keep_all());
     assert!(peaks.worker <= MOST_WORKER, "a worker took {} kB; {}", peaks.worker, keep_all());

@@ -18,10 +18,6 @@ impl Peaks {
             self.worker = self.worker.max(most_resident(child));
         }
     }
-
-    pub fn or(self, other: Self) -> Self {
-        Self { daemon: self.daemon.max(other.daemon), worker: self.worker.max(other.worker) }
-    }
 }
 
 /// The processes that a process has started.
