@@ -212,6 +212,14 @@ impl Scan {
     }
 }
 
+/// What looking at a picture's stream came to.
+struct Examined {
+    /// It is a JPEG without its end.
+    cut: bool,
+    /// Decoded, if it is in a fax coding.
+    fax: Option<ccitt::Strip>,
+}
+
 /// Walks a page without drawing it, in points from the top left of the page as it is shown.
 struct Walk<'l> {
     limits: &'l RenderLimits,
@@ -246,19 +254,19 @@ impl<'l> Walk<'l> {
     }
 
     /// Looks for damage that `hayro` passes over when it draws: fax rows, and JPEGs that were cut.
-    fn examine(&mut self, stream: &Stream, width: u32, height: u32) {
-        if is_cut_jpeg(stream) {
+    fn examine(&mut self, stream: &Stream, width: u32, height: u32) -> Examined {
+        let cut = is_cut_jpeg(stream);
+        if cut {
             self.damage.push(PageFlag::DamagedRows);
         }
         self.examined += u64::from(width) * u64::from(height);
-        if self.examined > self.limits.max_pixels {
-            return;
-        }
-        match fax_strip(stream, width, height) {
+        let fax = if self.examined > self.limits.max_pixels { None } else { fax_strip(stream, width, height) };
+        match &fax {
             Some(strip) if strip.damaged >= height => self.damage.push(PageFlag::Undecodable),
             Some(strip) if strip.damaged > 0 => self.damage.push(PageFlag::DamagedRows),
             Some(_) | None => {}
         }
+        Examined { cut, fax }
     }
 
     /// Dots an inch and quarter turns of a picture that fills the page; `None` for any other.
@@ -338,11 +346,10 @@ impl<'a> Device<'a> for Walk<'_> {
             let [a, b, ..] = props.transform.as_coeffs();
             self.finest = self.finest.max(72.0 / a.hypot(b).max(1e-6));
         }
+        let Examined { cut, fax } = self.examine(stream, width, height);
         if self.pictures > 1 || self.draws_more || props.soft_mask.is_some() {
-            self.examine(stream, width, height);
             return;
         }
-        self.examine(stream, width, height);
         let Some((across, down, quarters)) = self.placement(width, height, props.transform) else { return };
         let dark = match &image {
             Image::Stencil(stencil) => {
@@ -353,10 +360,10 @@ impl<'a> Device<'a> for Walk<'_> {
             }
             Image::Raster(_) => true,
         };
-        let scan =
-            |pixels, damaged| Scan { width, height, pixels, across, down, quarters, damaged, cut: is_cut_jpeg(stream) };
-        if let Some((pixels, damaged)) = fax_pixels(stream, width, height).filter(|_| dark) {
-            self.scan = Some(scan(pixels, Some(damaged)));
+        let scan = |pixels, damaged| Scan { width, height, pixels, across, down, quarters, damaged, cut };
+        if let Some(fax) = fax.filter(|_| dark && is_black_and_white(stream.dict())) {
+            let damaged = fax.damaged;
+            self.scan = Some(scan(as_shown(fax, stream.dict(), width), Some(damaged)));
         } else if let Image::Raster(raster) = &image {
             raster.with_rgba(
                 |data, alpha| {
@@ -400,31 +407,30 @@ fn is_cut_jpeg(stream: &Stream) -> bool {
     data.starts_with(&[0xff, 0xd8]) && !jpeg_is_whole(&data)
 }
 
-/// The pixels of a picture in a fax coding, with the number of damaged rows; `None` for any other picture, and for
-/// those whose colours mean something else than black and white.
-fn fax_pixels(stream: &Stream, width: u32, height: u32) -> Option<(Vec<u8>, u32)> {
-    let dict = stream.dict();
+/// Whether a picture of one bit a pixel means black and white by it, and hides nothing.
+fn is_black_and_white(dict: &Dict) -> bool {
     if ["SMask", "Mask", "SMaskInData"].iter().any(|key| dict.contains_key(key)) {
-        return None;
+        return false;
     }
     let is_stencil = dict.get::<bool>("ImageMask").or_else(|| dict.get::<bool>("IM")).unwrap_or(false);
     let is_grey = dict
         .get::<Name>("ColorSpace")
         .or_else(|| dict.get::<Name>("CS"))
         .is_some_and(|name| matches!(name.as_ref(), b"DeviceGray" | b"G" | b"CalGray"));
-    if !is_stencil && !is_grey {
-        return None;
-    }
-    let mut strip = fax_strip(stream, width, height)?;
+    is_stencil || is_grey
+}
+
+/// The pixels of a decoded fax as the page shows them.
+fn as_shown(mut fax: ccitt::Strip, dict: &Dict, width: u32) -> Vec<u8> {
     let reversed = ["Decode", "D"]
         .iter()
         .find_map(|key| dict.get::<Array>(key))
         .and_then(|decode| decode.iter::<f32>().next())
         .is_some_and(|first| first > 0.5);
     if fax_settings(dict).get::<bool>("BlackIs1").unwrap_or(false) != reversed {
-        strip.invert(width);
+        fax.invert(width);
     }
-    Some((strip.pixels, strip.damaged))
+    fax.pixels
 }
 
 fn fax_settings<'a>(dict: &Dict<'a>) -> Dict<'a> {
