@@ -1,7 +1,7 @@
 //! Settings: TOML → a validated [`Config`]. Keys, defaults and ranges stand together here and nowhere else.
 //!
 //! Unknown keys are errors. Relative paths are taken from the configuration file's own folder. Reading touches only
-//! that file; whether the paths can be used on this machine is asked by `check` (`cli/check.rs`), with the same
+//! that file and the machine's lists of groups and time zones; whether the paths can be used on this machine is asked by `check` (`cli/check.rs`), with the same
 //! `Config` that the daemon runs on.
 
 use std::collections::BTreeSet;
@@ -11,6 +11,7 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span};
+use rustix::fs::Gid;
 use serde::{Deserialize, Deserializer};
 
 use crate::archive::{AtRest, KeyPlace, OpenOptions, RetentionRule};
@@ -63,7 +64,7 @@ pub struct Config {
     /// The open-case registry.
     pub cases: PathBuf,
     pub link: LinkPolicy,
-    /// `[export] dir`, in `time_zone`.
+    /// `[export] dir` and `group`, in `time_zone`.
     pub export: Worklist,
     pub log: LogSettings,
 }
@@ -216,6 +217,7 @@ enum After {
 #[serde(deny_unknown_fields)]
 struct Export {
     dir: PathBuf,
+    group: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -292,6 +294,7 @@ impl Config {
         let level = problems.level(parsed.log.level);
         let at_rest = problems.at_rest(parsed.at_rest, parsed.key_file.map(|path| resolve(base, &path)));
         let retention = problems.retention(parsed.retention, &at_rest);
+        let group = parsed.export.group.and_then(|name| problems.group(&name));
 
         let config = Self {
             file: file.to_owned(),
@@ -304,7 +307,7 @@ impl Config {
             document_types: parsed.understand.document_types.map(|path| resolve(base, &path)),
             cases: resolve(base, &parsed.cases.path),
             link: parsed.link,
-            export: Worklist { folder: resolve(base, &parsed.export.dir), zone: time_zone.clone() },
+            export: Worklist { folder: resolve(base, &parsed.export.dir), zone: time_zone.clone(), group },
             time_zone,
             log: LogSettings { format: parsed.log.format.unwrap_or(LogFormat::Human), level },
         };
@@ -533,6 +536,16 @@ impl Problems<'_> {
         }
     }
 
+    /// The id of a group of this machine.
+    fn group(&mut self, name: &str) -> Option<Gid> {
+        let found = nix::unistd::Group::from_name(name).ok().flatten();
+        if found.is_none() {
+            let remedy = "make it (groupadd), or name another";
+            self.add("export.group", format!("`{name}` is no group of this machine"), remedy);
+        }
+        found.map(|group| Gid::from_raw(group.gid.as_raw()))
+    }
+
     fn at_rest(&mut self, name: Option<AtRestName>, key_file: Option<PathBuf>) -> AtRest {
         match (name.unwrap_or(AtRestName::Sealed), key_file) {
             (AtRestName::Sealed, Some(file)) => AtRest::Sealed(KeyPlace::File(file)),
@@ -657,6 +670,15 @@ mod tests {
         let text = format!("{LEAST}[reader]\nattempts = 0\npage_timeout = \"1s\"\n[log]\nlevel = \"loud\"\n");
         let keys: Vec<_> = parse(&text).unwrap_err().into_iter().map(|problem| problem.key).collect();
         assert_eq!(keys, ["reader.page_timeout", "reader.attempts", "log.level"]);
+    }
+
+    #[test]
+    fn a_group_of_the_export_is_one_of_this_machine() {
+        let with = |group: &str| parse(&LEAST.replace("\"worklist\"", &format!("\"worklist\"\ngroup = \"{group}\"")));
+        // Every machine has it.
+        assert_eq!(with("root").unwrap().export.group, Some(Gid::ROOT));
+        assert_eq!(parse(LEAST).unwrap().export.group, None);
+        assert_eq!(with("nobody-has-this-one").unwrap_err()[0].key, "export.group");
     }
 
     #[test]

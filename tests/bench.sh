@@ -3,7 +3,8 @@
 #   accepting   storing documents, against the bare cost of the syncs
 #   opening     an archive of 100,000 items opened, and its index made again
 #   linking     one document against 100,000 open cases
-#   reading     the whole of `run --drain`, against bare Tesseract engines on the same pages, and the memory it takes
+#   reading     the whole of `run --drain`, against bare Tesseract engines on the same pages, the memory it takes, and
+#               what sealing costs
 #   ocrmypdf    the whole of `run --drain`, against `ocrmypdf --jobs 2 --rotate-pages --deskew --output-type pdfa` on the
 #               same faxes joined into one PDF, so that both its jobs are always busy (a file at a time, it is slower)
 #   FAXES=N     how many invented faxes (default 60)
@@ -47,7 +48,7 @@ cargo bench --locked --quiet --bench opening || echo "(a figure was missed)"
 echo "== linking"
 cargo bench --locked --quiet --bench linking || echo "(a figure was missed)"
 echo "== reading"
-cargo bench --locked --quiet --bench reading -- "$work/faxes" 1000 2
+cargo bench --locked --quiet --bench reading -- "$work/faxes" 1000 4
 
 echo "== ocrmypdf"
 if ! command -v ocrmypdf > /dev/null; then

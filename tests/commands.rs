@@ -116,7 +116,7 @@ fn the_queue_and_the_held_list_answer_alike_with_and_without_a_daemon() {
         let listed = setup.json(&["queue", "list", "--json"]);
         let id = text(&setup.exported_of("review.tif")[0]["id"]);
         let shown = setup.json(&["queue", "show", &id]);
-        let by_lane: Vec<Value> = ["um", "attention", "no-such-lane"]
+        let by_lane: Vec<Value> = ["um", "attention", "medical_director"]
             .iter()
             .map(|lane| setup.json(&["queue", "list", "--json", "--lane", lane]))
             .collect();
@@ -126,6 +126,8 @@ fn the_queue_and_the_held_list_answer_alike_with_and_without_a_daemon() {
         let tables = [setup.succeed(&["queue", "list"]), setup.succeed(&["held", "list"])];
         (listed, shown, by_lane, held, held_shown, tables)
     };
+    let ended = setup.run(&["queue", "list", "--lane", "no-such-lane"]);
+    assert!(ended.code == Some(USAGE) && ended.said.contains("medical_director"), "{ended:?}");
     let without = look();
     let daemon = setup.start();
     let with = look();

@@ -10,11 +10,10 @@ use std::fs;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::Command;
 
 use generator::{Fonts, fax_of_lines};
-use nicufaxd::archive::{Archive, OpenOptions};
-use nicufaxd::config::Config;
-use run::{AT_REST, CONFIG, DATAERR, NO_CASES, Setup, files_below, wait_until};
+use run::{CONFIG, DATAERR, Daemon, Ended, NO_CASES, Setup, files_below, wait_until};
 
 /// What stands on the fax, in its case, in its name and in what a person says of it: nowhere else in the world.
 const CANARIES: [&str; 9] = [
@@ -94,6 +93,9 @@ fn betrayed(folder: &Path) -> Vec<String> {
     }
     found
 }
+
+/// One day after it was resolved, any document may go.
+const RETENTION: &str = "[[retention]]\nname = \"done\"\nafter = \"1d\"\n";
 
 /// What is done to a stored file's bytes.
 type Damage<'a> = &'a dyn Fn(&mut Vec<u8>);
@@ -230,34 +232,63 @@ fn a_rotated_key_changes_nothing_that_anybody_sees_and_the_old_one_opens_nothing
     assert_eq!(betrayed(&setup.path("state")), Vec::<String>::new());
 }
 
-#[test]
-fn a_purged_document_is_forgotten_and_all_else_stays_as_it_was() {
-    let setup = worked("[[retention]]\nname = \"done\"\nafter = \"1d\"\n");
-    let id = resolve(&setup);
-    setup.drain();
-    assert_eq!(setup.succeed(&["purge"]), "", "resolved just now");
-    assert!(setup.sealed(&canary_fax()).is_some());
-    let daemon = setup.start();
-    assert_eq!(setup.succeed(&["purge", "--dry-run"]), "", "the daemon says the same");
-    daemon.stop();
-    // No test can wait for a day, so the archive is told that two have gone by.
-    let in_two_days = jiff::Zoned::now().checked_add(jiff::ToSpan::days(2)).unwrap();
-    let rules = Config::load(&setup.config()).unwrap().retention;
-    let archive = Archive::open(&setup.path("state"), &OpenOptions::new(AT_REST)).unwrap();
-    let due = archive.due_for_purge(&rules, &in_two_days).unwrap();
-    assert_eq!(due.iter().map(|due| due.document.short()).collect::<Vec<_>>(), [id.split('-').next().unwrap()]);
-    archive.purge(due, "uid 0", || false).unwrap();
-    drop(archive);
+/// The command, two days later.
+fn in_two_days(setup: &Setup, arguments: &[&str]) -> Command {
+    fs::write(setup.path("clock"), (2 * 24 * 60 * 60).to_string()).unwrap();
+    let mut command = setup.command(arguments);
+    command.env("NICUFAXD_CLOCK_FILE", setup.path("clock"));
+    command
+}
+
+/// The resolved fax is gone for good, and all else as it was.
+fn assert_purged(setup: &Setup, id: &str, by: &str) {
     assert!(setup.sealed(&canary_fax()).is_none());
     let verified = setup.run(&["verify"]);
-    assert!(verified.code == Some(0) && verified.said.contains("1 documents were purged"), "{verified:?}");
+    assert!(verified.code == Some(0) && verified.said.contains("1 document was purged"), "{verified:?}");
     let queue = fs::read(setup.path("worklist/queue.jsonl")).unwrap();
     setup.succeed(&["rebuild"]);
     assert_eq!(fs::read(setup.path("worklist/queue.jsonl")).unwrap(), queue);
     assert_eq!(setup.exported().len(), 1, "the held one");
-    let trail = setup.succeed(&["audit", "--document", &id]);
-    assert!(trail.contains("purged under rule done") && trail.contains("resolved"), "{trail}");
+    let trail = setup.succeed(&["audit", "--document", id]);
+    let purged =
+        trail.lines().find(|line| line.contains("purged under rule done")).unwrap_or_else(|| panic!("{trail}"));
+    assert!(purged.contains(by) && trail.contains("resolved"), "{trail}");
     assert!(CANARIES.iter().all(|canary| !trail.contains(canary)), "{trail}");
+}
+
+#[test]
+#[cfg_attr(not(feature = "faults"), ignore = "needs --features faults: no test can wait for a day")]
+fn a_purged_document_is_forgotten_and_all_else_stays_as_it_was() {
+    let setup = worked(RETENTION);
+    let id = resolve(&setup);
+    setup.drain();
+    assert_eq!(setup.succeed(&["purge"]), "", "resolved just now");
+    assert!(setup.sealed(&canary_fax()).is_some());
+    let named =
+        |ended: &Ended| ended.printed.lines().count() == 1 && ended.printed.contains(setup.id(&canary_fax()).short());
+    let would = Setup::finish(&mut in_two_days(&setup, &["purge", "--dry-run"]));
+    assert!(would.code == Some(0) && named(&would) && would.said.contains("1 document would be purged"), "{would:?}");
+    assert!(setup.sealed(&canary_fax()).is_some());
+    let done = Setup::finish(&mut in_two_days(&setup, &["purge"]));
+    assert!(done.code == Some(0) && named(&done) && done.said.contains("1 document purged"), "{done:?}");
+    let user = format!("uid {}", rustix::process::getuid().as_raw());
+    assert_purged(&setup, &id, &user);
+    assert_eq!(Setup::finish(&mut in_two_days(&setup, &["purge"])).printed, "", "once is enough");
+}
+
+#[test]
+#[cfg_attr(not(feature = "faults"), ignore = "needs --features faults: no test can wait for a day")]
+fn the_daemon_purges_by_itself_what_is_due() {
+    let setup = worked(RETENTION);
+    let id = resolve(&setup);
+    setup.drain();
+    let daemon = Daemon::new(in_two_days(&setup, &["run"]));
+    wait_until("the purge", || {
+        let trail = setup.succeed(&["audit", "--document", &id]);
+        trail.contains("purged under rule done").then_some(())
+    });
+    daemon.stop();
+    assert_purged(&setup, &id, "nicufaxd");
 }
 
 #[test]

@@ -25,3 +25,14 @@ fn the_unit_is_exposed_to_1_5_at_most() {
     let level: f64 = level.parse().unwrap_or_else(|_| panic!("{overall}"));
     assert!(level <= MOST_EXPOSED, "{overall}\n{text}");
 }
+
+#[test]
+fn the_unit_gives_the_state_directory_a_mode_that_the_daemon_accepts_at_every_start() {
+    let text = std::fs::read_to_string(unit()).unwrap();
+    let value =
+        |key: &str| text.lines().filter_map(|line| line.strip_prefix(key)?.strip_prefix('=')).collect::<Vec<_>>();
+    // One mode holds for all of them, and is set at each start: what others read must not be among them.
+    assert_eq!(value("StateDirectory"), ["nicufaxd"]);
+    assert_eq!(value("StateDirectoryMode"), ["0700"]);
+    assert_eq!(value("UMask"), ["0077"]);
+}

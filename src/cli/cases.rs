@@ -1,7 +1,8 @@
 //! `cases import|list|show`: the open-case registry at `[cases] path`.
 
+use std::fs::{File, Permissions};
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::Path;
 
 use serde_json::json;
@@ -23,6 +24,9 @@ pub fn import(config: &Config, file: &Path) -> Result<(), Failure> {
     replace(&config.cases, &bytes).map_err(|error| {
         Failure::new(EX_TEMPFAIL, format!("{}: cannot be replaced: {error}; check permissions", config.cases.display()))
     })?;
+    if registry.cases().is_empty() {
+        eprintln!("warning: {} holds a heading and no case: no document will be linked until one does", file.display());
+    }
     print_text(&format!("{} cases imported\n", registry.cases().len()))
 }
 
@@ -31,17 +35,35 @@ fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let temporary = folder.join(format!(".cases-{}.tmp", std::process::id()));
     let written = (|| {
         let mut file =
-            std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o640).open(&temporary)?;
+            std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+        whose_it_was(&file, path, folder)?;
         file.write_all(bytes)?;
         file.sync_all()?;
         std::fs::rename(&temporary, path)?;
-        std::fs::File::open(folder)?.sync_all()
+        File::open(folder)?.sync_all()
     })();
     if written.is_err() {
         // The snapshot in force is untouched; a leftover of the new one would only confuse.
         _ = std::fs::remove_file(&temporary);
     }
     written
+}
+
+/// Gives the new snapshot to those whose the old one was, or the folder is: root imports, and the daemon's user reads.
+fn whose_it_was(file: &File, old: &Path, folder: &Path) -> std::io::Result<()> {
+    let (whose, mode) = match std::fs::metadata(old) {
+        Ok(old) => {
+            let mode = old.mode() & 0o660 | 0o600;
+            (old, mode)
+        }
+        Err(_) => (std::fs::metadata(folder)?, 0o640),
+    };
+    let ours = file.metadata()?;
+    if (ours.uid(), ours.gid()) != (whose.uid(), whose.gid()) {
+        // Who is not root can give it to a group of his own at most; what he could not give, `check` complains of.
+        _ = fchown(file, Some(whose.uid()), Some(whose.gid())).or_else(|_| fchown(file, None, Some(whose.gid())));
+    }
+    file.set_permissions(Permissions::from_mode(mode))
 }
 
 pub fn list(config: &Config, as_json: bool) -> Result<(), Failure> {

@@ -3,11 +3,13 @@
 //! It loads what the daemon loads, by the same functions, and tries the paths as the user who runs it: run it as the
 //! daemon's own user.
 
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use rustix::fs::Access;
 
-use super::{EX_CONFIG, print_text};
+use super::{EX_CONFIG, counted, print_text};
 use crate::archive::{AtRest, Remark, check_keys, others_may_read};
 use crate::config::{Config, Problem};
 use crate::control::Failure;
@@ -33,7 +35,7 @@ pub fn check(file: &Path) -> Result<(), Failure> {
     }
     match (config, problems.len()) {
         (Some(config), 0) => print_text(&format!("{}: all is well\n", config.file.display())),
-        (_, count) => Err(Failure::new(EX_CONFIG, format!("{count} problem{}", if count == 1 { "" } else { "s" }))),
+        (_, count) => Err(Failure::new(EX_CONFIG, counted(count as u64, "problem"))),
     }
 }
 
@@ -66,6 +68,7 @@ fn problems_of(config: &Config) -> Vec<Problem> {
         }
     }
     found.writable_or_creatable("export.dir", &config.export.folder);
+    found.shared();
     if let Err(error) = load_rules(config) {
         found.add("understand.document_types", error.to_string(), "correct the rule that is named");
     }
@@ -124,6 +127,34 @@ impl Found<'_> {
                 key,
                 format!("{} cannot be written by this user (nothing can be made {why})", path.display()),
                 "name a folder on a disk that can be written, and give it to the daemon's user",
+            );
+        }
+    }
+
+    /// The files can be given to the group, and the group can get at them.
+    fn shared(&mut self) {
+        let Some(group) = self.config.export.group else { return };
+        let ours = rustix::process::getgroups().unwrap_or_default();
+        let may_give =
+            rustix::process::geteuid().is_root() || rustix::process::getegid() == group || ours.contains(&group);
+        if !may_give {
+            self.add(
+                "export.group",
+                "this user is no member of it, and cannot give files to it".to_owned(),
+                "add the daemon's user to the group (usermod -a -G GROUP nicufaxd), or run check as that user",
+            );
+        }
+        let folder = &self.config.export.folder;
+        let enters = |metadata: &Metadata| {
+            let bits = if metadata.gid() == group.as_raw() { 0o050 } else { 0o005 };
+            metadata.mode() & bits == bits
+        };
+        if std::fs::metadata(folder).is_ok_and(|metadata| !enters(&metadata)) {
+            let folder = folder.display();
+            self.add(
+                "export.group",
+                format!("it cannot look into {folder}"),
+                format!("chgrp GROUP {folder} && chmod 750 {folder}"),
             );
         }
     }

@@ -18,13 +18,16 @@ mod verify;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Parser, Subcommand};
 use jiff::Timestamp;
+use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 
 use crate::archive::{ArchiveError, AuditFilter, ChainHead};
 use crate::config::{self, Config};
 use crate::control::{self, Failure, Request};
 use crate::intake::submit::SubmitOptions;
+use crate::route::Lane;
 
 /// sysexits.h: the command was used wrongly.
 pub const EX_USAGE: u8 = 64;
@@ -160,8 +163,8 @@ enum CasesCommand {
 enum QueueCommand {
     /// The open items, soonest due first.
     List {
-        /// Only this lane: `um`, `medical_director`, `plan`, `co_review` or `attention`.
-        #[arg(long)]
+        /// Only this lane.
+        #[arg(long, value_parser = PossibleValuesParser::new(Lane::ALL.map(Lane::name)))]
         lane: Option<String>,
         #[arg(long)]
         json: bool,
@@ -206,10 +209,20 @@ enum HeldCommand {
     Dismiss { id: String },
 }
 
+/// Keys and patients' data are in memory: no crash writes them to disk, and no other process looks at them. The bound
+/// alone does not hold where dumps are piped to a collector (core(5)).
+fn leave_no_dump() -> rustix::io::Result<()> {
+    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)
+}
+
 /// Runs the command that argv asks for.
 pub fn main() -> ExitCode {
-    // Exports may be read by the group (the nurses' share), by nobody else; the state directory is 0700.
-    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o027));
+    // What anybody else may read is given to them by name: the exports, to `[export] group`.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    if let Err(error) = leave_no_dump() {
+        eprintln!("nicufaxd: warning: should it crash, what it holds in memory may be written to disk: {error}");
+    }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(told) => return misused(&told),
@@ -319,6 +332,11 @@ fn print_text(text: &str) -> Result<(), Failure> {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::software(&error)),
         Ok(()) | Err(_) => Ok(()),
     }
+}
+
+/// `1 document`, `2 documents`.
+fn counted(count: u64, thing: &str) -> String {
+    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
 }
 
 /// A table with columns as wide as their widest cell; the last column is not padded.

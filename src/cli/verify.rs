@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::{EX_DATAERR, EX_TEMPFAIL, print_text};
+use super::{EX_DATAERR, EX_TEMPFAIL, counted, print_text};
 use crate::archive::{self, Archive, ChainHead, Proof, Report};
 use crate::config::Config;
 use crate::control::{self, Failure, Request};
@@ -74,17 +74,16 @@ impl Found {
                 .push(format!("{torn} bytes at the journal's end are unfinished; the next start sets them aside"));
         }
         if !report.unrecorded.is_empty() {
-            let unrecorded = report.unrecorded.len();
+            let unrecorded = counted(report.unrecorded.len() as u64, "stored document");
             self.remarks.push(if report.problems.is_empty() && report.index_checked {
-                format!("{unrecorded} stored documents were never acknowledged; harmless")
+                format!("{unrecorded} never acknowledged; harmless")
             } else {
-                format!(
-                    "{unrecorded} stored documents have no record; the next start without an index receives them again"
-                )
+                format!("{unrecorded} without a record; the next start without an index receives what it finds again")
             });
         }
         if report.purged > 0 {
-            self.remarks.push(format!("{} documents were purged by rule", report.purged));
+            let were = if report.purged == 1 { "was" } else { "were" };
+            self.remarks.push(format!("{} {were} purged by rule", counted(report.purged, "document")));
         }
         if !report.index_checked && report.problems.is_empty() {
             self.not_looked_at.push(if report.in_use {

@@ -68,8 +68,8 @@ pub enum ReadError {
     #[error("a worker's memory did not suffice for it: raise the worker memory in the configuration if it is genuine")]
     OutOfMemory,
     #[error(
-        "the worker was ended for a system call that is forbidden to it: the document may be an attack; it is tried \
-         again, then goes to a person"
+        "the worker was ended for a system call that is forbidden to it: the document may be an attack; do not open it \
+         by hand, ask the sender what it is"
     )]
     ForbiddenCall,
     #[error("no worker could be started: {reason}")]

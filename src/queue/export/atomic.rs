@@ -1,9 +1,13 @@
 //! Replacing a file as a whole: a reader sees the old one or the new one, also after a power loss.
+//!
+//! Files and folders made here are their owner's alone, or also a group's to read.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, BufWriter};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+
+use rustix::fs::Gid;
 
 /// A file that is written and on disk, but does not bear its name yet. Dropped, it is removed.
 pub(super) struct Replacement {
@@ -18,6 +22,7 @@ impl Replacement {
     pub fn write(
         folder: &Path,
         file: &'static str,
+        group: Option<Gid>,
         contents: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
     ) -> io::Result<Self> {
         let temporary = folder.join(format!(".{file}.new"));
@@ -26,8 +31,11 @@ impl Replacement {
             _ => {}
         }
         // Made anew, so that nothing put there by others is followed or written into.
-        let opened = OpenOptions::new().write(true).create_new(true).mode(0o640).open(&temporary)?;
+        let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
         let replacement = Self { temporary, target: folder.join(file), file, replaced: false };
+        if let Some(group) = group {
+            share(&opened, group, 0o640)?;
+        }
         let mut writer = BufWriter::with_capacity(64 * 1024, opened);
         contents(&mut writer)?;
         writer.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
@@ -55,6 +63,24 @@ impl Drop for Replacement {
     }
 }
 
+/// Makes a folder that is not there yet. One that is keeps the group and the mode that somebody gave it.
+pub(super) fn make_folder(folder: &Path, group: Option<Gid>) -> io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    match group {
+        Some(group) => share(&File::open(folder)?, group, 0o750),
+        None => Ok(()),
+    }
+}
+
+/// Gives a file or folder of ours to a group, with this mode whatever the umask says.
+fn share(file: &File, group: Gid, mode: u32) -> io::Result<()> {
+    rustix::fs::fchown(file, None, Some(group))?;
+    file.set_permissions(Permissions::from_mode(mode))
+}
+
 /// Makes renames in a folder last.
 pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
@@ -78,7 +104,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("queue.csv");
         let put = |text: &'static str| {
-            Replacement::write(folder.path(), "queue.csv", |file| file.write_all(text.as_bytes())).unwrap()
+            Replacement::write(folder.path(), "queue.csv", None, |file| file.write_all(text.as_bytes())).unwrap()
         };
         put("old").replace().unwrap();
         let mut reader = File::open(&path).unwrap();
@@ -96,9 +122,32 @@ mod tests {
         File::create(folder.path().join("queue.csv")).unwrap().write_all(b"old").unwrap();
         // Left by a crash.
         File::create(folder.path().join(".queue.csv.new")).unwrap();
-        drop(Replacement::write(folder.path(), "queue.csv", |file| file.write_all(b"new")).unwrap());
+        drop(Replacement::write(folder.path(), "queue.csv", None, |file| file.write_all(b"new")).unwrap());
         assert_eq!(names(folder.path()), ["queue.csv"]);
         assert_eq!(fs::read_to_string(folder.path().join("queue.csv")).unwrap(), "old");
+    }
+
+    #[test]
+    fn what_is_written_is_the_owners_alone_or_also_its_groups_to_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let private = folder.path().join("worklist");
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        make_folder(&private, None).unwrap();
+        let put =
+            |group| Replacement::write(&private, "queue.csv", group, |file| file.write_all(b"new")).unwrap().replace();
+        put(None).unwrap();
+        assert_eq!((mode(&private), mode(&private.join("queue.csv"))), (0o700, 0o600));
+        // A group that any user may give: the own one.
+        let group = rustix::process::getegid();
+        put(Some(group)).unwrap();
+        assert_eq!(
+            (mode(&private), mode(&private.join("queue.csv"))),
+            (0o700, 0o640),
+            "the folder is somebody's already"
+        );
+        let shared = folder.path().join("shared");
+        make_folder(&shared, Some(group)).unwrap();
+        assert_eq!(mode(&shared), 0o750);
     }
 
     #[test]
@@ -107,7 +156,7 @@ mod tests {
         let elsewhere = folder.path().join("elsewhere");
         File::create(&elsewhere).unwrap().write_all(b"mine").unwrap();
         std::os::unix::fs::symlink(&elsewhere, folder.path().join(".queue.csv.new")).unwrap();
-        Replacement::write(folder.path(), "queue.csv", |file| file.write_all(b"new")).unwrap().replace().unwrap();
+        Replacement::write(folder.path(), "queue.csv", None, |file| file.write_all(b"new")).unwrap().replace().unwrap();
         assert_eq!(fs::read_to_string(elsewhere).unwrap(), "mine");
     }
 }

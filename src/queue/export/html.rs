@@ -23,6 +23,7 @@ table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; vertical-align: top; padding: .45rem .7rem .45rem 0; border-bottom: 1px solid var(--line); }
 th { font-weight: 600; position: sticky; top: 0; background: Canvas; }
 td.due { white-space: nowrap; }
+td { overflow-wrap: anywhere; }
 small { display: block; color: var(--soft); }
 ul { margin: 0; padding-left: 1.1rem; }
 .tag { display: inline-block; border: 1px solid var(--line); border-radius: .7rem; padding: 0 .5rem; margin: 0 .25rem .2rem 0; }
@@ -33,7 +34,7 @@ ul { margin: 0; padding-left: 1.1rem; }
 ";
 
 /// The style sheet's hash, as the Content-Security-Policy wants it.
-const STYLE_SOURCE: &str = "sha256-FvhQdKvvpNC3VyfMcj2zOJomncEPJ+R7RN0h11vOQUI=";
+const STYLE_SOURCE: &str = "sha256-UgxdYWqhffpVzn1U0YJ3vp72nPyLEDoz0bGsNi0kZu0=";
 
 /// What stands before the rows.
 pub(super) struct Page {
@@ -57,7 +58,7 @@ impl Page {
                 style { (PreEscaped(STYLE)) }
             }
             (PreEscaped("<body>"))
-            h1 { (self.items) @if self.items == 1 { " document waits" } @else { " documents wait" } }
+            h1 { (self.items) @if self.items == 1 { " item waits" } @else { " items wait" } }
             p.written {
                 "Written " (self.written_at.strftime("%a %-d %b %Y, %H:%M:%S %Z"))
                 ", in order of due time"
@@ -77,7 +78,6 @@ pub(super) const FOOT: &str = "</tbody></table></body></html>\n";
 
 /// An item's row. Times are shown in `zone`.
 pub(super) fn row(item: &QueueItem, zone: &TimeZone) -> String {
-    let [first, last] = item.page_range;
     let row = html! {
         tr id=(item.id) {
             td.due {
@@ -91,7 +91,7 @@ pub(super) fn row(item: &QueueItem, zone: &TimeZone) -> String {
                     ", " (direction) " level"
                 }
                 @if item.state == ItemState::Held { " " span.held { "held" } }
-                small { (percent(item.type_confidence)) " sure · page" @if first == last { " " (first) } @else { "s " (first) "–" (last) } " of " (item.pages) }
+                small { (percent(item.type_confidence)) " sure · " (pages(item)) }
                 @for reason in item.type_reasons.iter().take(2) { small { (reason) } }
             }
             td {
@@ -131,6 +131,14 @@ fn case(item: &QueueItem) -> Markup {
             }
             (MatchStatus::Unmatched, _) => { span.unmatched { "none found" } }
         }
+    }
+}
+
+fn pages(item: &QueueItem) -> String {
+    match item.page_range {
+        _ if item.pages == 0 => "number of pages not known".to_owned(),
+        [first, last] if first == last => format!("page {first} of {}", item.pages),
+        [first, last] => format!("pages {first}–{last} of {}", item.pages),
     }
 }
 

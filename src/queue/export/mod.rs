@@ -12,15 +12,15 @@ mod html;
 mod jsonl;
 mod scratch;
 
-use std::fs::{DirBuilder, File};
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::time::Duration;
 use std::{cmp, io};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use rustix::fs::Gid;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{debug, error, info};
@@ -66,6 +66,8 @@ pub enum ExportError {
 pub struct Worklist {
     pub folder: PathBuf,
     pub zone: TimeZone,
+    /// Who may read the files besides the daemon's own user.
+    pub group: Option<Gid>,
 }
 
 /// Writes the three files, of everything that waits for a person; gives the number of items. Blocks.
@@ -255,7 +257,7 @@ impl<'a> Sheets<'a> {
     fn new(worklist: &'a Worklist) -> Result<Self, ExportError> {
         let folder = &worklist.folder;
         let failed = |error| ExportError::Folder { folder: folder.to_owned(), error };
-        DirBuilder::new().recursive(true).mode(0o750).create(folder).map_err(failed)?;
+        atomic::make_folder(folder, worklist.group).map_err(failed)?;
         Ok(Self { worklist, scratch: Scratch::new(folder).map_err(failed)?, items: Vec::new() })
     }
 
@@ -278,7 +280,7 @@ impl<'a> Sheets<'a> {
         let mut replacements = Vec::new();
         for (position, (file, (head, foot))) in FILES.into_iter().zip(around).enumerate() {
             let lines = self.items.iter().filter_map(|item| item.lines.get(position));
-            let replacement = Replacement::write(folder, file, |target| {
+            let replacement = Replacement::write(folder, file, self.worklist.group, |target| {
                 target.write_all(head.as_bytes())?;
                 self.scratch.copy(lines, target)?;
                 target.write_all(foot.as_bytes())

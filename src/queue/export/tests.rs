@@ -71,7 +71,7 @@ fn cells(csv: &str) -> Vec<BTreeMap<String, String>> {
 }
 
 fn worklist(folder: &Path) -> Worklist {
-    Worklist { folder: folder.to_owned(), zone: TimeZone::fixed(jiff::tz::offset(-4)) }
+    Worklist { folder: folder.to_owned(), zone: TimeZone::fixed(jiff::tz::offset(-4)), group: None }
 }
 
 /// Writes the three files, of these items.
@@ -183,7 +183,7 @@ fn an_empty_queue_is_an_empty_list_with_its_heads() {
     let [json, csv, html] = written(vec![]).1;
     assert_eq!(json, "");
     assert_eq!(csv.lines().count(), 1);
-    assert!(html.contains("0 documents wait") && html.ends_with("</html>\n"));
+    assert!(html.contains("0 items wait") && html.ends_with("</html>\n"));
 }
 
 #[tokio::test]
