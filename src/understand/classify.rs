@@ -11,8 +11,8 @@ use unicode_normalization::char::is_combining_mark;
 use super::labels::near;
 use super::layout::Sheet;
 use super::rules::{Place, Rule, TypeRules};
-use super::values::{Mark, check_box, roman_level};
-use crate::document::{DocumentType, FiredRule, TransferDirection};
+use super::values::{Mark, check_box};
+use crate::document::{DocumentType, FiredRule};
 
 /// Titles stand in this upper share of a page.
 const TITLE_ZONE: f32 = 0.45;
@@ -23,7 +23,7 @@ const LARGE: f32 = 1.25;
 /// Longer rows are sentences.
 const TITLE_WORDS: usize = 11;
 /// The pages that tell the purpose: a cover sheet, and what lies behind it.
-const LEAD_PAGES: usize = 3;
+pub(super) const LEAD_PAGES: usize = 3;
 /// Bytes around a match in running text in which `unless` is looked for.
 const AROUND: usize = 60;
 
@@ -36,9 +36,9 @@ pub(super) struct Verdict {
 }
 
 /// One stretch of text that rules are applied to.
-struct Passage {
+pub(super) struct Passage {
     place: Place,
-    text: String,
+    pub(super) text: String,
     page: u32,
     /// What a find here counts, as a share of the rule's points.
     share: f32,
@@ -67,7 +67,7 @@ pub(super) fn classify(sheets: &[Sheet], rules: &TypeRules) -> Verdict {
 }
 
 /// Lower case, without accents, typographic quotes and dashes plain, every blank a single one.
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     for c in text.nfkd().filter(|c| !is_combining_mark(*c)).flat_map(char::to_lowercase) {
         match c {
@@ -107,7 +107,7 @@ fn mended(text: &str) -> String {
 }
 
 /// A row of printed choices: at least two boxes, or one that is crossed.
-fn is_choice_row(sheet: &Sheet, row: usize) -> bool {
+pub(super) fn is_choice_row(sheet: &Sheet, row: usize) -> bool {
     let marks: Vec<Mark> = sheet.row_pieces(row).iter().filter_map(|piece| check_box(&piece.text)).collect();
     marks.len() >= 2 || marks.contains(&Mark::Checked)
 }
@@ -253,7 +253,7 @@ fn is_labelled(text: &str) -> bool {
 }
 
 /// What stands behind each crossed box of a row, up to the next box.
-fn checked(sheet: &Sheet, row: usize) -> Vec<Passage> {
+pub(super) fn checked(sheet: &Sheet, row: usize) -> Vec<Passage> {
     let pieces = sheet.row_pieces(row);
     let mut found = Vec::new();
     for (at, piece) in pieces.iter().enumerate() {
@@ -342,131 +342,4 @@ fn around(text: &str, start: usize, end: usize) -> &str {
         to += 1;
     }
     text.get(from..to).unwrap_or(text)
-}
-
-/// Where a transfer goes: by the words of its reason, and by the levels of both units where they are printed.
-pub(super) fn direction(sheets: &[Sheet], rules: &TypeRules) -> Option<TransferDirection> {
-    use TransferDirection::{Higher, Lateral, Lower};
-    let mut points = [(Higher, 0.0_f32), (Lateral, 0.0), (Lower, 0.0)];
-    let mut give = |direction: TransferDirection, more: f32| {
-        if let Some(entry) = points.iter_mut().find(|entry| entry.0 == direction) {
-            entry.1 += more;
-        }
-    };
-    let (text, ticked) = told_and_ticked(sheets, rules);
-    if ticked.is_some() {
-        return ticked;
-    }
-    for rule in &rules.directions {
-        if rule.patterns.iter().any(|pattern| pattern.is_match(&text)) {
-            give(rule.direction, rule.points);
-        }
-    }
-    if let Some((from, to)) = levels(sheets) {
-        let direction = match to.cmp(&from) {
-            std::cmp::Ordering::Greater => Higher,
-            std::cmp::Ordering::Less => Lower,
-            std::cmp::Ordering::Equal => Lateral,
-        };
-        give(direction, LEVEL_POINTS);
-    }
-    points.sort_by(|a, b| b.1.total_cmp(&a.1));
-    let [(direction, most), (_, next), _] = points;
-    (most > next).then_some(direction)
-}
-
-/// The text of the first pages without rows that offer directions to choose among, and the direction that is ticked.
-///
-/// Such rows follow each other and name different directions each. What they say holds of the ticked one alone; when
-/// no tick can be read, or more than one, they tell nothing.
-fn told_and_ticked(sheets: &[Sheet], rules: &TypeRules) -> (String, Option<TransferDirection>) {
-    let mut told = String::new();
-    let mut ticked = Vec::new();
-    for sheet in sheets.iter().take(LEAD_PAGES) {
-        let named: Vec<Vec<TransferDirection>> = (0..sheet.rows.len())
-            .map(|row| {
-                let text = plain(sheet.row_text(row));
-                let says =
-                    |rule: &&super::rules::DirectionRule| rule.patterns.iter().any(|pattern| pattern.is_match(&text));
-                let mut directions: Vec<TransferDirection> =
-                    rules.directions.iter().filter(says).map(|rule| rule.direction).collect();
-                directions.dedup();
-                directions
-            })
-            .collect();
-        let is_choice = |row: usize| {
-            let short = sheet.row_pieces(row).iter().filter(|piece| !piece.fold.is_empty()).count() <= CHOICE_WORDS;
-            let several = named.get(row).is_some_and(|here| here.len() > 1);
-            let other = |beside: Option<usize>| {
-                let beside = beside.and_then(|beside| named.get(beside)).map(Vec::as_slice).unwrap_or_default();
-                named.get(row).is_some_and(|here| !here.is_empty() && !beside.is_empty() && here != beside)
-            };
-            let boxed = is_boxed(sheet, row) || is_choice_row(sheet, row);
-            let beside = [row.checked_sub(1), Some(row + 1)];
-            let boxed_beside = beside.into_iter().flatten().any(|row| is_boxed(sheet, row));
-            short && ((several && boxed) || (beside.into_iter().any(other) && (boxed || boxed_beside)))
-        };
-        for row in 0..sheet.rows.len() {
-            if is_choice(row) {
-                ticked.extend(checked(sheet, row).into_iter().map(|passage| passage.text));
-            } else {
-                told.push_str(&plain(sheet.row_text(row)));
-                told.push(' ');
-            }
-        }
-    }
-    let [only] = ticked.as_slice() else { return (told, None) };
-    // The first words of a choice name it; what follows explains.
-    let first = |rule: &super::rules::DirectionRule| {
-        rule.patterns.iter().filter_map(|pattern| pattern.find(only)).map(|found| found.start()).min()
-    };
-    let direction =
-        rules.directions.iter().filter_map(|rule| Some((first(rule)?, rule.direction))).min_by_key(|(at, _)| *at);
-    (told, direction.map(|(_, direction)| direction))
-}
-
-/// Longer rows are sentences of a reason, not choices.
-const CHOICE_WORDS: usize = 16;
-
-/// Begins with a check box, as choices do, or with what an empty or crossed box is often read as.
-fn is_boxed(sheet: &Sheet, row: usize) -> bool {
-    sheet.row_pieces(row).first().is_some_and(|piece| {
-        check_box(&piece.text).is_some()
-            || (piece.text.chars().count() <= 2 && piece.text.starts_with(['C', 'D', 'L', 'O', '(', '[']))
-    })
-}
-
-/// What the printed levels of both units count against the words of the reason.
-const LEVEL_POINTS: f32 = 2.5;
-
-/// The levels of the sending and the receiving unit.
-fn levels(sheets: &[Sheet]) -> Option<(i64, i64)> {
-    let mut from = None;
-    let mut to = None;
-    for sheet in sheets.iter().take(LEAD_PAGES) {
-        for row in 0..sheet.rows.len() {
-            let text = plain(sheet.row_text(row));
-            let level = sheet.row_pieces(row).windows(2).find_map(|pair| match pair {
-                [word, numeral] if near(&word.fold, "level") => roman_level(numeral.text.trim_start_matches('(')),
-                _ => None,
-            });
-            let sending = [
-                "transferring from",
-                "transferring facility",
-                "transferring hospital",
-                "sending",
-                "referring",
-                "current facility",
-                "from:",
-            ];
-            let receiving =
-                ["receiving", "accepting", "transferring to", "transfer to", "transferred to", "destination", "to:"];
-            if receiving.iter().any(|word| text.contains(word)) {
-                to = to.or(level);
-            } else if sending.iter().any(|word| text.contains(word)) {
-                from = from.or(level);
-            }
-        }
-    }
-    from.zip(to)
 }

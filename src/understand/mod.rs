@@ -14,6 +14,7 @@ mod choose;
 mod classify;
 mod completeness;
 mod dates;
+mod direction;
 mod extract;
 mod identity;
 mod labels;
@@ -68,7 +69,7 @@ pub fn understand(reading: &Reading, rules: &TypeRules, received: Date) -> Under
         | DocumentType::Other => Vec::new(),
     };
     let transfer_direction =
-        if verdict.document_type == DocumentType::Transfer { classify::direction(&sheets, rules) } else { None };
+        if verdict.document_type == DocumentType::Transfer { direction::direction(&sheets, rules) } else { None };
     Understanding {
         document_type: verdict.document_type,
         type_confidence: verdict.confidence,

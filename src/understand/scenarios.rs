@@ -233,6 +233,10 @@ fn a_transfer_goes_where_its_levels_and_reason_say() {
     assert_eq!(transfer(down, "feeding and growing"), Some(TransferDirection::Lower));
     assert_eq!(transfer("", "unit at capacity, same level"), Some(TransferDirection::Lateral));
     assert_eq!(transfer("", "not stated"), None);
+    let beside = "TRANSFERRING FROM          RECEIVING HOSPITAL\nElm Regional Hospital      Oak Children's Hospital\nLevel IE Nursery           Level 1V NICU";
+    assert_eq!(transfer(beside, "not stated"), Some(TransferDirection::Higher));
+    assert_eq!(transfer(&beside.replace("IE", "1V"), "not stated"), Some(TransferDirection::Lateral));
+    assert_eq!(transfer(&beside.replace("1V", "II"), "not stated"), None, "one of them cannot be read");
 }
 
 #[test]
@@ -347,6 +351,9 @@ fn a_ticked_choice_decides_where_a_transfer_goes() {
 fn choices_without_a_legible_tick_tell_no_direction() {
     let rows = "Higher level of care: a service not available here\nDD Lateral: same level of care (bed capacity or family request)\nCJ Back transfer: lower level of care, convalescent";
     assert_eq!(read(&[&format!("{TRANSFER}\n{rows}")]).transfer_direction, None);
+    let reason = "Unit at capacity; parents ask for a hospital with the same services.";
+    let direction = read(&[&format!("{TRANSFER}\n{rows}\n{reason}")]).transfer_direction;
+    assert_eq!(direction, Some(TransferDirection::Lateral), "the reason tells it");
 }
 
 #[test]
