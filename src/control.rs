@@ -20,7 +20,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, watch};
 
-use crate::archive::event::{Event, Refusal, refusal_id};
+use crate::archive::event::{Event, Refusal};
 use crate::archive::{Accepted, Archive, ArchiveError, Arrival, Content, DocumentState, Status};
 use crate::cli::{EX_DATAERR, EX_SOFTWARE, EX_TEMPFAIL, EX_UNAVAILABLE, archive_exit_code};
 use crate::clock;
@@ -166,9 +166,8 @@ pub fn submit(config: &Config, submission: Submission) -> Result<DocumentId, Fai
 
 /// Has a file that `submit` did not take held for a person; gives the entry's id.
 pub fn refuse(config: &Config, refused: RefusedFile) -> Result<String, Failure> {
-    let id = refusal_id(&refused.key);
-    ask(config, &Request::SubmitRefused(refused))?;
-    Ok(id)
+    let answer = ask(config, &Request::SubmitRefused(refused))?;
+    Ok(answer["refused"].as_str().unwrap_or_default().to_owned())
 }
 
 /// `None` when no daemon listens.
@@ -204,8 +203,9 @@ pub fn answer(archive: &Archive, request: &Request, by: &str) -> Result<Value, F
                 reason: reason.clone(),
                 key: key.clone(),
             })?;
-            log::submit_refused(&refusal_id(key), reason, begun.elapsed());
-            Ok(json!({ "refused": refusal_id(key) }))
+            let id = archive.refusal_id(key);
+            log::submit_refused(&id, reason, begun.elapsed());
+            Ok(json!({ "refused": id }))
         }
         Request::Index => Ok(json!(archive.index_summary()?)),
         Request::QueueList { lane } => {
@@ -276,13 +276,13 @@ pub fn answer(archive: &Archive, request: &Request, by: &str) -> Result<Value, F
                 (Some(_), _) => {
                     Err(Failure::new(EX_DATAERR, format!("{id} names several held documents; give more digits")))
                 }
-                (None, _) => match archive.refused()?.iter().find(|refusal| refusal.id() == *id) {
+                (None, _) => match archive.refused()?.iter().find(|refusal| refusal.id == *id) {
                     Some(refusal) => Err(refused_by_hand(id, &refusal.source)),
                     None => Err(no_such(id)),
                 },
             }
         }
-        Request::HeldDismiss { id } => match archive.refused()?.iter().find(|refusal| refusal.id() == *id) {
+        Request::HeldDismiss { id } => match archive.refused()?.iter().find(|refusal| refusal.id == *id) {
             Some(refusal) if refusal.source == submit::SOURCE => {
                 archive.record(Event::RefusalCleared { key: refusal.key.clone(), by: Some(by.to_owned()) })?;
                 log::refusal_dismissed(id);
@@ -334,7 +334,7 @@ fn accept_and_clear(archive: &Archive, arrival: Arrival, refusals: &str) -> Resu
 fn held_entries(archive: &Archive) -> Result<Vec<Value>, ArchiveError> {
     let held: Vec<Value> = archive.held()?.iter().map(held_value).collect();
     let refused = archive.refused()?.into_iter().map(|refusal| {
-        json!({ "id": refusal.id(), "kind": "refused", "source": refusal.source, "source_file": refusal.source_file,
+        json!({ "id": refusal.id, "kind": "refused", "source": refusal.source, "source_file": refusal.source_file,
                 "reason": refusal.reason, "since": refusal.at })
     });
     Ok(held.into_iter().chain(refused).collect())

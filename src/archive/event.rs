@@ -177,22 +177,11 @@ pub struct Resolution {
 /// Something refused at a source, still there as far as is known.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Refusal {
+    /// What people and log lines call it, as there is no document to name: see [`Archive::refusal_id`](super::Archive).
+    pub id: String,
     pub source: String,
     pub source_file: String,
     pub reason: String,
     pub key: String,
     pub at: jiff::Timestamp,
-}
-
-impl Refusal {
-    /// What people and log lines call it, as there is no document to name; it tells nothing of the file's name.
-    pub fn id(&self) -> String {
-        refusal_id(&self.key)
-    }
-}
-
-/// The id of the refusal under this key: `refused-` and 12 hexadecimal digits of the key's SHA-256.
-pub fn refusal_id(key: &str) -> String {
-    let digest = DocumentId::of(key.as_bytes());
-    format!("refused-{}", digest.as_str().get(..12).unwrap_or_default())
 }

@@ -15,10 +15,10 @@ use tempfile::TempDir;
 
 use super::disk::{Disk, Done};
 use super::event::{Event, Stage};
-use super::tests::arrival;
-use super::tests::options;
+use super::tests::{arrival, files_below, item, options, resolved};
 use super::*;
 use crate::document::DocumentId;
+use crate::queue::item::ItemId;
 
 /// What becomes of changes that were not synced.
 #[derive(Clone, Copy, Debug)]
@@ -194,20 +194,27 @@ fn apply_names(names: &mut BTreeMap<PathBuf, usize>, changes: Vec<Naming>) {
 struct Acknowledged {
     changes: usize,
     documents: Vec<(DocumentId, Vec<u8>)>,
+    /// Purged for good.
+    purged: Vec<DocumentId>,
     journal: Vec<u8>,
 }
 
-/// A run of the archive that leaves nothing out: single documents, many together, the same again, events, cases.
+/// A run of the archive that leaves nothing out: single documents, many together, the same again, events, cases, a
+/// purge.
 fn run(state: &Path) -> (Vec<Done>, Vec<Acknowledged>) {
     let disk = Disk::default();
     disk.record.begin();
     let archive = Archive::open_on(disk.clone(), state, &options()).unwrap();
     let mut points = Vec::new();
+    let mut point = |documents: &[(DocumentId, Vec<u8>)], purged: &[DocumentId]| {
+        let journal = fs::read(state.join("journal/00000001.log")).unwrap();
+        let (changes, documents, purged) = (disk.record.changes().len(), documents.to_vec(), purged.to_vec());
+        points.push(Acknowledged { changes, documents, purged, journal });
+    };
     let mut documents = Vec::new();
     let mut acknowledge = |accepted: Vec<(DocumentId, Vec<u8>)>| {
         documents.extend(accepted);
-        let journal = fs::read(state.join("journal/00000001.log")).unwrap();
-        points.push(Acknowledged { changes: disk.record.changes().len(), documents: documents.clone(), journal });
+        point(&documents, &[]);
     };
     let accept = |text: &str, key: &str| {
         let document = archive.accept(arrival(text.as_bytes(), key)).unwrap().document;
@@ -229,7 +236,22 @@ fn run(state: &Path) -> (Vec<Done>, Vec<Acknowledged>) {
     let held = Event::Held { document, reason: "unreadable".to_owned(), stage: Stage::Read };
     archive.record(held).unwrap();
     acknowledge(Vec::new());
-    acknowledge(accept("six", "six"));
+    let last = accept("six", "six");
+    let last_id = last[0].0.clone();
+    acknowledge(last);
+    archive.record(Event::SourceReleased { document: last_id.clone(), source_key: "six".to_owned() }).unwrap();
+    archive.record(Event::Queued { document: last_id.clone(), items: vec![item(&last_id, 1)] }).unwrap();
+    archive.record(resolved(ItemId::new(&last_id, 1))).unwrap();
+    acknowledge(Vec::new());
+    let in_two_days = (crate::clock::now() + jiff::SignedDuration::from_hours(48)).to_zoned(jiff::tz::TimeZone::UTC);
+    let rule = RetentionRule { name: "resolved".to_owned(), lane: None, after: jiff::ToSpan::days(1) };
+    let due = archive.due_for_purge(&[rule], &in_two_days).unwrap();
+    assert_eq!(due.iter().map(|due| &due.document).collect::<Vec<_>>(), [&last_id]);
+    // From here on it may be there or not.
+    documents.retain(|(document, _)| *document != last_id);
+    point(&documents, &[]);
+    archive.purge(due, "uid 7", || false).unwrap();
+    point(&documents, &[last_id]);
     drop(archive);
     (relative(disk.record.changes(), state), points)
 }
@@ -269,10 +291,15 @@ fn after_a_power_loss_at_any_moment_the_archive_opens_with_all_that_was_acknowle
             disk.lose(loss, &place);
             let opened = Archive::open(&place, &options());
             let archive = opened.unwrap_or_else(|error| panic!("after {made} changes, {loss:?}: {error}"));
-            let Some(Acknowledged { documents, journal, .. }) = acknowledged else { continue };
+            let Some(Acknowledged { documents, purged, journal, .. }) = acknowledged else { continue };
             for (document, bytes) in documents {
                 assert_eq!(archive.read_document(document).unwrap(), *bytes, "after {made} changes, {loss:?}");
                 assert!(archive.document(document).unwrap().is_some(), "after {made} changes, {loss:?}");
+            }
+            for document in purged {
+                assert!(archive.document(document).unwrap().is_none(), "after {made} changes, {loss:?}: it is back");
+                let files = files_below(&place.join("documents"));
+                assert!(!files.iter().any(|file| file.ends_with(document.as_str())), "after {made} changes, {loss:?}");
             }
             let left = fs::read(place.join("journal/00000001.log")).unwrap();
             assert!(left.starts_with(journal), "after {made} changes, {loss:?}: acknowledged records are gone");

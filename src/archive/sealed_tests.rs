@@ -92,6 +92,16 @@ fn a_state_directory_is_either_sealed_or_plain_and_says_so() {
 }
 
 #[test]
+fn the_id_of_a_refused_file_tells_nothing_of_its_name_and_stays_the_same() {
+    let (state, other) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let id = |state: &TempDir| Archive::open(state.path(), &options()).unwrap().refusal_id("6175550134.tif");
+    let first = id(&state);
+    assert_eq!(id(&state), first);
+    assert_ne!(id(&other), first, "it needs the key");
+    assert!(first.strip_prefix("refused-").is_some_and(|digits| digits.len() == 12), "{first}");
+}
+
+#[test]
 fn everything_is_the_same_in_a_plain_state_directory() {
     let state = TempDir::new().unwrap();
     let archive = Archive::open(state.path(), &OpenOptions::plain()).unwrap();

@@ -9,7 +9,7 @@ use tracing::{error, info, warn};
 
 use super::take::{Ready, Taken, read, store_and_release};
 use super::{FolderError, FolderSettings};
-use crate::archive::event::{Event, refusal_id};
+use crate::archive::event::Event;
 use crate::archive::{Archive, ArchiveError};
 use crate::clock;
 use crate::document::DocumentId;
@@ -330,7 +330,8 @@ impl Folder {
             if !known.contains(&key) {
                 let reason = refusal.to_string();
                 let ms = looked.elapsed().as_millis() as u64;
-                warn!(stage = "intake", %source, id = refusal_id(&key), %reason, ms, "refused; it stays where it lies");
+                let id = self.archive.refusal_id(&key);
+                warn!(stage = "intake", %source, id, %reason, ms, "refused; it stays where it lies");
                 let event = Event::Refused { source: source.clone(), source_file, reason, key: key.clone() };
                 record(&self.archive, source, event).await?;
                 known.insert(key);
