@@ -1,0 +1,269 @@
+//! From the file's own shape to settings: every default and range, and what is wrong with a value and what to do.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Span};
+use rustix::fs::Gid;
+
+use super::file::{After, AtRestName, Folder, Reader, Retention};
+use super::{Problem, ReaderSettings};
+use crate::archive::{AtRest, KeyPlace, RetentionRule};
+use crate::intake::folder::{AfterAccept, FolderSettings};
+use crate::intake::submit;
+use crate::link::LinkPolicy;
+use crate::route::Lane;
+
+/// A hundred years, leap days included.
+const LONGEST_RETENTION: SignedDuration = SignedDuration::from_hours(36_525 * 24);
+
+/// `base/path` without `.` and `..` parts, so that paths can be compared.
+pub(super) fn resolve(base: &Path, path: &Path) -> PathBuf {
+    let mut resolved = PathBuf::new();
+    for part in base.join(path).components() {
+        match part {
+            std::path::Component::CurDir => {}
+            std::path::Component::ParentDir => {
+                resolved.pop();
+            }
+            std::path::Component::Prefix(_) | std::path::Component::RootDir | std::path::Component::Normal(_) => {
+                resolved.push(part);
+            }
+        }
+    }
+    resolved
+}
+
+/// Collects what is wrong while the settings are taken over.
+pub(super) struct Problems<'a> {
+    pub file: &'a Path,
+    pub found: Vec<Problem>,
+}
+
+impl Problems<'_> {
+    fn add(&mut self, key: impl Into<String>, problem: impl Into<String>, remedy: impl Into<String>) {
+        self.found.push(Problem {
+            file: self.file.to_owned(),
+            key: key.into(),
+            problem: problem.into(),
+            remedy: remedy.into(),
+        });
+    }
+
+    /// The value, or the default; out of range is a problem.
+    pub fn ranged<T: PartialOrd + Copy + std::fmt::Debug>(
+        &mut self,
+        key: String,
+        value: Option<T>,
+        default: T,
+        least: T,
+        most: T,
+    ) -> T {
+        let value = value.unwrap_or(default);
+        if value < least || value > most {
+            self.add(key, format!("{value:?} is out of range"), format!("give {least:?} to {most:?}"));
+        }
+        value
+    }
+
+    pub fn time_zone(&mut self, name: Option<&str>) -> TimeZone {
+        match name {
+            None => TimeZone::system(),
+            Some(name) => TimeZone::get(name).unwrap_or_else(|_| {
+                self.add("time_zone", format!("`{name}` is not known here"), "give a name such as America/New_York");
+                TimeZone::UTC
+            }),
+        }
+    }
+
+    pub fn folder(&mut self, position: usize, folder: Folder, base: &Path) -> FolderSettings {
+        let key = |name: &str| format!("intake.folder[{position}].{name}");
+        let acceptable = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+        if folder.name.is_empty() || folder.name.len() > 64 || !folder.name.bytes().all(acceptable) {
+            self.add(
+                key("name"),
+                "is not a usable name",
+                "use 1 to 64 letters, digits, `-`, `_` or `.`: the name stands in logs and exports",
+            );
+        }
+        if folder.name == submit::SOURCE {
+            self.add(key("name"), "is the name of what `nicufaxd submit` takes", "give the folder another name");
+        }
+        let path = resolve(base, &folder.path);
+        let after = match folder.after.unwrap_or(After::Move) {
+            After::Move => AfterAccept::MoveTo(
+                folder.done.map_or_else(|| FolderSettings::default_done(&path), |done| resolve(base, &done)),
+            ),
+            After::Delete => AfterAccept::Delete,
+        };
+        let second = Duration::from_secs(1);
+        FolderSettings {
+            settle: self.ranged(key("settle"), folder.settle, 5 * second, Duration::ZERO, 600 * second),
+            rescan: self.ranged(key("rescan"), folder.rescan, 60 * second, second, 3600 * second),
+            after,
+            max_bytes: self
+                .ranged(key("max_bytes"), folder.max_bytes, ByteSize::mb(100), ByteSize::kb(1), ByteSize::gb(2))
+                .as_u64(),
+            name: folder.name,
+            path,
+        }
+    }
+
+    /// Names are unique, and no inbox lies in another one or is another's `done`: a file would be taken twice.
+    pub fn folders_apart(&mut self, folders: &[FolderSettings]) {
+        if folders.is_empty() {
+            self.add("intake.folder", "no source is configured", "add an [[intake.folder]] with name and path");
+        }
+        let mut names = BTreeSet::new();
+        for (position, folder) in folders.iter().enumerate() {
+            if !names.insert(&folder.name) {
+                self.add(
+                    format!("intake.folder[{position}].name"),
+                    format!("`{}` is used twice", folder.name),
+                    "give each source a name of its own",
+                );
+            }
+            for (other_position, other) in folders.iter().enumerate() {
+                if position != other_position && folder.path.starts_with(&other.path) {
+                    self.add(
+                        format!("intake.folder[{position}].path"),
+                        format!("lies in the inbox of `{}`", other.name),
+                        "give each source a folder apart from the others",
+                    );
+                }
+                if other.after == AfterAccept::MoveTo(folder.path.clone()) {
+                    self.add(
+                        format!("intake.folder[{position}].path"),
+                        format!("is where `{}` puts its released files", other.name),
+                        "set another `done` folder",
+                    );
+                }
+            }
+        }
+    }
+
+    pub fn reader(&mut self, reader: Reader, base: &Path) -> ReaderSettings {
+        let second = Duration::from_secs(1);
+        let languages = reader.languages.unwrap_or_else(|| "eng".to_owned());
+        if languages.is_empty()
+            || !languages.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_+-/".contains(&byte))
+        {
+            self.add("reader.languages", "is no list of language data", "give names such as \"eng\" or \"eng+spa\"");
+        }
+        ReaderSettings {
+            workers: self.ranged("reader.workers".to_owned(), reader.workers, 0, 0, 256),
+            page_timeout: self.ranged(
+                "reader.page_timeout".to_owned(),
+                reader.page_timeout,
+                120 * second,
+                5 * second,
+                3600 * second,
+            ),
+            worker_memory: self
+                .ranged(
+                    "reader.worker_memory".to_owned(),
+                    reader.worker_memory,
+                    ByteSize::gib(1),
+                    ByteSize::mib(256),
+                    ByteSize::gib(64),
+                )
+                .as_u64(),
+            attempts: self.ranged("reader.attempts".to_owned(), reader.attempts, 3, 1, 20),
+            languages,
+            tessdata: reader.tessdata.map(|path| resolve(base, &path)),
+            max_pages: self.ranged("reader.max_pages".to_owned(), reader.max_pages, 1000, 1, 100_000),
+            max_pixels: self.ranged(
+                "reader.max_pixels".to_owned(),
+                reader.max_pixels,
+                100_000_000,
+                1_000_000,
+                1_000_000_000,
+            ),
+            cage: reader.cage,
+        }
+    }
+
+    pub fn link(&mut self, policy: &LinkPolicy) {
+        if let Err(error) = policy.check() {
+            self.add(
+                format!("link.{}", error.key),
+                format!("{} is out of range", error.value),
+                format!("give {} to {} bits of evidence", error.least, error.most),
+            );
+        }
+    }
+
+    /// The id of a group of this machine.
+    pub fn group(&mut self, name: &str) -> Option<Gid> {
+        let found = nix::unistd::Group::from_name(name).ok().flatten();
+        if found.is_none() {
+            let remedy = "make it (groupadd), or name another";
+            self.add("export.group", format!("`{name}` is no group of this machine"), remedy);
+        }
+        found.map(|group| Gid::from_raw(group.gid.as_raw()))
+    }
+
+    pub fn at_rest(&mut self, name: Option<AtRestName>, key_file: Option<PathBuf>) -> AtRest {
+        match (name.unwrap_or(AtRestName::Sealed), key_file) {
+            (AtRestName::Sealed, Some(file)) => AtRest::Sealed(KeyPlace::File(file)),
+            (AtRestName::Sealed, None) => AtRest::Sealed(KeyPlace::Beside),
+            (AtRestName::Plain, key_file) => {
+                if key_file.is_some() {
+                    self.add("key_file", "seals nothing, because at_rest is \"plain\"", "take one of them out");
+                }
+                AtRest::Plain
+            }
+        }
+    }
+
+    pub fn retention(&mut self, rules: Vec<Retention>, at_rest: &AtRest) -> Vec<RetentionRule> {
+        if !rules.is_empty() && *at_rest == AtRest::Plain {
+            let remedy = "take out at_rest = \"plain\", or the retention rules";
+            self.add("retention", "a journal that is not sealed cannot forget", remedy);
+        }
+        let mut kept: Vec<RetentionRule> = Vec::with_capacity(rules.len());
+        for (position, Retention { name, lane, state, after }) in rules.into_iter().enumerate() {
+            let key = |name: &str| format!("retention[{position}].{name}");
+            let acceptable = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+            if name.is_empty() || name.len() > 64 || !name.bytes().all(acceptable) {
+                let remedy = "use 1 to 64 letters, digits, `-`, `_` or `.`: the name stands in the journal";
+                self.add(key("name"), "is not a usable name", remedy);
+            }
+            if kept.iter().any(|rule| rule.name == name) {
+                self.add(key("name"), format!("`{name}` is used twice"), "give each rule a name of its own");
+            }
+            if lane.as_deref().is_some_and(|lane| Lane::ALL.iter().all(|known| known.name() != lane)) {
+                let lanes: Vec<&str> = Lane::ALL.iter().map(|lane| lane.name()).collect();
+                self.add(key("lane"), "is no lane", format!("give one of {}", lanes.join(", ")));
+            }
+            if state.is_some_and(|state| state != "resolved") {
+                self.add(key("state"), "cannot be purged", "give \"resolved\": nothing else is ever purged");
+            }
+            let any_day = jiff::civil::date(2024, 1, 1);
+            let span = after.parse::<Span>().ok().filter(|span| {
+                let lasts = span.to_duration(any_day);
+                lasts.is_ok_and(|lasts| (SignedDuration::from_hours(24)..=LONGEST_RETENTION).contains(&lasts))
+            });
+            match span {
+                Some(after) => kept.push(RetentionRule { name, lane, after }),
+                None => self.add(
+                    key("after"),
+                    format!("`{after}` is no time to keep"),
+                    "give one day to a hundred years, such as \"400d\" or \"7y\"",
+                ),
+            }
+        }
+        kept
+    }
+
+    pub fn level(&mut self, level: Option<String>) -> String {
+        let level = level.unwrap_or_else(|| "info".to_owned());
+        if !["error", "warn", "info", "debug", "trace"].contains(&level.as_str()) {
+            self.add("log.level", format!("`{level}` is no level"), "give error, warn, info, debug or trace");
+        }
+        level
+    }
+}
