@@ -120,7 +120,7 @@ impl Decision<'_> {
             let ordered = traits.order.is_some_and(|order| best.orders == [order] && best.own_orders == [order]);
             let family = ordered && best.newborn_name && best.mother_full && best.agrees(IdKind::Member);
             if !(named || family) {
-                objections.push("no identifier agrees, and the name is not enough".to_owned());
+                objections.push("no number of the baby's own agrees, and the name is not enough".to_owned());
             }
             if matches!(best.id(IdKind::Member).state, IdState::Other) {
                 objections.push("member id printed is not the case's".to_owned());
@@ -190,6 +190,9 @@ impl Decision<'_> {
         } else if best.own_ids() == 0 && !best.orders.is_empty() {
             objections.push("a birth order is printed, and the case has none".to_owned());
         }
+        if traits.order.is_some() || !alone {
+            self.spoken(traits.order, objections);
+        }
         // The page tells of another baby of the family, who may have no case.
         if alone
             && traits.order.is_none()
@@ -231,6 +234,22 @@ impl Decision<'_> {
                     objections.push(format!("the {mark} may be the sibling's: {}", Self::marked_pages(best, mark)));
                 }
             }
+        }
+    }
+
+    /// Whether the text is about another baby of the birth, or about several, whatever name stands over it.
+    fn spoken(&self, own: Option<u8>, objections: &mut Vec<String>) {
+        let orders = || self.printed.pages.iter().flat_map(|page| page.spoken.orders.iter());
+        if let Some(own) = own {
+            let of_own = orders().filter(|&&order| order == own).count();
+            let other =
+                (1..=4).find(|&other| other != own && orders().filter(|&&order| order == other).count() > of_own);
+            if let Some(letter) = other.and_then(|other| "ABCD".chars().nth(usize::from(other) - 1)) {
+                objections.push(format!("the text speaks of Baby {letter}"));
+            }
+        }
+        if let Some(page) = self.printed.pages.iter().find(|page| page.spoken.together) {
+            objections.push(format!("page {} is headed as about several babies of the family", page.number));
         }
     }
 

@@ -145,3 +145,48 @@ fn the_reason_says_that_a_mark_may_be_the_siblings() {
     let found = assert_left(&registry, &format!("{HEAD}\nRoommate MRN: MR-440211"));
     assert!(found.reasons.contains(&"the mrn may be the sibling's: p1".to_owned()), "{found:?}");
 }
+
+/// The first twin's own paper, by name, number and birth date.
+const OWN: &str = "Larch Hill Hospital\nNICU Progress Note - Concurrent Review\n\nPatient: Okonjo, Baby Girl A\n\
+    DOB: 02/11/2026\nMember ID: WQX700300400\nMRN: MR-440210";
+
+#[test]
+fn a_paper_whose_text_is_about_the_other_twin_goes_to_a_person() {
+    let registry = registry(&[TWIN_A, TWIN_B]);
+    assert_linked(&registry, OWN, "K-200");
+    for text in [
+        "CORRECTION: this note is for Baby Girl B, please disregard the name above.",
+        "Baby B remains on CPAP 5 in isolette. Baby B weight 1900 g.\nBaby B needs further days.",
+        "Infant B is stable. Baby A was seen too. Infant B needs further days.",
+    ] {
+        let found = linked(&registry, &[&format!("{OWN}\n{text}")]);
+        assert!(found.reasons.iter().any(|reason| reason == "the text speaks of Baby B"), "{text}: {found:?}");
+    }
+    for text in [
+        "Twin B is in the next bed and doing well.",
+        "Sibling: Baby Girl B, on the same unit.",
+        "Baby A is on CPAP; Baby B went home. Baby A needs further days.",
+        "Infant A positive, mother O positive. Hepatitis B given. A/B/D events: 2/1/3",
+        "Vitamin B and D. Group B strep negative. Plan: A) feed B) grow",
+    ] {
+        assert_linked(&registry, &format!("{OWN}\n{text}"), "K-200");
+    }
+}
+
+#[test]
+fn a_paper_headed_as_about_both_twins_goes_to_a_person() {
+    let registry = registry(&[TWIN_A, TWIN_B]);
+    for patient in [
+        "Re: Okonjo twins (A and B)",
+        "Re: Okonjo twins",
+        "Patient: Okonjo, Baby Girl A / B",
+        "Patient: Okonjo, Baby Girl A/B",
+        "Patient: Okonjo, Baby Girls A & B",
+        "Babies A and B Okonjo",
+    ] {
+        assert_left(&registry, &OWN.replace("Patient: Okonjo, Baby Girl A", patient));
+    }
+    for text in ["Di-di twins, born by section.", "Twins at 30 weeks.", "Apgars 8 and 9; blood type A/B unknown"] {
+        assert_linked(&registry, &format!("{OWN}\n{text}"), "K-200");
+    }
+}

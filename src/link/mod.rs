@@ -21,6 +21,7 @@ mod labels;
 mod printed;
 mod registry;
 mod siblings;
+mod spoken;
 mod spot;
 
 #[cfg(test)]

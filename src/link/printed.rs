@@ -12,6 +12,7 @@ use super::dates::dates_at;
 use super::index::{member_base, merge};
 use super::labels::{Between, Label, date_label, label_of, number_word, person_word};
 use super::siblings::{self, KnownName, Owner, SiblingWord, sibling_words};
+use super::spoken::{Spoken, spoken_of};
 use crate::document::{Bounds, Page};
 use crate::names::{self, Sex};
 
@@ -66,6 +67,7 @@ pub(super) struct PrintedPage {
     pub dates: Vec<PrintedDate>,
     pub sexes: Vec<Sex>,
     siblings: Vec<SiblingWord>,
+    pub spoken: Spoken,
 }
 
 impl PrintedPage {
@@ -111,12 +113,18 @@ impl PrintedPage {
         }
         printed.tokens = tokens;
         printed.siblings = siblings;
+        printed.spoken = spoken_of(&printed, known);
         printed
     }
 
     /// Whether a word for another baby of the family claims what stands at this token.
     pub fn is_siblings(&self, at: usize) -> bool {
         siblings::claim(&self.tokens, &self.siblings, at) > Owner::Unclear
+    }
+
+    /// Whether it is called a sibling's in so many words.
+    pub fn is_certainly_siblings(&self, at: usize) -> bool {
+        siblings::claim(&self.tokens, &self.siblings, at) == Owner::Sibling
     }
 
     /// Whether a word for another baby of the family stands anywhere on the page.
