@@ -68,7 +68,9 @@ pub fn start(settings: &LogSettings) -> LastError {
     let level = settings.level.parse().unwrap_or(tracing::Level::INFO);
     // The index's own chatter can name paths and keys: only its errors are an operator's business.
     let filter = tracing_subscriber::EnvFilter::new(format!("off,nicufaxd={level},sled=error"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // It would tell of a line that cannot be written on standard error, and panic.
+    let builder =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).log_internal_errors(false);
     let kept = last_error.clone();
     let started = match settings.format {
         LogFormat::Json => builder

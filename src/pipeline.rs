@@ -74,15 +74,17 @@ impl<T> Drop for AbortOnDrop<T> {
 /// Why a document has not one page that could be read, if so: there is nothing to decide on then, and a person must
 /// look at the paper itself.
 pub fn nothing_readable(reading: &Reading) -> Option<&str> {
-    // A page that holds a picture and yet came out blank was not read either.
-    let unread = |page: &Page| {
-        page.source == PageSource::Unreadable
-            || page.flags.contains(&PageFlag::BlankPicture)
-            || (page.source == PageSource::Blank && page.flags.contains(&PageFlag::Undecodable))
-    };
-    let first = reading.pages.first().filter(|_| reading.pages.iter().all(unread))?;
+    let first = reading.pages.first().filter(|_| reading.pages.iter().all(is_lost))?;
     let blank = "its pages hold pictures that came out blank: look at it by hand, and ask the sender to send it again";
     Some(first.unreadable_because.as_deref().unwrap_or(blank))
+}
+
+/// Whether nothing was read on a page that is not blank. One that holds a picture and yet came out blank was not read
+/// either.
+fn is_lost(page: &Page) -> bool {
+    page.source == PageSource::Unreadable
+        || page.flags.contains(&PageFlag::BlankPicture)
+        || (page.source == PageSource::Blank && page.flags.contains(&PageFlag::Undecodable))
 }
 
 /// Part → understand → link → route: a decision for each baby's pages, in page order, at least one. Pure: the same
@@ -156,6 +158,14 @@ impl Deciding<'_> {
         let linked_in = start.elapsed();
         for page in strange.iter().filter(|page| reading.pages.iter().any(|here| here.number == **page)) {
             leave_to_a_person(&mut linked, format!("page {page} may be about another baby"));
+        }
+        // What stood on it may have been about the other twin.
+        let lost = reading.pages.iter().find(|page| is_lost(page));
+        if let Some((page, case_id)) = lost.zip(linked.case_id.as_deref())
+            && registry.has_sibling(case_id)
+        {
+            let reason = format!("page {} could not be read, and {case_id} has a sibling", page.number);
+            leave_to_a_person(&mut linked, reason);
         }
         let number = |page: Option<&Page>, none| page.map_or(none, |page| page.number);
         let page_range = [number(reading.pages.first(), 1), number(reading.pages.last(), 0)];
@@ -366,6 +376,16 @@ mod tests {
             }
         }
         assert!(links(&reading, &[]).iter().all(|(_, linked)| linked.is_none()));
+    }
+
+    #[test]
+    fn a_twins_fax_with_a_page_that_cannot_be_read_goes_to_a_person() {
+        let mut reading = reading_of(&[&girl(), FURTHER]);
+        assert_eq!(links(&reading, &[GIRL, BOY]), [([1, 2], Some("C-1".to_owned()))]);
+        reading.pages[1].source = PageSource::Unreadable;
+        assert_eq!(links(&reading, &[GIRL, BOY]), [([1, 2], None)]);
+        // Nobody else's could it be.
+        assert_eq!(links(&reading, &[GIRL]), [([1, 2], Some("C-1".to_owned()))]);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::{EX_DATAERR, EX_TEMPFAIL, print_json, print_text, table};
+use super::{EX_DATAERR, EX_TEMPFAIL, print_json, print_text, say, table};
 use crate::archive;
 use crate::config::Config;
 use crate::control::{self, Failure, Request};
@@ -25,7 +25,10 @@ pub fn import(config: &Config, file: &Path) -> Result<(), Failure> {
         Failure::new(EX_TEMPFAIL, format!("{}: cannot be replaced: {error}; check permissions", config.cases.display()))
     })?;
     if registry.cases().is_empty() {
-        eprintln!("warning: {} holds a heading and no case: no document will be linked until one does", file.display());
+        say(format_args!(
+            "warning: {} holds a heading and no case: no document will be linked until one does",
+            file.display()
+        ));
     }
     print_text(&format!("{} cases imported\n", registry.cases().len()))
 }
@@ -115,11 +118,11 @@ pub(super) fn in_force(config: &Config) -> Result<Registry, Failure> {
     };
     match on_disk {
         Ok(newer) if newer.digest() == registry.digest() => {}
-        Ok(_) => eprintln!("nicufaxd: {}: changed; it is taken up within seconds", config.cases.display()),
+        Ok(_) => say(format_args!("nicufaxd: {}: changed; it is taken up within seconds", config.cases.display())),
         Err(error) => {
             let since = since.map(|since| format!(" of {since}")).unwrap_or_default();
             let cases = registry.cases().len();
-            eprintln!("nicufaxd: {error}; this file is refused whole: the {cases} cases{since} stay in force");
+            say(format_args!("nicufaxd: {error}; this file is refused whole: the {cases} cases{since} stay in force"));
         }
     }
     Ok(registry)

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use rustix::fs::Access;
 
-use super::{EX_CONFIG, counted, print_text};
+use super::{EX_CONFIG, counted, print_text, say};
 use crate::archive::{AtRest, Remark, check_keys, others_may_read};
 use crate::config::{Config, Problem};
 use crate::control::Failure;
@@ -28,10 +28,10 @@ pub fn check(file: &Path) -> Result<(), Failure> {
         Err(problems) => (None, problems),
     };
     for problem in &problems {
-        eprintln!("nicufaxd: {problem}");
+        say(format_args!("nicufaxd: {problem}"));
     }
     for warning in config.iter().filter_map(warning) {
-        eprintln!("nicufaxd: warning: {warning}");
+        say(format_args!("nicufaxd: warning: {warning}"));
     }
     match (config, problems.len()) {
         (Some(config), 0) => print_text(&format!("{}: all is well\n", config.file.display())),
@@ -193,12 +193,12 @@ impl Found<'_> {
         match started {
             Ok(lacking) if lacking.is_empty() => {}
             // No problem, because the configuration says so; but never silent.
-            Ok(lacking) => eprintln!(
+            Ok(lacking) => say(format_args!(
                 "nicufaxd: warning: {}: reader.cage: workers read documents without {}; {}",
                 self.config.file.display(),
                 cage::names(&lacking),
                 cage::remedies(&lacking)
-            ),
+            )),
             Err(error @ ReadError::NoCage { .. }) => self.add(
                 "reader.cage",
                 error.to_string(),

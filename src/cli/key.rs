@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::print_text;
+use super::{print_text, say};
 use crate::archive;
 use crate::config::Config;
 use crate::control::Failure;
@@ -10,10 +10,10 @@ use crate::control::Failure;
 /// Writes a new key into a new file.
 pub fn new(file: &Path) -> Result<(), Failure> {
     archive::new_key(file)?;
-    eprintln!(
+    say(format_args!(
         "nicufaxd: keep a copy of {} apart from the state directory; without it nothing can be opened",
         file.display()
-    );
+    ));
     Ok(())
 }
 

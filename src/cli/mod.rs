@@ -221,7 +221,9 @@ pub fn main() -> ExitCode {
     // What anybody else may read is given to them by name: the exports, to `[export] group`.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     if let Err(error) = leave_no_dump() {
-        eprintln!("nicufaxd: warning: should it crash, what it holds in memory may be written to disk: {error}");
+        say(format_args!(
+            "nicufaxd: warning: should it crash, what it holds in memory may be written to disk: {error}"
+        ));
     }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
@@ -274,7 +276,7 @@ pub fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("nicufaxd: {}", failure.message);
+            say(format_args!("nicufaxd: {}", failure.message));
             ExitCode::from(failure.exit)
         }
     }
@@ -323,6 +325,12 @@ fn show(config: &Config, request: &Request) -> Result<(), Failure> {
 fn print_json(value: &serde_json::Value) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(value).map_err(|error| Failure::software(&error))?;
     print_text(&format!("{text}\n"))
+}
+
+/// Writes a line to standard error; one that nobody can read any more is no failure, least of all a document's.
+fn say(line: std::fmt::Arguments<'_>) {
+    use std::io::Write;
+    _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
 /// Writes to standard output; a reader that has gone away (`| head`) is no failure.

@@ -1,6 +1,6 @@
 //! `purge`: forgets what the retention rules let go, by the running daemon or, when none runs, here.
 
-use super::{EX_SOFTWARE, counted, print_text};
+use super::{EX_SOFTWARE, counted, print_text, say};
 use crate::archive::{Archive, Due};
 use crate::config::Config;
 use crate::control::{self, Failure, Request};
@@ -22,6 +22,6 @@ pub fn purge(config: &Config, dry_run: bool) -> Result<(), Failure> {
             .map_err(|failure| Failure::new(EX_SOFTWARE, failure.message))?;
     }
     let done = if dry_run { "would be purged" } else { "purged" };
-    eprintln!("nicufaxd: {} {done}", counted(due.len() as u64, "document"));
+    say(format_args!("nicufaxd: {} {done}", counted(due.len() as u64, "document")));
     Ok(())
 }

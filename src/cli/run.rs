@@ -6,7 +6,7 @@ use std::sync::Arc;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::sync::watch;
 
-use super::{EX_CONFIG, EX_SOFTWARE, EX_TEMPFAIL, archive_exit_code};
+use super::{EX_CONFIG, EX_SOFTWARE, EX_TEMPFAIL, archive_exit_code, say};
 use crate::config::Config;
 use crate::control::Failure;
 use crate::daemon::knowledge::KnowledgeError;
@@ -38,12 +38,12 @@ pub fn run(config: &Config, drain: bool) -> Result<(), Failure> {
     match outcome {
         Ok(summary) => {
             if drain {
-                eprintln!(
+                say(format_args!(
                     "nicufaxd: {} documents queued, {} held; see {}",
                     summary.queued,
                     summary.held,
                     config.export.folder.join("index.html").display()
-                );
+                ));
             }
             Ok(())
         }

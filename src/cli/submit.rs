@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use super::{EX_DATAERR, EX_TEMPFAIL, print_text};
+use super::{EX_DATAERR, EX_TEMPFAIL, print_text, say};
 use crate::config::Config;
 use crate::control::{self, Failure};
 use crate::intake::submit::{self, RefusedFile, SubmitError, SubmitOptions};
@@ -16,7 +16,7 @@ pub fn submit(config: &Config, files: &[PathBuf], options: &SubmitOptions) -> Re
         match one(config, file, options) {
             Ok(id) => print_text(&format!("{id}\n"))?,
             Err(problem) => {
-                eprintln!("nicufaxd: {}: {}", file.display(), problem.message);
+                say(format_args!("nicufaxd: {}: {}", file.display(), problem.message));
                 if failure.as_ref().is_none_or(|first| first.exit == EX_DATAERR) {
                     failure = Some(problem);
                 }

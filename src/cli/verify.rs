@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::{EX_DATAERR, EX_TEMPFAIL, counted, print_text};
+use super::{EX_DATAERR, EX_TEMPFAIL, counted, print_text, say};
 use crate::archive::{self, Archive, ChainHead, Proof, Report};
 use crate::config::Config;
 use crate::control::{self, Failure, Request};
@@ -145,10 +145,10 @@ impl Found {
 
     fn tell(&self, report: &Report) -> Result<(), Failure> {
         for line in self.remarks.iter().chain(&self.problems) {
-            eprintln!("nicufaxd: {line}");
+            say(format_args!("nicufaxd: {line}"));
         }
         for what in &self.not_looked_at {
-            eprintln!("nicufaxd: not looked at: {what}");
+            say(format_args!("nicufaxd: not looked at: {what}"));
         }
         if !self.problems.is_empty() {
             return Err(Failure::new(EX_DATAERR, format!("{} problems", self.problems.len())));

@@ -9,7 +9,7 @@ use std::fmt::Write;
 use jiff::civil::Date;
 use sha2::{Digest, Sha256};
 
-use super::index::Index;
+use super::index::{Index, Rivalry};
 use crate::names::Sex;
 
 /// Whether the case is still worked on.
@@ -178,6 +178,12 @@ impl Registry {
     /// Every case, in the order of the file.
     pub fn cases(&self) -> &[Case] {
         &self.cases
+    }
+
+    /// Whether another case could be a sibling of this one.
+    pub fn has_sibling(&self, case_id: &str) -> bool {
+        let rivals = self.by_id.get(case_id).map(|&at| self.index.rivals(at)).unwrap_or_default();
+        rivals.iter().any(|(_, rivalry)| *rivalry == Rivalry::Sibling)
     }
 
     pub fn get(&self, case_id: &str) -> Option<&Case> {

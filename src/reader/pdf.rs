@@ -36,6 +36,9 @@ const FINEST: f64 = 300.0;
 /// Inches; longer pages are taken as pages of usual size in a wrong unit (pixels stated as points).
 const LONGEST: f64 = 22.0;
 
+/// Page counts looked at in a file; one that was split up again and again has some hundred.
+const MOST_COUNTS: usize = 10_000;
+
 /// Pictures on one page; a scan in strips has some hundred.
 const MOST_PICTURES: usize = 20_000;
 
@@ -51,7 +54,7 @@ fn open(bytes: &[u8]) -> Result<Pdf, RenderError> {
     })
 }
 
-/// Counts the pages.
+/// Counts the pages. Of a file that was cut off those too that it names and no longer holds, at least one.
 pub fn count_pages(bytes: &[u8], limits: &RenderLimits) -> Result<u32, RenderError> {
     let pages = open(bytes)?.pages().len();
     if pages == 0 {
@@ -61,17 +64,53 @@ pub fn count_pages(bytes: &[u8], limits: &RenderLimits) -> Result<u32, RenderErr
         let pages = u32::try_from(pages).unwrap_or(u32::MAX);
         return Err(RenderError::TooManyPages { pages, most: limits.max_pages });
     }
-    Ok(pages as u32)
+    let pages = pages as u32;
+    Ok(if is_cut(bytes) { named_pages(bytes).max(pages + 1).min(limits.max_pages) } else { pages })
+}
+
+/// Whether the file ends before its end: nothing marks it behind the last object. What is left opens all the same, with
+/// the pages that come first.
+fn is_cut(bytes: &[u8]) -> bool {
+    let last = |mark: &[u8]| bytes.windows(mark.len()).rposition(|window| window == mark);
+    let object = last(b"endobj").max(last(b"endstream"));
+    last(b"%%EOF").is_none_or(|end| object.is_some_and(|object| end < object))
+}
+
+/// The most pages that a page tree in the file says it has; 0 when none does in the clear.
+fn named_pages(bytes: &[u8]) -> u32 {
+    /// Bytes of an object on either side of its count.
+    const BESIDE: usize = 4096;
+    let count_at = |at: usize| {
+        let digits = bytes.get(at + 6..bytes.len().min(at + 20)).unwrap_or_default().trim_ascii_start();
+        let end = digits.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(digits.len());
+        std::str::from_utf8(digits.get(..end)?).ok()?.parse::<u32>().ok()
+    };
+    let is_tree = |at: usize| {
+        let before = bytes.get(at.saturating_sub(BESIDE)..at).unwrap_or_default();
+        let start = before.windows(4).rposition(|window| window == b" obj").unwrap_or(0);
+        let after = bytes.get(at..bytes.len().min(at + BESIDE)).unwrap_or_default();
+        let end = after.windows(6).position(|window| window == b"endobj").unwrap_or(after.len());
+        [before.get(start..), after.get(..end)]
+            .into_iter()
+            .flatten()
+            .any(|part| part.windows(6).any(|window| window == b"/Pages"))
+    };
+    let counts = bytes.windows(6).enumerate().filter(|(_, window)| *window == b"/Count");
+    let named = counts.take(MOST_COUNTS).filter(|(at, _)| is_tree(*at)).filter_map(|(at, _)| count_at(at));
+    named.max().unwrap_or(0)
 }
 
 /// Draws one page (1-based).
 pub fn render_page(bytes: &[u8], page: u32, limits: &RenderLimits) -> Result<RenderedPage, RenderError> {
     let pdf = open(bytes)?;
     let pages = pdf.pages();
-    let sheet = (page as usize)
-        .checked_sub(1)
-        .and_then(|index| pages.get(index))
-        .ok_or(RenderError::NoSuchPage { page, pages: pages.len() as u32 })?;
+    let sheet =
+        (page as usize).checked_sub(1).and_then(|index| pages.get(index)).ok_or_else(|| match pages.len() as u32 {
+            pages if page > pages && is_cut(bytes) => {
+                RenderError::DamagedPage { page, reason: "the file is cut off before it" }
+            }
+            pages => RenderError::NoSuchPage { page, pages },
+        })?;
     unpack::check(sheet, page, limits)?;
     let (width, height) = sheet.render_dimensions();
     let mut walk = Walk::new(f64::from(width), f64::from(height), limits);

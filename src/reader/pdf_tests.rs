@@ -259,3 +259,36 @@ fn a_cut_or_empty_document_is_an_error() {
     assert!(matches!(render_page(&two, 2, &limits), Err(RenderError::NoSuchPage { page: 2, pages: 1 })));
     assert!(matches!(render_page(&two, 0, &limits), Err(RenderError::NoSuchPage { .. })));
 }
+
+#[test]
+fn a_file_that_was_cut_off_counts_the_pages_that_it_has_lost() {
+    let limits = RenderLimits::default();
+    let sheet = |content: u32| {
+        format!("<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents {content} 0 R >>").into_bytes()
+    };
+    let whole = document(
+        &[
+            b"<< /Type /Catalog /Pages 2 0 R >>".to_vec(),
+            b"<< /Type /Pages /Kids [3 0 R 5 0 R 7 0 R] /Count 3 >>".to_vec(),
+            sheet(4),
+            stream("", b"0 0 100 100 re f"),
+            sheet(6),
+            stream("", b"0 0 200 200 re f"),
+            sheet(8),
+            stream("", b"0 0 300 300 re f"),
+        ],
+        "",
+    );
+    assert_eq!(count_pages(&whole, &limits), Ok(3));
+    let third = whole.windows(7).position(|window| window == b"7 0 obj").unwrap();
+    let cut = &whole[..third + 20];
+    assert_eq!(count_pages(cut, &limits), Ok(3));
+    assert!(render_page(cut, 2, &limits).is_ok());
+    let lost = render_page(cut, 3, &limits).unwrap_err();
+    assert!(matches!(lost, RenderError::DamagedPage { page: 3, .. }), "{lost}");
+    // Where nothing says how many there were, one is missing at least.
+    let silent = String::from_utf8(cut.to_vec()).unwrap().replace("/Count 3", "        ");
+    assert!(count_pages(silent.as_bytes(), &limits).unwrap() > open(silent.as_bytes()).unwrap().pages().len() as u32);
+    // What a mail server or a disk puts behind the end does no harm.
+    assert_eq!(count_pages(&[&whole[..], &[0; 5000]].concat(), &limits), Ok(3));
+}
