@@ -9,12 +9,13 @@ mod run;
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::net::UnixDatagram;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use generator::random::Random;
 use generator::registry::{Case, cases, csv};
 use generator::{Encoding, FillOrder, Fonts, SEED, Scan, Sheet, Storage, fax, fax_of_lines, sheet::Face};
-use run::{Daemon, Setup, wait_until};
+use run::{Daemon, NO_CASES, Setup, wait_until};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
@@ -424,4 +425,38 @@ fn a_folder_that_goes_away_and_comes_back_is_told_and_watched_again() {
     assert_eq!(item_of(&setup, "back.tif")["state"], "open");
     wait_until("the error's end", || source(&setup)["last_error"].is_null().then_some(()));
     assert!(daemon.stop().0.success());
+}
+
+#[test]
+fn a_log_that_nobody_takes_stops_no_work() {
+    let setup = Setup::new();
+    setup.arrive("0042.tif", &fax_of_lines(&Fonts::load().unwrap(), &["Concurrent review", "Weight today 1450 grams"]));
+    setup.arrive("note.tif", b"Dear nurse");
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let ended = setup.command(&["run", "--drain"]).stderr(full).status().unwrap();
+    assert_eq!(ended.code(), Some(0));
+    assert_eq!(setup.exported_of("0042.tif")[0]["state"], "open");
+    // A reader that goes away while the daemon works.
+    let mut child = setup.command(&["run"]).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stderr.take());
+    setup.arrive("0043.tif", &fax_of_lines(&Fonts::load().unwrap(), &["Discharge summary", "Weight today 2450 grams"]));
+    let item = wait_until("the fax in the queue", || setup.exported_of("0043.tif").pop());
+    assert_eq!(item["state"], "open");
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    setup.succeed(&["verify"]);
+}
+
+#[test]
+fn a_case_file_that_is_taken_away_is_told_of_and_its_cases_stay() {
+    let setup = Setup::new();
+    let daemon = setup.start();
+    fs::remove_file(setup.path("cases.csv")).unwrap();
+    daemon.wait_for_line("the refusal", |line| line["stage"] == "cases" && line["level"] != "INFO");
+    let status = setup.json(&["status", "--json"]);
+    assert!(status["cases"]["refused"]["reason"].as_str().unwrap().contains("cannot be read"), "{status:#}");
+    setup.write_cases(NO_CASES.as_bytes());
+    wait_until("the file to be taken up again", || {
+        setup.json(&["status", "--json"])["cases"]["refused"].is_null().then_some(())
+    });
 }

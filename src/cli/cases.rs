@@ -17,8 +17,12 @@ use crate::link::Registry;
 /// Validates `file` and puts it, whole and atomically, in the place of the snapshot in force; a running daemon takes
 /// it up within seconds.
 pub fn import(config: &Config, file: &Path) -> Result<(), Failure> {
-    let bytes = std::fs::read(file)
-        .map_err(|error| Failure::new(EX_DATAERR, format!("{}: cannot be read: {error}", file.display())))?;
+    let bytes = std::fs::read(file).map_err(|error| {
+        Failure::new(
+            EX_DATAERR,
+            format!("{}: cannot be read: {error}; name a file that this user can read", file.display()),
+        )
+    })?;
     let registry = Registry::parse(&bytes)
         .map_err(|error| Failure::new(EX_DATAERR, format!("{}: {error}; nothing was imported", file.display())))?;
     replace(&config.cases, &bytes).map_err(|error| {

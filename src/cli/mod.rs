@@ -347,17 +347,20 @@ fn counted(count: u64, thing: &str) -> String {
     format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
 }
 
-/// A table with columns as wide as their widest cell; the last column is not padded.
+/// A table with columns as wide as their widest cell; the last column is not padded. Names of files come from anywhere:
+/// what would steer a terminal or break a row is shown as a mark.
 fn table(head: &[&str], rows: &[Vec<String>]) -> String {
+    let plain = |cell: &String| cell.chars().map(|sign| if sign.is_control() { '\u{fffd}' } else { sign }).collect();
+    let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(plain).collect()).collect();
     let mut widths: Vec<usize> = head.iter().map(|cell| cell.chars().count()).collect();
-    for row in rows {
+    for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.chars().count());
         }
     }
     let mut text = String::new();
     let head_row: Vec<String> = head.iter().map(|&cell| cell.to_owned()).collect();
-    for row in std::iter::once(&head_row).chain(rows) {
+    for row in std::iter::once(&head_row).chain(&rows) {
         let mut line = String::new();
         for (width, cell) in widths.iter().zip(row) {
             line.push_str(cell);
@@ -383,5 +386,7 @@ mod tests {
     fn a_table_lines_its_columns_up() {
         let rows = vec![vec!["1".to_owned(), "b".to_owned()]];
         assert_eq!(table(&["head", "x"], &rows), "head  x\n1     b\n");
+        let steering = vec![vec!["esc\u{1b}[2J\nfake".to_owned()]];
+        assert_eq!(table(&["file"], &steering), "file\nesc\u{fffd}[2J\u{fffd}fake\n");
     }
 }

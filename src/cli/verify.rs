@@ -134,11 +134,11 @@ impl Found {
             (Some(written), true) => self
                 .remarks
                 .push(format!("export {file} of {written} is behind the journal; the next run brings it up to date")),
-            (Some(_), false) => self.problems.push(format!(
-                "export {file} does not say what the archive says; `nicufaxd run --drain` writes it anew"
-            )),
+            (Some(_), false) => self
+                .problems
+                .push(format!("export {file} does not say what the archive says; the next start writes it anew")),
             (None, _) => {
-                self.problems.push(format!("export {file} is missing; `nicufaxd run --drain` writes it anew"));
+                self.problems.push(format!("export {file} is missing; the next start writes it anew"));
             }
         }
     }

@@ -127,7 +127,12 @@ impl Problems<'_> {
                 );
             }
             for (other_position, other) in folders.iter().enumerate() {
-                if position != other_position && folder.path.starts_with(&other.path) {
+                // Of two sources on one folder the second is told of.
+                let same = folder.path == other.path;
+                if position != other_position
+                    && folder.path.starts_with(&other.path)
+                    && !(same && position < other_position)
+                {
                     self.add(
                         format!("intake.folder[{position}].path"),
                         format!("lies in the inbox of `{}`", other.name),

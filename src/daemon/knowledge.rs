@@ -26,7 +26,10 @@ use crate::queue::item::{ItemState, QueueItem};
 use crate::understand::{RulesError, TypeRules};
 
 /// How often the case file is looked at. Asked of the file itself, because file events don't cross network shares.
-const CASES_LOOK: Duration = Duration::from_secs(1);
+const CASES_LOOK: Duration = Duration::from_millis(400);
+
+/// A file that is gone is about to be replaced; when it is still gone after so many looks, it is told of.
+const GONE_LOOKS: u32 = 25;
 
 /// Why what deciding goes by could not be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -145,14 +148,16 @@ impl KnowledgeInForce {
         self.cases.subscribe()
     }
 
-    /// Ends when the case file is another one than that last read, and no longer changing.
+    /// Ends when the case file is another one than that last read and no longer changing, or has gone for good.
     pub async fn cases_changed_on_disk(&self) {
         let mut last = self.seen;
+        let mut gone = 0;
         loop {
             tokio::time::sleep(CASES_LOOK).await;
             let now = file_state(&self.config);
-            // A file that is gone is about to be replaced, or a share is away: the cases in force stay.
-            if now.is_some() && now != self.seen && now == last {
+            gone = if now.is_none() { gone + 1 } else { 0 };
+            let settled = now == last && (now.is_some() || gone >= GONE_LOOKS);
+            if now != self.seen && settled {
                 return;
             }
             last = now;

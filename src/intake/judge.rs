@@ -86,7 +86,9 @@ struct Look<'a> {
 impl Look<'_> {
     fn verdict(&self, entry: &Entry) -> Verdict {
         match entry.kind {
-            Kind::Folder => return Verdict::LeaveAlone,
+            // Programs keep their working folders under hidden names.
+            Kind::Folder if entry.name.as_bytes().starts_with(b".") => return Verdict::LeaveAlone,
+            Kind::Folder => return Verdict::Refuse(Refusal::Folder),
             Kind::Link => return Verdict::Refuse(Refusal::Link),
             Kind::Special => return Verdict::Refuse(Refusal::Special),
             Kind::Unknown(kind) => return Verdict::Refuse(Refusal::Unreadable(kind)),
@@ -263,11 +265,12 @@ mod tests {
         let expected = [
             Verdict::Refuse(Refusal::Link),
             Verdict::Refuse(Refusal::Special),
-            Verdict::LeaveAlone,
+            Verdict::Refuse(Refusal::Folder),
             Verdict::Refuse(Refusal::Empty),
             Verdict::Refuse(Refusal::TooLarge { limit: 1000 }),
         ];
         assert_eq!(judged(&entries, SETTLED), expected);
+        assert_eq!(judged(&[odd(".stage", Kind::Folder)], SETTLED), [Verdict::LeaveAlone]);
         assert!(matches!(judged(&entries, Duration::ZERO)[3..], [Verdict::Wait { .. }, Verdict::Wait { .. }]));
     }
 

@@ -35,8 +35,10 @@ use jiff::Timestamp;
 pub enum Refusal {
     #[error("it is a symbolic link, not a file; put the file itself there")]
     Link,
-    #[error("it is no regular file (a pipe, a socket, a device or a folder); remove it")]
+    #[error("it is no regular file (a pipe, a socket or a device); remove it")]
     Special,
+    #[error("it is a folder, and what lies in it is not looked at; put the files beside it, or make it a source")]
+    Folder,
     #[error("the file is empty; send the document again")]
     Empty,
     #[error("the file is larger than the limit of {limit} bytes; split it or raise max_bytes")]

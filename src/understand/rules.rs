@@ -225,13 +225,39 @@ fn compile_all(rule: &str, key: &'static str, patterns: &[String], start: &str) 
         .map(|pattern| {
             // A blank stands for whatever recognition or typography puts between two words, or nothing.
             let spaced = pattern.replace(' ', "[^a-z0-9]*");
-            compiled(&format!("{start}(?:{spaced})")).map_err(|error| RulesError::Pattern {
+            let wrong = |problem| RulesError::Value { rule: rule.to_owned(), key, problem };
+            let compiled = compiled(&format!("{start}(?:{spaced})")).map_err(|error| RulesError::Pattern {
                 rule: rule.to_owned(),
                 key,
                 reason: error.to_string().lines().last().unwrap_or("unknown").to_owned(),
-            })
+            })?;
+            if compiled.is_match("") {
+                return Err(wrong(
+                    "a pattern that matches no text at all matches every document; say what it must hold",
+                ));
+            }
+            if has_capital(pattern) {
+                return Err(wrong(
+                    "a capital letter never matches, as the text is looked at in lower case; write it small",
+                ));
+            }
+            Ok(compiled)
         })
         .collect()
+}
+
+/// Whether a pattern wants a capital letter; classes such as `\B` and flags are none.
+fn has_capital(pattern: &str) -> bool {
+    if pattern.contains("(?i") {
+        return false;
+    }
+    let mut before = [' ', ' '];
+    pattern.chars().any(|letter| {
+        let is_escaped = before[1] == '\\' && before[0] != '\\';
+        let is_of_group = before == ['(', '?'];
+        before = [before[1], letter];
+        letter.is_uppercase() && !is_escaped && !is_of_group
+    })
 }
 
 #[cfg(test)]
@@ -260,6 +286,16 @@ mod tests {
         let unknown = refusal(&format!("{one}patterns = ['appeal']\ncolour = 'red'"));
         assert!(unknown.contains("colour"), "{unknown}");
         assert!(refusal(one).contains("at least one pattern"));
+        for (pattern, word) in [
+            ("Appeal", "lower case"),
+            (r"appeal \\Appeal", "lower case"),
+            ("", "every document"),
+            ("(?:appeal)?", "every document"),
+        ] {
+            let told = refusal(&format!("{one}patterns = ['{pattern}']"));
+            assert!(told.contains("\"a\"") && told.contains(word), "{pattern}: {told}");
+        }
+        assert!(TypeRules::parse(&format!("{HEAD}{one}patterns = ['\\Bappeal\\S', '(?i)Appeal']")).is_ok());
         assert!(refusal("").contains("no [[rule]]"));
         let twice = format!("{one}patterns = ['appeal']\n");
         assert!(refusal(&format!("{twice}{twice}")).contains("two rules"));

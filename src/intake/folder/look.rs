@@ -16,7 +16,7 @@ use crate::document::DocumentId;
 use crate::intake::Refusal;
 use crate::intake::changes::{Change, Changes};
 use crate::intake::judge::{Rules, SidecarFile, Verdict, is_document_of, judge};
-use crate::intake::release::{Released, is_parked, put_back_parked, release};
+use crate::intake::release::{AfterAccept, Released, is_parked, put_back_parked, release};
 use crate::intake::settle::Settling;
 use crate::intake::source_file::{Entry, Kind, list, source_key};
 use crate::intake::status::SourceStatuses;
@@ -153,6 +153,7 @@ impl Folder {
                     undecided.insert(key);
                 }
                 Verdict::Take { sidecar } => ready.push(Ready { entry: entry.clone(), sidecar, key }),
+                Verdict::Refuse(Refusal::Folder) if self.is_done(entry) => {}
                 Verdict::Refuse(refusal) => {
                     refusals.insert(key, (entry.name.to_string_lossy().into_owned(), refusal));
                 }
@@ -178,6 +179,14 @@ impl Folder {
         self.tell_refusals(refusals, &undecided, now).await?;
         taken?;
         Ok(LookOutcome { next, unsettled })
+    }
+
+    /// Whether it is where released files go, which may lie in the folder itself.
+    fn is_done(&self, entry: &Entry) -> bool {
+        match &self.settings.after {
+            AfterAccept::MoveTo(done) => *done == self.settings.path.join(&entry.name),
+            AfterAccept::Delete => false,
+        }
     }
 
     /// Lists the folder; what a crash left half released is put back first.
