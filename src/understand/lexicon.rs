@@ -6,6 +6,7 @@ use super::dates::Dates;
 use super::labels::LabelIndex;
 use super::sections::Headings;
 use super::segment::Starts;
+use super::siblings::Introductions;
 use super::values::Values;
 use super::weights::Weights;
 
@@ -18,6 +19,7 @@ pub(super) struct Lexicon {
     pub values: Values,
     pub headings: Headings,
     pub starts: Starts,
+    pub introductions: Introductions,
 }
 
 impl Lexicon {
@@ -29,6 +31,7 @@ impl Lexicon {
             values: Values::new(),
             headings: Headings::new(),
             starts: Starts::new(),
+            introductions: Introductions::new(),
         }
     }
 }
