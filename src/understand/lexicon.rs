@@ -4,6 +4,7 @@ use regex::{Regex, RegexBuilder};
 
 use super::dates::Dates;
 use super::labels::LabelIndex;
+use super::present::Present;
 use super::sections::Headings;
 use super::segment::Starts;
 use super::siblings::Introductions;
@@ -20,6 +21,7 @@ pub(super) struct Lexicon {
     pub headings: Headings,
     pub starts: Starts,
     pub introductions: Introductions,
+    pub present: Present,
 }
 
 impl Lexicon {
@@ -32,6 +34,7 @@ impl Lexicon {
             headings: Headings::new(),
             starts: Starts::new(),
             introductions: Introductions::new(),
+            present: Present::new(),
         }
     }
 }

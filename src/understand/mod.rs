@@ -21,6 +21,7 @@ mod labels;
 mod layout;
 mod lexicon;
 mod phrases;
+mod present;
 mod regions;
 mod rules;
 #[cfg(test)]

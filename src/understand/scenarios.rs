@@ -506,3 +506,41 @@ fn letters_that_introduce_nobody_hide_nothing() {
     assert_eq!(value(&own, "mrn").as_deref(), Some("HG204203"));
     assert_eq!(value(&own, "weight_g").as_deref(), Some("2178"));
 }
+
+#[test]
+fn bed_and_support_in_a_nurses_prose_are_taken() {
+    for (said, bed, support) in [
+        ("Infant is in an open crib on room air, weight 2450 g today.", "open_crib", "room_air"),
+        ("Room air, open crib, PO 80%", "open_crib", "room_air"),
+        ("Ada remains in an isolette at 28.5 C on CPAP +5.", "isolette", "cpap"),
+        ("Weaned from CPAP to room air on 5/12. Infant is in an open crib.", "open_crib", "room_air"),
+        ("Baby is on HFNC 2 L in isolette.", "isolette", "hfnc"),
+        ("Infant in open crib, on room air, plan to discharge soon.", "open_crib", "room_air"),
+    ] {
+        let read = twin_review("Roe, Ada", &format!("Seen this morning\n{said}"));
+        assert_eq!(value(&read, "bed_type").as_deref(), Some(bed), "{said}");
+        assert_eq!(value(&read, "resp_support").as_deref(), Some(support), "{said}");
+        assert!(!read.missing.contains(&ReviewElement::Resp), "{said}");
+    }
+}
+
+#[test]
+fn a_support_that_was_or_is_to_be_is_not_the_babys() {
+    for said in [
+        "Infant was on room air until 5/10.",
+        "On CPAP until 5/10.",
+        "Room air prior to transfer.",
+        "CPAP in the delivery room.",
+        "Plan to wean to room air.",
+        "Goal is room air.",
+        "Infant will be weaned to room air.",
+        "Discharge when on room air.",
+        "Infant is not on room air.",
+        "Room air\nNasal cannula\nCPAP",
+        "Mother is on room air.",
+    ] {
+        let read = twin_review("Roe, Ada", &format!("Seen this morning\n{said}"));
+        assert_eq!(value(&read, "resp_support"), None, "{said}");
+        assert!(read.missing.contains(&ReviewElement::Resp), "{said}");
+    }
+}
