@@ -4,8 +4,10 @@ use regex::{Regex, RegexBuilder};
 
 use super::dates::Dates;
 use super::labels::LabelIndex;
+use super::present::Present;
 use super::sections::Headings;
 use super::segment::Starts;
+use super::siblings::Introductions;
 use super::values::Values;
 use super::weights::Weights;
 
@@ -18,6 +20,8 @@ pub(super) struct Lexicon {
     pub values: Values,
     pub headings: Headings,
     pub starts: Starts,
+    pub introductions: Introductions,
+    pub present: Present,
 }
 
 impl Lexicon {
@@ -29,6 +33,8 @@ impl Lexicon {
             values: Values::new(),
             headings: Headings::new(),
             starts: Starts::new(),
+            introductions: Introductions::new(),
+            present: Present::new(),
         }
     }
 }

@@ -3,7 +3,7 @@
 //! - [`layout`] puts words into rows and cells by where they stand;
 //! - [`classify`] tells the document type by the weighted rules of `config/document-types.toml`;
 //! - [`sections`], [`labels`] and [`regions`] tell where facts can stand, [`dates`], [`weights`] and [`values`] what
-//!   they look like, and [`extract`] takes them;
+//!   they look like, [`siblings`] strikes out what is said of a twin, and [`extract`] takes the rest;
 //! - [`completeness`] tells what a concurrent review fails to give;
 //! - [`segment`] tells where the next baby's papers begin, by what [`identity`] knows of each page.
 //!
@@ -21,6 +21,7 @@ mod labels;
 mod layout;
 mod lexicon;
 mod phrases;
+mod present;
 mod regions;
 mod rules;
 #[cfg(test)]
@@ -28,6 +29,7 @@ mod scenarios;
 mod sections;
 mod segment;
 mod sentences;
+mod siblings;
 mod values;
 mod weights;
 
@@ -55,6 +57,8 @@ pub fn understand(reading: &Reading, rules: &TypeRules, received: Date) -> Under
     let received = sections::sent_on(&sheets, &rules.lexicon.dates, received);
     let verdict = classify::classify(&sheets, rules);
     let pages = extract::label_pages(&sheets, &rules.lexicon, received);
+    let own = siblings::without_siblings(&pages, &rules.lexicon, received);
+    let pages = own.as_deref().map_or(pages, |own| extract::label_pages(own, &rules.lexicon, received));
     let fields = extract::extract(&pages, &rules.lexicon, received, verdict.document_type);
     let missing = match verdict.document_type {
         DocumentType::ConcurrentReview => completeness::missing(&pages, &fields),

@@ -288,6 +288,13 @@ fn any_word() -> impl Strategy<Value = Word> {
             "ﬁ",
             "Respiratory:",
             "currently",
+            "Twin",
+            "B:",
+            "A:",
+            "Sibling:",
+            "weaned",
+            "to",
+            "isolette",
             "RE:",
             "Next",
             "review",
@@ -420,4 +427,120 @@ fn facts_in_a_nurses_sentences_are_taken() {
         assert_eq!(value(&read, field).as_deref(), Some(expected), "{field}");
     }
     assert_eq!(value(&read, "weight_g"), None);
+}
+
+/// A review of a baby with this name in it, and these rows below its numbers.
+fn twin_review(name: &str, rows: &str) -> Understanding {
+    read(&[&format!("NICU CONCURRENT REVIEW\nPatient: {name}\nMRN: HG204203 DOB: 04/02/2027\n{rows}")])
+}
+
+#[test]
+fn what_is_said_of_a_twin_is_not_the_babys() {
+    for said in [
+        "Twin B: weight 1900 g, on CPAP, isolette.",
+        "Baby Boy B: weight 1900 g, CPAP, isolette",
+        "Infant B weight 1900 g, bed isolette, resp CPAP",
+        "B: weight 1900 g; CPAP; isolette. (twin)",
+        "Sibling: weight 1900 g; isolette; CPAP",
+        "Co-twin is in isolette on CPAP, current weight 1900 g",
+        "Twin sister remains on CPAP,\ncurrent weight 1900 g, bed: isolette",
+        "Twin B's current weight 1900 g. Twin B remains on CPAP in isolette.",
+    ] {
+        let read = twin_review("Whitcombe, Baby Boy A", said);
+        for field in ["weight_g", "bed_type", "resp_support"] {
+            assert_eq!(value(&read, field), None, "{field}: {said}");
+        }
+        for element in [ReviewElement::Weight, ReviewElement::BedType, ReviewElement::Resp] {
+            assert!(read.missing.contains(&element), "{said}: {:?}", read.missing);
+        }
+        assert_eq!(value(&read, "mrn").as_deref(), Some("HG204203"), "{said}");
+        let own = twin_review("Whitcombe, Baby Boy A", &format!("{said}\nCurrent weight 2178 g. Open crib."));
+        assert_eq!(value(&own, "weight_g").as_deref(), Some("2178"), "{said}");
+    }
+}
+
+#[test]
+fn of_two_twins_the_babys_own_clause_is_taken_and_neither_where_its_letter_is_not_known() {
+    for (name, weight) in [
+        ("Whitcombe, Baby Boy A", Some("2178")),
+        ("Whitcombe, Baby Boy B", Some("1900")),
+        ("Whitcombe, Ada (Twin B)", Some("1900")),
+        ("Whitcombe, Ada", None),
+        ("Whitcombe twins (A and B)", None),
+    ] {
+        for rows in [
+            "Twins\nA: weight 2178 g    B: weight 1900 g",
+            "Twin A: weight 2178 g. Twin B: weight 1900 g.",
+            "Twin B: weight 1900 g\nTwin A: weight 2178 g",
+            "Infant A: weight 2178 g, Infant B: weight 1900 g",
+        ] {
+            let read = twin_review(name, rows);
+            assert_eq!(value(&read, "weight_g").as_deref(), weight, "{name}: {rows}");
+        }
+    }
+}
+
+#[test]
+fn letters_that_introduce_nobody_hide_nothing() {
+    for (name, before) in [
+        ("Okonkwo, Ada Twin A", "Di-di twins. Twin gestation:"),
+        ("Okonkwo, Baby Girl A", "Hepatitis B:"),
+        ("Okonkwo, Baby Girl A", "Plan B:"),
+        ("Okonkwo, Baby Girl A", "Vitamin B: given."),
+        ("Okonkwo, Baby Girl A", "Mother Group B strep positive,"),
+        ("Okonkwo, Baby Girl A", "Apgars 8 and 9. Twin A of twin gestation."),
+        ("Okonkwo, Baby Girl B", "A/B/D events: none."),
+        ("Okonkwo, Baby Girl B", "A/P: growing twin."),
+        ("Okonkwo, Baby Girl B", "A: growing twin,"),
+        ("Okonkwo, Ada", "Twin B."),
+        ("Okonkwo, Baby Girl A", "S: twin\nB: 31 weeks, CPAP\nA: stable on CPAP,"),
+    ] {
+        let read = twin_review(name, &format!("{before} Weight: 2178 g. Bed: isolette. Resp: CPAP"));
+        for (field, expected) in [("weight_g", "2178"), ("bed_type", "isolette"), ("resp_support", "cpap")] {
+            assert_eq!(value(&read, field).as_deref(), Some(expected), "{field}: {name}: {before}");
+        }
+    }
+    let own = read(&[
+        "NICU CONCURRENT REVIEW\nBaby Boy A Whitcombe    DOB 04/02/2027    MRN HG204203\nTwin A: weight 2178 g",
+    ]);
+    assert_eq!(value(&own, "mrn").as_deref(), Some("HG204203"));
+    assert_eq!(value(&own, "weight_g").as_deref(), Some("2178"));
+}
+
+#[test]
+fn bed_and_support_in_a_nurses_prose_are_taken() {
+    for (said, bed, support) in [
+        ("Infant is in an open crib on room air, weight 2450 g today.", "open_crib", "room_air"),
+        ("Room air, open crib, PO 80%", "open_crib", "room_air"),
+        ("Ada remains in an isolette at 28.5 C on CPAP +5.", "isolette", "cpap"),
+        ("Weaned from CPAP to room air on 5/12. Infant is in an open crib.", "open_crib", "room_air"),
+        ("Baby is on HFNC 2 L in isolette.", "isolette", "hfnc"),
+        ("Infant in open crib, on room air, plan to discharge soon.", "open_crib", "room_air"),
+    ] {
+        let read = twin_review("Roe, Ada", &format!("Seen this morning\n{said}"));
+        assert_eq!(value(&read, "bed_type").as_deref(), Some(bed), "{said}");
+        assert_eq!(value(&read, "resp_support").as_deref(), Some(support), "{said}");
+        assert!(!read.missing.contains(&ReviewElement::Resp), "{said}");
+    }
+}
+
+#[test]
+fn a_support_that_was_or_is_to_be_is_not_the_babys() {
+    for said in [
+        "Infant was on room air until 5/10.",
+        "On CPAP until 5/10.",
+        "Room air prior to transfer.",
+        "CPAP in the delivery room.",
+        "Plan to wean to room air.",
+        "Goal is room air.",
+        "Infant will be weaned to room air.",
+        "Discharge when on room air.",
+        "Infant is not on room air.",
+        "Room air\nNasal cannula\nCPAP",
+        "Mother is on room air.",
+    ] {
+        let read = twin_review("Roe, Ada", &format!("Seen this morning\n{said}"));
+        assert_eq!(value(&read, "resp_support"), None, "{said}");
+        assert!(read.missing.contains(&ReviewElement::Resp), "{said}");
+    }
 }

@@ -174,6 +174,7 @@ impl Harvest<'_> {
         }
         self.dated_sentences(page);
         self.present_state(page);
+        self.stated(page);
         for after in behind(text, &["on behalf of ", "review for ", "regarding ", "level of benefits for "]) {
             let pieces =
                 sheet.piece_at(after).and_then(|first| sheet.pieces.get(first..(first + 6).min(sheet.pieces.len())));
@@ -234,6 +235,9 @@ impl Harvest<'_> {
                 let from = offset + (clause.len() - trimmed.len());
                 offset += clause.len();
                 let lead = without_lead(trimmed, LEADS);
+                if self.lexicon.present.is_over(lead) {
+                    continue;
+                }
                 let from = from + (trimmed.len() - lead.len());
                 if let Some(found) = self.lexicon.values.bed(lead).filter(|found| found.range.start <= 3) {
                     let place = sheet.place(from + found.range.start, from + found.range.end);
