@@ -92,9 +92,9 @@ impl Harvest<'_> {
                 continue;
             }
             let blank = item.len() - item.trim_start_matches(|c: char| c.is_whitespace() || "-•*·".contains(c)).len();
-            let lead = item.get(blank..).and_then(|rest| present.lead.find(rest)).map_or(0, |lead| lead.end());
-            let values = self.values_from(item, blank + lead, from);
-            led |= lead > 0 && !values.is_empty();
+            let opening = item.get(blank..).and_then(|rest| present.lead.find(rest)).map_or(0, |found| found.end());
+            let values = self.values_from(item, blank + opening, from);
+            led |= opening > 0 && !values.is_empty();
             told.extend(values);
         }
         let kinds = |field: &str| told.iter().any(|stated| stated.field == field);

@@ -115,8 +115,8 @@ fn letter_of(speaks: Speaks) -> Option<u8> {
 
 /// The baby's own letter: that of its name, or else the one in the data beside it, when there is only one.
 fn own_letter(pages: &[Labelled<'_>], clauses: &[Vec<Clause>], lexicon: &Lexicon, received: Date) -> Option<u8> {
-    let names = choose(&candidates(pages, lexicon, received, DocumentType::Other));
-    let named = names.get("patient_name").and_then(|name| match &name.value {
+    let fields = choose(&candidates(pages, lexicon, received, DocumentType::Other));
+    let named = fields.get("patient_name").and_then(|name| match &name.value {
         FieldValue::Text(name) => GivenName::read(name).order,
         FieldValue::Date(_) | FieldValue::Number(_) => None,
     });

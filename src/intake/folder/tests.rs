@@ -97,7 +97,7 @@ async fn a_settled_file_is_stored_and_then_moved_to_done() {
     assert_eq!(inbox.names("done"), ["0042.tif", "0042.tif.json"]);
     assert_eq!(inbox.names("fax"), ["subfolder"]);
     let status = inbox.statuses.snapshot().remove("secure-fax").unwrap();
-    assert_eq!((status.accepted, status.last_error, status.refused), (1, None, 0));
+    assert_eq!((status.accepted, status.last_error, status.refused), (1, None, 1), "the folder is told of");
     assert!(status.last_read.is_some());
 }
 
