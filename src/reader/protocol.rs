@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-use crate::document::{DocumentFormat, DocumentId, Page};
+use crate::document::{DocumentFormat, DocumentId, Mail, Page};
 use crate::reader::cage::{CageMode, Lack};
 use crate::reader::render::{RenderError, RenderLimits};
 
@@ -85,6 +85,7 @@ pub enum Answer {
         document: DocumentId,
         format: DocumentFormat,
         pages: u32,
+        mail: Option<Mail>,
     },
     PageRead {
         document: DocumentId,
@@ -121,6 +122,7 @@ pub struct Refusal {
 pub enum RefusalKind {
     UnknownFormat,
     Encrypted,
+    NothingReadable,
     NoPages,
     TooManyPages,
     NoSuchPage,
@@ -134,6 +136,8 @@ impl Refusal {
         let kind = match error {
             RenderError::UnknownFormat => RefusalKind::UnknownFormat,
             RenderError::Encrypted => RefusalKind::Encrypted,
+            RenderError::NothingReadable { .. } => RefusalKind::NothingReadable,
+            RenderError::EmptyMessage => RefusalKind::NoPages,
             RenderError::NoPages => RefusalKind::NoPages,
             RenderError::TooManyPages { .. } => RefusalKind::TooManyPages,
             RenderError::NoSuchPage { .. } => RefusalKind::NoSuchPage,

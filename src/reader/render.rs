@@ -10,8 +10,9 @@ use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageReader};
 
 use super::picture::{Picture, judged_resolution, square_resolution};
+use super::message::{self, Paper};
 use super::{pdf, tiff};
-use crate::document::{DocumentFormat, PageFlag};
+use crate::document::{DocumentFormat, Mail, Page, PageFlag, UnreadPart};
 
 /// What a document may ask of the machine.
 #[derive(Clone, Copy, Debug)]
@@ -31,8 +32,14 @@ impl Default for RenderLimits {
 /// Why a document or a page of it could not be made into pictures.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RenderError {
-    #[error("the document is no TIFF, PDF, JPEG or PNG: look at it by hand, and ask the sender for one of these")]
+    #[error(
+        "the document is no TIFF, PDF, JPEG, PNG or email: look at it by hand, and ask the sender for one of these"
+    )]
     UnknownFormat,
+    #[error("the email holds only {}", told(*.part))]
+    NothingReadable { part: UnreadPart },
+    #[error("the email is empty: ask the sender what it should have held")]
+    EmptyMessage,
     #[error("page {page} is stored in a way that is not supported ({what}): look at it by hand")]
     Unsupported { page: u32, what: &'static str },
     #[error("the PDF is encrypted: ask the sender for one that opens without a password")]
@@ -58,13 +65,27 @@ pub enum RenderError {
     DamagedDocument { reason: &'static str },
 }
 
+fn told(part: UnreadPart) -> &'static str {
+    match part {
+        UnreadPart::Encrypted => "what is encrypted: ask the sender to send it in the clear over a secured line",
+        UnreadPart::Password => "what needs a password: ask the sender for one that opens without",
+        UnreadPart::WinmailDat => "a winmail.dat: ask the sender to turn off Outlook's rich text, and to send it again",
+        UnreadPart::Damaged => "what is damaged: ask the sender to send it again",
+        UnreadPart::Unsupported => "what cannot be read here: look at it by hand, and ask the sender for a PDF or TIFF",
+        UnreadPart::TooLarge => "more than is taken of one email: look at it by hand, and ask the sender to split it",
+        UnreadPart::TooDeep => "what was forwarded or packed too many times over: look at it by hand",
+    }
+}
+
 /// What a document is, without drawing any of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inspection {
     pub format: DocumentFormat,
     /// At least 1. A page that the document names but no longer holds (a cut file) counts: rendering it gives the
     /// reason, so that a person learns of it.
     pub pages: u32,
+    /// Of an email.
+    pub mail: Option<Mail>,
 }
 
 /// One page, not yet turned upright.
@@ -80,21 +101,46 @@ pub struct RenderedPage {
 /// Tells the format and counts the pages.
 pub fn inspect(bytes: &[u8], limits: &RenderLimits) -> Result<Inspection, RenderError> {
     let format = DocumentFormat::sniff(bytes).ok_or(RenderError::UnknownFormat)?;
-    let pages = match format {
-        DocumentFormat::Tiff => tiff::count_pages(bytes, limits)?,
-        DocumentFormat::Pdf => pdf::count_pages(bytes, limits)?,
-        DocumentFormat::Jpeg | DocumentFormat::Png => 1,
+    let (pages, mail) = match format {
+        DocumentFormat::Tiff => (tiff::count_pages(bytes, limits)?, None),
+        DocumentFormat::Pdf => (pdf::count_pages(bytes, limits)?, None),
+        DocumentFormat::Jpeg | DocumentFormat::Png => (1, None),
+        DocumentFormat::Message => {
+            let opened = message::open(bytes, limits)?;
+            (opened.pages(), Some(opened.mail))
+        }
     };
-    Ok(Inspection { format, pages })
+    Ok(Inspection { format, pages, mail })
 }
 
-/// Draws one page (1-based).
+/// A page to be read.
+pub enum Leaf {
+    Picture(RenderedPage),
+    /// Of a text: read already.
+    Text(Page),
+}
+
+/// One page of any document (1-based); its errors name the page as the document counts.
+pub fn leaf(bytes: &[u8], page: u32, limits: &RenderLimits) -> Result<Leaf, RenderError> {
+    if DocumentFormat::sniff(bytes) != Some(DocumentFormat::Message) {
+        return render_page(bytes, page, limits).map(Leaf::Picture);
+    }
+    let opened = message::open(bytes, limits)?;
+    let no_such = RenderError::NoSuchPage { page, pages: opened.pages() };
+    match opened.paper_of(page, limits).ok_or(no_such)? {
+        (Paper::File(bytes), within) => render_page(bytes, within, limits).map(Leaf::Picture),
+        (Paper::Text(text), within) => Ok(Leaf::Text(message::page_of_text(text, within, page))),
+    }
+}
+
+/// Draws one page (1-based) of a document that is no email.
 pub fn render_page(bytes: &[u8], page: u32, limits: &RenderLimits) -> Result<RenderedPage, RenderError> {
     match DocumentFormat::sniff(bytes).ok_or(RenderError::UnknownFormat)? {
         DocumentFormat::Tiff => tiff::render_page(bytes, page, limits),
         DocumentFormat::Pdf => pdf::render_page(bytes, page, limits),
         DocumentFormat::Jpeg | DocumentFormat::Png if page != 1 => Err(RenderError::NoSuchPage { page, pages: 1 }),
         DocumentFormat::Jpeg | DocumentFormat::Png => render_image(bytes, limits),
+        DocumentFormat::Message => Err(RenderError::UnknownFormat),
     }
 }
 
@@ -204,7 +250,7 @@ pub(super) mod tests {
     fn a_png_is_one_page() {
         let limits = RenderLimits::default();
         let bytes = png(850, 1100);
-        assert_eq!(inspect(&bytes, &limits), Ok(Inspection { format: DocumentFormat::Png, pages: 1 }));
+        assert_eq!(inspect(&bytes, &limits), Ok(Inspection { format: DocumentFormat::Png, pages: 1, mail: None }));
         let page = render_page(&bytes, 1, &limits).unwrap();
         // 100 dots an inch are too few to read by.
         assert_eq!((page.picture.width, page.picture.height, page.picture.resolution), (1700, 2200, 200));

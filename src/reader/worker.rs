@@ -200,7 +200,9 @@ impl Reader {
             render::inspect(bytes, &self.limits)
         });
         let refusal = match inspected {
-            Some(Ok(render::Inspection { format, pages })) => return Ok(Answer::Inspected { document, format, pages }),
+            Some(Ok(render::Inspection { format, pages, mail })) => {
+                return Ok(Answer::Inspected { document, format, pages, mail });
+            }
             Some(Err(error)) => {
                 // A page in the way of counting the pages is in the way of the document.
                 let damaged = |message| Refusal { kind: RefusalKind::Damaged, message };
@@ -216,10 +218,12 @@ impl Reader {
         let rendered = caught(|| {
             #[cfg(feature = "faults")]
             fault_tests::misbehave(bytes)?;
-            render::render_page(bytes, number, &self.limits)
+            render::leaf(bytes, number, &self.limits)
         });
         let reason = match rendered {
-            Some(Ok(rendered)) => {
+            Some(Ok(Leaf::Text(page))) if is_possible(&page) => return Ok(Answer::PageRead { document, page }),
+            Some(Ok(Leaf::Text(_))) => OVERFULL.to_owned(),
+            Some(Ok(Leaf::Picture(rendered))) => {
                 let engine = &mut self.engine;
                 let read = caught(|| {
                     let blank = rendered.picture.is_blank();

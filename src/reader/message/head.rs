@@ -1,0 +1,107 @@
+//! What a message's head tells of the papers in it, and of itself.
+
+use std::sync::LazyLock;
+
+use mail_parser::{HeaderName, HeaderValue, Message, MimeHeaders};
+use regex::Regex;
+
+use crate::document::{Automatic, Mail};
+
+/// More stations than this are a loop (RFC 5321, 6.3, wants at least 100; nothing real comes near 50).
+const MOST_STATIONS: usize = 50;
+
+/// Longest address and subject that are passed on.
+const LONGEST: usize = 300;
+
+/// The head, with no papers yet.
+pub(super) fn mail(message: &Message<'_>) -> Mail {
+    let from = message.from().and_then(|from| from.first()).and_then(|from| from.address());
+    let subject = message.subject().map(str::trim).filter(|subject| !subject.is_empty()).map(shortened);
+    let said = subject.as_deref().unwrap_or_default();
+    Mail {
+        from: from.map(|address| shortened(&address.to_lowercase())),
+        fax_sender: fax_sender(said),
+        reported_pages: reported_pages(said),
+        automatic: automatic(message),
+        subject,
+        papers: Vec::new(),
+        is_body: false,
+        unread: Vec::new(),
+    }
+}
+
+fn shortened(text: &str) -> String {
+    text.chars().filter(|sign| !sign.is_control()).take(LONGEST).collect()
+}
+
+/// `Fax from 617-555-0134, 4 pages` → `6175550134`, as gateways from fax to mail write it.
+fn fax_sender(subject: &str) -> Option<String> {
+    #[expect(clippy::unwrap_used, reason = "a constant pattern, compiled by a test")]
+    static SENDER: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r"(?i)\bfax\b.{0,40}?\b(?:from|caller id|csid|sender|number)\b[^0-9+(]{0,20}(\+?[0-9(][0-9 ().-]{8,18}[0-9])").unwrap()
+    });
+    let number: String = SENDER.captures(subject)?.get(1)?.as_str().chars().filter(char::is_ascii_digit).collect();
+    // The country's own 1 in front is no part of a number here.
+    let number = number.strip_prefix('1').filter(|rest| rest.len() == 10).unwrap_or(&number);
+    (number.len() >= 10).then(|| number.to_owned())
+}
+
+/// `4 pages`, `Pages: 4`, `(4 pgs)`.
+fn reported_pages(subject: &str) -> Option<u32> {
+    #[expect(clippy::unwrap_used, reason = "a constant pattern, compiled by a test")]
+    static PAGES: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r"(?i)\b([0-9]{1,4})\s*(?:pages?|pgs?|pp)\b|\b(?:pages?|pgs?)\s*[:=#]?\s*([0-9]{1,4})\b").unwrap()
+    });
+    let found = PAGES.captures(subject)?;
+    found.get(1).or(found.get(2))?.as_str().parse().ok().filter(|pages| *pages > 0)
+}
+
+/// Whether a machine wrote it to tell of another message (RFC 3834; RFC 6522).
+fn automatic(message: &Message<'_>) -> Option<Automatic> {
+    let root = message.parts.first()?;
+    if root.is_content_type("multipart", "report") {
+        let kind = root.content_type().and_then(|kind| kind.attribute("report-type")).unwrap_or_default();
+        return Some(if kind.eq_ignore_ascii_case("disposition-notification") {
+            Automatic::ReadReceipt
+        } else {
+            Automatic::DeliveryReport
+        });
+    }
+    let stations = message.headers().iter().filter(|header| header.name == HeaderName::Received).count();
+    if stations > MOST_STATIONS {
+        return Some(Automatic::Loop);
+    }
+    let value = |name: &str| {
+        let header = message.headers().iter().find(|header| header.name.as_str().eq_ignore_ascii_case(name))?;
+        match &header.value {
+            HeaderValue::Text(text) => Some(text.trim().to_lowercase()),
+            _ => None,
+        }
+    };
+    let replied = value("Auto-Submitted").is_some_and(|value| value.starts_with("auto-replied"))
+        || value("X-Autoreply").is_some()
+        || value("X-Autorespond").is_some()
+        || value("Precedence").is_some_and(|value| value == "auto_reply");
+    let subject = message.subject().unwrap_or_default().trim().to_lowercase();
+    let titled = ["automatic reply:", "out of office:", "autoreply:", "auto reply:", "out of office"];
+    (replied || titled.iter().any(|title| subject.starts_with(title))).then_some(Automatic::Reply)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gateways_subject_gives_the_fax_number_and_the_pages() {
+        for (subject, sender, pages) in [
+            ("Fax from 617-555-0134, 4 pages", Some("6175550134"), Some(4)),
+            ("Incoming fax received from (617) 555-0134 [3 pgs]", Some("6175550134"), Some(3)),
+            ("eFax: 12 page(s), Caller-ID: +1-617-555-0134", None, Some(12)),
+            ("You have a new fax (Pages: 2) from +1 617 555 0134", Some("6175550134"), Some(2)),
+            ("NICU clinicals attached", None, None),
+            ("Call me at 617-555-0134", None, None),
+        ] {
+            assert_eq!((fax_sender(subject).as_deref(), reported_pages(subject)), (sender, pages), "{subject}");
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! What is in an email: the papers that a nurse would print, in their order. The only user of `mail-parser`.
+//!
+//! A paper is an attachment that is a fax, a PDF or a picture of a page, told by content and never by name or declared
+//! type, however deep it lies in forwarded messages and archives; or the text of a message that has no such
+//! attachment. Logos and signatures are no papers. What is there and cannot be read is named ([`UnreadPart`]); a
+//! message that holds nothing else is refused with that reason. Runs in the cage; every size is bounded.
+
+mod head;
+mod text;
+mod zip;
+
+use std::io::Cursor;
+
+use image::ImageReader;
+use mail_parser::{Message, MessageParser, MessagePart, MimeHeaders, PartType};
+
+pub use self::text::page_of_text;
+use super::render::{self, RenderError, RenderLimits};
+use crate::document::{DocumentFormat, Mail, UnreadPart};
+
+/// Forwarded within forwarded: deeper ones are somebody's joke or an attack.
+const DEEPEST: u32 = 8;
+
+/// Papers of one message.
+const MOST_PAPERS: usize = 200;
+
+/// Bytes of all papers of one message: more than any mail server passes on, unless an archive in it is a bomb.
+const MOST_BYTES: u64 = 256 << 20;
+
+/// A picture with a shorter side is a logo or a signature wherever it stands; a page photographed by a telephone has
+/// some 3,000 pixels, one scanned at 72 dots an inch 600.
+const PAGE_SIDE: u32 = 500;
+
+/// A paper, in the clear.
+pub enum Paper {
+    File(Vec<u8>),
+    /// The text of a message or of a text file: read as it stands.
+    Text(String),
+}
+
+/// A message, opened.
+pub struct Opened {
+    pub papers: Vec<Paper>,
+    pub mail: Mail,
+}
+
+impl Opened {
+    /// The paper on which a page of the message lies, and the number of the page in it (both counted from 1).
+    pub fn paper_of(&self, page: u32, limits: &RenderLimits) -> Option<(&Paper, u32)> {
+        let mut before = 0;
+        for paper in &self.papers {
+            let pages = pages_of(paper, limits).ok()?;
+            if page <= before + pages {
+                return page.checked_sub(before).filter(|page| *page > 0).map(|page| (paper, page));
+            }
+            before += pages;
+        }
+        None
+    }
+
+    /// Pages of all papers.
+    pub fn pages(&self) -> u32 {
+        self.mail.papers.last().map_or(0, |[_, last]| *last)
+    }
+}
+
+fn pages_of(paper: &Paper, limits: &RenderLimits) -> Result<u32, RenderError> {
+    match paper {
+        Paper::File(bytes) => Ok(render::inspect(bytes, limits)?.pages),
+        Paper::Text(text) => Ok(text::pages(text)),
+    }
+}
+
+/// Opens a message and counts its pages.
+pub fn open(bytes: &[u8], limits: &RenderLimits) -> Result<Opened, RenderError> {
+    const DAMAGED: RenderError = RenderError::DamagedDocument { reason: "its message can't be parsed" };
+    let message = MessageParser::default().parse(bytes).ok_or(DAMAGED)?;
+    let mut finds = Finds::default();
+    finds.message(&message, 0);
+    let mut mail = head::mail(&message);
+    let mut papers = Vec::new();
+    let mut refused = None;
+    // Papers that are pictures, one after the other, are the sheets of one.
+    let mut was_picture = false;
+    for paper in finds.papers {
+        let pages = match pages_of(&paper, limits) {
+            Ok(pages) => pages,
+            Err(error) => {
+                finds.unread.push(if error == RenderError::Encrypted { UnreadPart::Password } else { UnreadPart::Damaged });
+                refused.get_or_insert(error);
+                continue;
+            }
+        };
+        let first = mail.papers.last().map_or(1, |[_, last]| last + 1);
+        let last = first + pages - 1;
+        if last > limits.max_pages {
+            return Err(RenderError::TooManyPages { pages: last, most: limits.max_pages });
+        }
+        let is_picture = is_picture(&paper);
+        match mail.papers.last_mut() {
+            Some(sheets) if is_picture && was_picture => sheets[1] = last,
+            _ => mail.papers.push([first, last]),
+        }
+        was_picture = is_picture;
+        papers.push(paper);
+    }
+    finds.unread.sort_unstable();
+    finds.unread.dedup();
+    if papers.is_empty() {
+        match (refused, finds.unread.first()) {
+            (Some(error), _) => return Err(error),
+            (None, Some(part)) => return Err(RenderError::NothingReadable { part: *part }),
+            (None, None) => {}
+        }
+        let body = finds.bodies.join("\n\n");
+        if body.trim().is_empty() {
+            return Err(RenderError::EmptyMessage);
+        }
+        // What came as the text of a message is all there is to read.
+        let body = Paper::Text(match &mail.subject {
+            Some(subject) => format!("{subject}\n\n{body}"),
+            None => body,
+        });
+        let pages = pages_of(&body, limits)?.min(limits.max_pages);
+        mail.papers = vec![[1, pages]];
+        papers.push(body);
+        mail.is_body = true;
+    } else {
+        // Machines that tell of other messages send no papers.
+        mail.automatic = None;
+    }
+    mail.unread = finds.unread;
+    Ok(Opened { papers, mail })
+}
+
+fn is_picture(paper: &Paper) -> bool {
+    matches!(paper, Paper::File(bytes)
+        if matches!(DocumentFormat::sniff(bytes), Some(DocumentFormat::Jpeg | DocumentFormat::Png)))
+}
+
+/// What was found so far.
+#[derive(Default)]
+struct Finds {
+    papers: Vec<Paper>,
+    /// Texts of the message and of those forwarded in it.
+    bodies: Vec<String>,
+    unread: Vec<UnreadPart>,
+    bytes: u64,
+}
+
+impl Finds {
+    fn message(&mut self, message: &Message<'_>, depth: u32) {
+        if depth >= DEEPEST {
+            self.unread.push(UnreadPart::TooDeep);
+            return;
+        }
+        if let Some(body) = text::body(message) {
+            if body.contains("-----BEGIN PGP MESSAGE-----") {
+                self.unread.push(UnreadPart::Encrypted);
+            } else {
+                self.bodies.push(body);
+            }
+        }
+        let is_report = message.parts.first().is_some_and(|root| root.is_content_type("multipart", "report"));
+        for (number, part) in message.parts.iter().enumerate() {
+            let is_body = message.text_body.contains(&(number as u32)) || message.html_body.contains(&(number as u32));
+            match &part.body {
+                PartType::Multipart(_) if part.is_content_type("multipart", "encrypted") => {
+                    self.unread.push(UnreadPart::Encrypted);
+                }
+                PartType::Multipart(_) => {}
+                // What could not be delivered was ours, or is told of elsewhere.
+                PartType::Message(_) if is_report => {}
+                PartType::Message(nested) => self.message(nested, depth + 1),
+                PartType::Text(_) | PartType::Html(_) if is_body && !is_attached(part) => {}
+                PartType::Text(text) if is_report || is_of_no_interest(part) => _ = text,
+                PartType::Text(text) => self.text(text),
+                PartType::Html(html) => self.text(&text::of_html(html.as_bytes())),
+                PartType::Binary(bytes) | PartType::InlineBinary(bytes) => self.part(part, bytes, depth),
+            }
+        }
+    }
+
+    fn text(&mut self, text: &str) {
+        if !text.trim().is_empty() && self.has_room(text.len()) {
+            self.papers.push(Paper::Text(text.to_owned()));
+        }
+    }
+
+    /// A part that is no text and no message by its own word.
+    fn part(&mut self, part: &MessagePart<'_>, bytes: &[u8], depth: u32) {
+        if is_of_no_interest(part) {
+            return;
+        }
+        let name = part.attachment_name().unwrap_or_default().to_lowercase();
+        let is_type = |subtype: &str| part.is_content_type("application", subtype);
+        if bytes.starts_with(&[0x78, 0x9f, 0x3e, 0x22]) || is_type("ms-tnef") || name == "winmail.dat" {
+            self.unread.push(UnreadPart::WinmailDat);
+        } else if is_type("pgp-encrypted") || bytes.starts_with(b"-----BEGIN PGP MESSAGE") {
+            self.unread.push(UnreadPart::Encrypted);
+        } else if is_type("pkcs7-mime") || is_type("x-pkcs7-mime") || name.ends_with(".p7m") {
+            let kind = part.content_type().and_then(|kind| kind.attribute("smime-type"));
+            let signed = kind.is_some_and(|kind| kind.eq_ignore_ascii_case("signed-data"));
+            self.unread.push(if signed { UnreadPart::Unsupported } else { UnreadPart::Encrypted });
+        } else {
+            let is_inline = part.content_id().is_some() || matches!(part.body, PartType::InlineBinary(_));
+            self.file(bytes, &name, is_inline, depth);
+        }
+    }
+
+    /// A file, from a part or from an archive in one.
+    fn file(&mut self, bytes: &[u8], name: &str, is_inline: bool, depth: u32) {
+        if bytes.is_empty() {
+            self.unread.push(UnreadPart::Damaged);
+            return;
+        }
+        match DocumentFormat::sniff(bytes) {
+            Some(DocumentFormat::Jpeg | DocumentFormat::Png) if !is_page(bytes, is_inline) => {}
+            Some(DocumentFormat::Message) => match MessageParser::default().parse(bytes) {
+                Some(nested) => self.message(&nested, depth + 1),
+                None => self.unread.push(UnreadPart::Damaged),
+            },
+            Some(_) if self.has_room(bytes.len()) => self.papers.push(Paper::File(bytes.to_vec())),
+            Some(_) => {}
+            None if bytes.starts_with(b"PK\x03\x04") => self.archive(bytes, depth),
+            // What signatures are adorned with.
+            None if is_inline && bytes.starts_with(b"GIF8") => {}
+            None => match std::str::from_utf8(bytes) {
+                Ok(text) if name.ends_with(".txt") => self.text(text),
+                _ => self.unread.push(UnreadPart::Unsupported),
+            },
+        }
+    }
+
+    fn archive(&mut self, bytes: &[u8], depth: u32) {
+        if depth + 1 >= DEEPEST {
+            self.unread.push(UnreadPart::TooDeep);
+            return;
+        }
+        let room = MOST_BYTES.saturating_sub(self.bytes);
+        match zip::files(bytes, MOST_PAPERS, room) {
+            Ok(files) => {
+                for (name, bytes) in files {
+                    self.file(&bytes, &name.to_lowercase(), false, depth + 1);
+                }
+            }
+            Err(part) => self.unread.push(part),
+        }
+    }
+
+    /// Whether one more paper of this size is within the bounds; names it as unread otherwise.
+    fn has_room(&mut self, bytes: usize) -> bool {
+        self.bytes += bytes as u64;
+        let has = self.papers.len() < MOST_PAPERS && self.bytes <= MOST_BYTES;
+        if !has {
+            self.unread.push(UnreadPart::TooLarge);
+        }
+        has
+    }
+}
+
+/// Sent as a file, not as what the reader is to see.
+fn is_attached(part: &MessagePart<'_>) -> bool {
+    part.attachment_name().is_some()
+        || part.content_disposition().is_some_and(|disposition| disposition.c_type.eq_ignore_ascii_case("attachment"))
+}
+
+/// Signatures, visiting cards, appointments.
+fn is_of_no_interest(part: &MessagePart<'_>) -> bool {
+    [
+        ("application", "pgp-signature"),
+        ("application", "pkcs7-signature"),
+        ("application", "x-pkcs7-signature"),
+        ("text", "calendar"),
+        ("text", "vcard"),
+        ("text", "x-vcard"),
+        ("text", "directory"),
+    ]
+    .iter()
+    .any(|(kind, subtype)| part.is_content_type(kind, subtype))
+}
+
+/// Whether a picture shows a page, not a logo. One that was attached and cannot be measured is taken for a page, so that
+/// a person learns of it.
+fn is_page(bytes: &[u8], is_inline: bool) -> bool {
+    let size = ImageReader::new(Cursor::new(bytes)).with_guessed_format().ok().and_then(|reader| reader.into_dimensions().ok());
+    match size {
+        Some((width, height)) => width.min(height) >= PAGE_SIDE,
+        None => !is_inline,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,103 @@
+//! The text of a message, and a page of it: set as a typewriter would, so that what stands in columns does on the page.
+
+use mail_parser::{Message, PartType};
+
+use crate::document::{Bounds, Page, PageSource, Word};
+
+/// Size of a letter, pixels at [`RESOLUTION`]: two blanks are as wide as what parts two cells of a table.
+const LETTER: [u32; 2] = [16, 18];
+
+/// From line to line.
+const LINE: u32 = 26;
+
+/// Margin on all sides.
+const MARGIN: u32 = 80;
+
+const RESOLUTION: u32 = 200;
+
+/// Height of a letter sheet: a short text stands at its top.
+const SHEET: u32 = 11 * RESOLUTION;
+
+/// Lines of one page; more than anybody writes by hand.
+const LINES: usize = 400;
+
+/// Columns in which HTML is set.
+const COLUMNS: usize = 120;
+
+/// Between two stops of the tabulator.
+const TAB: u32 = 8;
+
+/// What the reader of a message is to see: its plain text, or its HTML where that says more.
+pub(super) fn body(message: &Message<'_>) -> Option<String> {
+    let parts = |ids: &[u32], html: bool| {
+        let texts = ids.iter().filter_map(|id| message.parts.get(*id as usize)).filter_map(|part| match &part.body {
+            PartType::Text(text) if !html => Some(text.to_string()),
+            PartType::Html(text) if html => Some(of_html(text.as_bytes())),
+            _ => None,
+        });
+        texts.collect::<Vec<_>>().join("\n\n")
+    };
+    let (plain, html) = (parts(&message.text_body, false), parts(&message.html_body, true));
+    let words = |text: &str| text.split_whitespace().count();
+    // "Your reader cannot show this message" is no message.
+    let text = if words(&html) > 2 * words(&plain) { html } else { plain };
+    (!text.trim().is_empty()).then_some(text)
+}
+
+/// HTML as text, tables in columns.
+pub(super) fn of_html(html: &[u8]) -> String {
+    let settings = html2text::config::plain_no_decorate().no_table_borders().allow_width_overflow();
+    // What is no HTML at all is at least text.
+    settings.string_from_read(html, COLUMNS).unwrap_or_else(|_| String::from_utf8_lossy(html).into_owned())
+}
+
+/// Pages that a text takes, at least 1.
+pub(super) fn pages(text: &str) -> u32 {
+    (text.lines().count().div_ceil(LINES) as u32).max(1)
+}
+
+/// A page of a text (`page` counted from 1 in it), numbered `number` in its message.
+pub fn page_of_text(text: &str, page: u32, number: u32) -> Page {
+    let lines = text.lines().skip((page.max(1) as usize - 1) * LINES).take(LINES);
+    let mut words = Vec::new();
+    let (mut widest, mut rows) = (0, 0);
+    for (row, line) in lines.enumerate() {
+        rows = row as u32 + 1;
+        let mut column: u32 = 0;
+        let mut word: Option<(u32, String)> = None;
+        // A blank at the end closes the last word.
+        for letter in line.chars().chain([' ']) {
+            if letter.is_whitespace() || letter.is_control() {
+                if let Some((start, text)) = word.take() {
+                    words.push(set(start, column - start, row as u32, text));
+                }
+                column = if letter == '\t' { (column / TAB + 1) * TAB } else { column + 1 };
+            } else {
+                word.get_or_insert_with(|| (column, String::new())).1.push(letter);
+                column += 1;
+            }
+        }
+        widest = widest.max(column);
+    }
+    Page {
+        number,
+        width: 2 * MARGIN + widest * LETTER[0],
+        height: (2 * MARGIN + rows * LINE).max(SHEET),
+        resolution: RESOLUTION,
+        source: PageSource::Text,
+        turned: 0,
+        flags: Vec::new(),
+        unreadable_because: None,
+        words,
+    }
+}
+
+fn set(column: u32, letters: u32, row: u32, text: String) -> Word {
+    let bounds = Bounds {
+        left: MARGIN + column * LETTER[0],
+        top: MARGIN + row * LINE,
+        width: letters * LETTER[0],
+        height: LETTER[1],
+    };
+    Word { text, bounds, confidence: 1.0, line: row }
+}
