@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use nicufaxd::archive::{Archive, Arrival, AtRest, Content, KeyPlace, OpenOptions};
 use nicufaxd::document::Receipt;
-use nicufaxd::intake::folder::{AfterAccept, FolderSettings, drain_folder};
+use nicufaxd::intake::folder::{FolderSettings, drain_folder};
 use nicufaxd::intake::status::SourceStatuses;
 use tokio::sync::mpsc;
 
@@ -94,14 +94,7 @@ impl Bare {
 
 /// Takes what lies in a folder, with nothing to settle.
 fn drain(inbox: &Path, archive: &Archive) -> Result<usize, Box<dyn std::error::Error>> {
-    let settings = FolderSettings {
-        name: "secure-fax".to_owned(),
-        path: inbox.to_owned(),
-        settle: Duration::ZERO,
-        rescan: Duration::from_secs(60),
-        after: AfterAccept::MoveTo(FolderSettings::default_done(inbox)),
-        max_bytes: 100_000_000,
-    };
+    let settings = FolderSettings { settle: Duration::ZERO, ..FolderSettings::inbox("secure-fax", inbox.to_owned()) };
     let (accepted, mut announced) = mpsc::channel(TOGETHER);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().max_blocking_threads(16).build()?;
     runtime.block_on(drain_folder(settings, archive.clone(), accepted, SourceStatuses::default()))?;

@@ -139,7 +139,7 @@ fn reading(case: &Case, dice: &mut Dice) -> Reading {
             words: words.collect(),
         });
     }
-    Reading { format: DocumentFormat::Tiff, pages }
+    Reading::new(DocumentFormat::Tiff, pages)
 }
 
 /// Resident memory in MB, where the system tells it.

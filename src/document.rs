@@ -327,6 +327,13 @@ pub struct Reading {
     pub mail: Option<Mail>,
 }
 
+impl Reading {
+    /// Of a document that is no email.
+    pub fn new(format: DocumentFormat, pages: Vec<Page>) -> Self {
+        Self { format, pages, mail: None }
+    }
+}
+
 /// What an email tells of the papers in it, and of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mail {

@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use crate::document::{DocumentId, Match, MatchStatus, Page, PageFlag, PageSource, Reading, Receipt, Understanding};
+use crate::document::{
+    DocumentId, Mail, Match, MatchStatus, Page, PageFlag, PageSource, Reading, Receipt, Understanding,
+};
 use crate::link::{self, LinkPolicy, Registry};
 use crate::queue::item::{ItemId, ItemState, QueueItem};
 use crate::reader::pool::{ReadError, ReaderPool, Urgency};
@@ -57,7 +59,7 @@ pub async fn read(pool: &Arc<ReaderPool>, id: &DocumentId, bytes: Arc<[u8]>) -> 
     for task in &mut abandon.0 {
         pages.push(task.await.map_err(|_| ReadError::Stopping)??);
     }
-    Ok(Reading { format: inspection.format, pages })
+    Ok(Reading { format: inspection.format, pages, mail: inspection.mail })
 }
 
 /// Pages of a document that is given up are not read to the end.
@@ -91,16 +93,26 @@ fn is_lost(page: &Page) -> bool {
 /// arguments give the same decisions.
 ///
 /// What may be about several babies, and is not surely parted, stays one item and is linked to no case.
+/// Each paper of an email is decided on by itself.
 pub fn decide(reading: &Reading, receipt: &Receipt, knowledge: &Knowledge) -> Vec<Decision> {
+    let receipt = &as_told(receipt, reading.mail.as_ref());
     let deciding = Deciding { receipt, knowledge };
-    let start = Instant::now();
-    let segmentation = understand::segment(reading, &knowledge.rules, deciding.received());
-    let parted_in = start.elapsed();
-    let mut judgements = deciding.parted(reading, &segmentation);
-    if let Some(first) = judgements.first_mut() {
-        first.understood_in += parted_in;
+    match reading.mail.as_ref().map(|mail| mail.papers.as_slice()) {
+        Some(papers @ [_, _, ..]) => {
+            papers.iter().flat_map(|paper| deciding.paper(&pages_of(reading, *paper))).collect()
+        }
+        Some([] | [_]) | None => deciding.paper(reading),
     }
-    judgements.into_iter().map(|judgement| deciding.routed(judgement)).collect()
+}
+
+/// The receipt with what the email itself tells of the papers in it, where the source tells nothing.
+fn as_told(receipt: &Receipt, mail: Option<&Mail>) -> Receipt {
+    let mut receipt = receipt.clone();
+    if let Some(mail) = mail {
+        receipt.sender = receipt.sender.or_else(|| mail.sender().map(str::to_owned));
+        receipt.reported_pages = receipt.reported_pages.or(mail.reported_pages);
+    }
+    receipt
 }
 
 struct Deciding<'a> {
@@ -120,6 +132,18 @@ struct Judgement {
 impl Deciding<'_> {
     fn received(&self) -> Date {
         self.receipt.received_at.to_zoned(self.knowledge.zone.clone()).date()
+    }
+
+    /// A paper as one decision, or several.
+    fn paper(&self, reading: &Reading) -> Vec<Decision> {
+        let start = Instant::now();
+        let segmentation = understand::segment(reading, &self.knowledge.rules, self.received());
+        let parted_in = start.elapsed();
+        let mut judgements = self.parted(reading, &segmentation);
+        if let Some(first) = judgements.first_mut() {
+            first.understood_in += parted_in;
+        }
+        judgements.into_iter().map(|judgement| self.routed(judgement)).collect()
     }
 
     /// The document as one, or in its parts where that is sure.
@@ -183,7 +207,7 @@ impl Deciding<'_> {
 /// The reading of some pages, with their numbers kept.
 fn pages_of(reading: &Reading, [first, last]: [u32; 2]) -> Reading {
     let within = reading.pages.iter().filter(|page| (first..=last).contains(&page.number));
-    Reading { format: reading.format, pages: within.cloned().collect() }
+    Reading { format: reading.format, pages: within.cloned().collect(), mail: reading.mail.clone() }
 }
 
 /// Which pages seem to be about which of several babies, in words.
@@ -217,6 +241,7 @@ pub fn items(
     arrivals: u32,
     known: &[KnownItem],
 ) -> Vec<QueueItem> {
+    let receipt = &as_told(receipt, reading.mail.as_ref());
     let same_pages = |decision: &Decision| known.iter().find(|item| item.page_range == decision.page_range);
     let mut free = (1..).map(|number| ItemId::new(id, number)).filter(|id| known.iter().all(|item| item.id != *id));
     let ids: Vec<ItemId> = decisions
@@ -283,6 +308,8 @@ fn reading_flags(reading: &Reading, [first, last]: [u32; 2], receipt: &Receipt) 
     if receipt.reported_pages.is_some_and(|reported| reported as usize != reading.pages.len()) {
         flags.push("page_count_differs".to_owned());
     }
+    let unread = reading.mail.iter().flat_map(|mail| &mail.unread);
+    flags.extend(unread.map(|part| format!("unread_attachment: {}", part.name())));
     let mut on_pages = |name: &str, on: &dyn Fn(&Page) -> bool| {
         let within = reading.pages.iter().filter(|page| (first..=last).contains(&page.number));
         let pages: Vec<String> = within.filter(|page| on(page)).map(|page| page.number.to_string()).collect();

@@ -32,5 +32,5 @@ pub fn page_of(number: u32, text: &str) -> Page {
 /// Pages of text, counted from 1.
 pub fn reading_of(pages: &[impl AsRef<str>]) -> Reading {
     let pages = (1..).zip(pages).map(|(number, text)| page_of(number, text.as_ref())).collect();
-    Reading { format: DocumentFormat::Tiff, pages }
+    Reading::new(DocumentFormat::Tiff, pages)
 }

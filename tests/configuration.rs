@@ -169,7 +169,9 @@ fn delivered(setup: &Setup, spelled_out: bool) -> String {
     let text = include_str!("../config/nicufaxd.toml");
     let root = setup.path("");
     let root = root.to_str().unwrap().trim_end_matches('/');
-    for folder in ["var/spool/nicufaxd/fax", "var/lib/nicufaxd-cases"] {
+    for folder in
+        ["var/spool/nicufaxd/um/new", "var/spool/nicufaxd/um/cur", "var/spool/nicufaxd/fax", "var/lib/nicufaxd-cases"]
+    {
         fs::create_dir_all(setup.path(folder)).unwrap();
     }
     fs::copy(setup.path("cases.csv"), setup.path("var/lib/nicufaxd-cases/cases.csv")).unwrap();

@@ -1,5 +1,5 @@
 #!/bin/sh
-# `make score`: one run of the release binary over a corpus of faxes, scored against its truth.
+# `make score`: one run of the release binary over a corpus of faxes and mails, scored against its truth.
 #   CORPUS=DIR   where truth.jsonl, cases.csv, score.py and inbox/ are (default ../shared/corpus)
 #   SCORER=FILE  another corpus's scorer, for a corpus without one (make-faxes writes such)
 #   KEEP=DIR     work there and keep everything; otherwise a temporary folder that goes away
@@ -40,17 +40,31 @@ state_dir = "state"
 name = "secure-fax"
 path = "inbox"
 
+[[intake.mailbox]]
+name = "um"
+maildir = "um"
+
+[[intake.mailbox]]
+name = "cm"
+maildir = "cm"
+
 [cases]
 path = "cases.csv"
 
 [export]
 dir = "worklist"
 TOML
-# Mails are another source: their files are not part of this score.
-python3 - "$corpus/truth.jsonl" "$work/truth.jsonl" <<'PYTHON'
-import json, sys
-with open(sys.argv[1], encoding="utf-8") as source, open(sys.argv[2], "w", encoding="utf-8") as target:
-    target.writelines(line for line in source if line.strip() and json.loads(line)["source"] == "fax")
+# Mails lie in the mailbox that they were sent to.
+mkdir -p "$work/um/new" "$work/um/cur" "$work/cm/new" "$work/cm/cur"
+cp "$corpus/truth.jsonl" "$work/truth.jsonl"
+python3 - "$corpus" "$work" <<'PYTHON'
+import json, shutil, sys
+corpus, work = sys.argv[1:]
+for line in open(corpus + "/truth.jsonl", encoding="utf-8"):
+    truth = json.loads(line) if line.strip() else {}
+    if truth.get("source") == "email":
+        mailbox = "cm" if "-cm@" in truth["mailbox"] else "um"
+        shutil.copy2(f"{corpus}/inbox/{truth['file']}", f"{work}/{mailbox}/new/{truth['file']}")
 PYTHON
 
 started=$(date +%s.%N)
@@ -79,7 +93,7 @@ rate = lambda name: (score["metrics"].get(name) or {}).get("rate") or 0.0
 wall = ended - started
 print(f"\nwall time {wall:.1f} s, {pages} pages, {pages / wall:.2f} pages/s\n")
 figures = [
-    ("faxes lost", score["lost_count"], score["lost_count"] == 0, "0", True),
+    ("documents lost", score["lost_count"], score["lost_count"] == 0, "0", True),
     ("wrong links", score["wrong_auto_match_count"], score["wrong_auto_match_count"] == 0, "0", True),
     ("run --drain exit", drain, drain == 0, "0", True),
     ("verify exit", verify, verify == 0, "0", True),

@@ -89,12 +89,9 @@ async fn an_inbox_with_ten_thousand_files_is_taken_whole() {
     let archive = Archive::open(&state, &OpenOptions::new(run::AT_REST)).unwrap();
     let done = root.path().join("done");
     let settings = FolderSettings {
-        name: "secure-fax".to_owned(),
-        path: inbox.clone(),
         settle: Duration::ZERO,
-        rescan: Duration::from_secs(60),
         after: AfterAccept::MoveTo(done.clone()),
-        max_bytes: 1_000_000,
+        ..FolderSettings::inbox("secure-fax", inbox.clone())
     };
     let (accepted, mut announced) = tokio::sync::mpsc::channel(100);
     let counted = tokio::spawn(async move {

@@ -160,7 +160,7 @@ fn nothing_that_was_accepted_recorded_or_read_stands_in_any_file() {
         unreadable_because: Some("Quillfeather".to_owned()),
         words: Vec::new(),
     };
-    let reading = Reading { format: DocumentFormat::Tiff, pages: vec![page] };
+    let reading = Reading::new(DocumentFormat::Tiff, vec![page]);
     archive.put_reading(&document, &reading).unwrap();
     // A draft as a crash would leave it.
     let draft = archive.draft(vec![arrival(b"Quillfeather", "draft")]).unwrap();
@@ -381,7 +381,7 @@ fn a_purged_document_is_gone_for_good_and_everything_else_stays_as_it_was() {
     let state = TempDir::new().unwrap();
     let archive = Archive::open(state.path(), &options()).unwrap();
     let (_, done) = filled(&archive);
-    let reading = Reading { format: DocumentFormat::Tiff, pages: Vec::new() };
+    let reading = Reading::new(DocumentFormat::Tiff, Vec::new());
     archive.put_reading(&done, &reading).unwrap();
     let file = document_file(&state, &done);
     let backup = fs::read(&file).unwrap();

@@ -761,7 +761,7 @@ fn a_reading_that_is_not_whole_is_not_there() {
     let archive = open(&state);
     let document = archive.accept(arrival(b"fax", "a.tif")).unwrap().document;
     assert_eq!(archive.reading(&document).unwrap(), None);
-    let reading = Reading { format: DocumentFormat::Tiff, pages: Vec::new() };
+    let reading = Reading::new(DocumentFormat::Tiff, Vec::new());
     archive.put_reading(&document, &reading).unwrap();
     assert_eq!(archive.reading(&document).unwrap(), Some(reading));
     let file = files_below(&state.path().join("readings")).pop().unwrap();

@@ -60,11 +60,11 @@ fn problems_of(config: &Config) -> Vec<Problem> {
     found.writable_or_creatable("state_dir", &config.state_dir);
     found.private("state_dir", &config.state_dir);
     found.keys();
-    for (position, folder) in config.folders.iter().enumerate() {
-        let key = format!("intake.folder[{position}].path");
-        found.folder(&key, &folder.path, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK);
+    for folder in &config.folders {
+        found.folder(&folder.key, &folder.path, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK);
         if let AfterAccept::MoveTo(done) = &folder.after {
-            found.writable_or_creatable(&format!("intake.folder[{position}].done"), done);
+            let table = folder.key.rsplit_once('.').map_or("intake", |(table, _)| table);
+            found.writable_or_creatable(&format!("{table}.done"), done);
         }
     }
     found.writable_or_creatable("export.dir", &config.export.folder);

@@ -43,6 +43,23 @@ pub(super) struct Intake {
     pub min_free: Option<ByteSize>,
     #[serde(default)]
     pub folder: Vec<Folder>,
+    #[serde(default)]
+    pub mailbox: Vec<Mailbox>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Mailbox {
+    pub name: String,
+    pub maildir: PathBuf,
+    /// Default 60 s, 1 s to 1 h.
+    #[serde(default, deserialize_with = "duration")]
+    pub rescan: Option<Duration>,
+    pub after: Option<After>,
+    /// Default: `done` beside the maildir.
+    pub done: Option<PathBuf>,
+    /// Default 100 MB, 1 kB to 2 GB.
+    pub max_bytes: Option<ByteSize>,
 }
 
 #[derive(Deserialize)]

@@ -142,13 +142,15 @@ impl Config {
         let mut problems = Problems { file, found: unreadable };
 
         let time_zone = problems.time_zone(parsed.time_zone.as_deref());
-        let folders: Vec<_> = parsed
+        let mailboxes = parsed.intake.mailbox.into_iter().enumerate();
+        let mut folders: Vec<_> = parsed
             .intake
             .folder
             .into_iter()
             .enumerate()
-            .map(|(position, folder)| problems.folder(position, folder, base))
+            .map(|(position, folder)| problems.folder(&format!("intake.folder[{position}]"), folder, base))
             .collect();
+        folders.extend(mailboxes.flat_map(|(position, mailbox)| problems.mailbox(position, mailbox, base)));
         problems.folders_apart(&folders);
         let min_free = problems
             .ranged(

@@ -1,6 +1,6 @@
 //! From the file's own shape to settings: every default and range, and what is wrong with a value and what to do.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span};
 use rustix::fs::Gid;
 
-use super::file::{After, AtRestName, Folder, Reader, Retention};
+use super::file::{After, AtRestName, Folder, Mailbox, Reader, Retention};
 use super::{Problem, ReaderSettings};
 use crate::archive::{AtRest, KeyPlace, RetentionRule};
-use crate::intake::folder::{AfterAccept, FolderSettings};
+use crate::intake::folder::{AfterAccept, FolderKind, FolderSettings};
 use crate::intake::submit;
 use crate::link::LinkPolicy;
 use crate::route::Lane;
@@ -35,6 +35,16 @@ pub(super) fn resolve(base: &Path, path: &Path) -> PathBuf {
         }
     }
     resolved
+}
+
+/// What becomes of a source's file, by default or as configured.
+fn after(after: Option<After>, done: Option<PathBuf>, path: &Path, base: &Path) -> AfterAccept {
+    match after.unwrap_or(After::Move) {
+        After::Move => {
+            AfterAccept::MoveTo(done.map_or_else(|| FolderSettings::default_done(path), |done| resolve(base, &done)))
+        }
+        After::Delete => AfterAccept::Delete,
+    }
 }
 
 /// Collects what is wrong while the settings are taken over.
@@ -79,37 +89,68 @@ impl Problems<'_> {
         }
     }
 
-    pub fn folder(&mut self, position: usize, folder: Folder, base: &Path) -> FolderSettings {
-        let key = |name: &str| format!("intake.folder[{position}].{name}");
+    pub fn folder(&mut self, key: &str, folder: Folder, base: &Path) -> FolderSettings {
+        let path = resolve(base, &folder.path);
+        self.source_name(key, &folder.name);
+        let second = Duration::from_secs(1);
+        FolderSettings {
+            key: format!("{key}.path"),
+            source: folder.name.clone(),
+            kind: FolderKind::Inbox,
+            settle: self.ranged(format!("{key}.settle"), folder.settle, 5 * second, Duration::ZERO, 600 * second),
+            rescan: self.rescan(key, folder.rescan),
+            after: after(folder.after, folder.done, &path, base),
+            max_bytes: self.max_bytes(key, folder.max_bytes),
+            name: folder.name,
+            path,
+        }
+    }
+
+    /// The two folders of a maildir in which messages lie: unseen and seen. What lies there is whole.
+    pub fn mailbox(&mut self, position: usize, mailbox: Mailbox, base: &Path) -> [FolderSettings; 2] {
+        let key = format!("intake.mailbox[{position}]");
+        self.source_name(&key, &mailbox.name);
+        let path = resolve(base, &mailbox.maildir);
+        let new = FolderSettings {
+            key: format!("{key}.maildir"),
+            name: format!("{}/new", mailbox.name),
+            source: mailbox.name.clone(),
+            kind: FolderKind::Maildir,
+            settle: Duration::ZERO,
+            rescan: self.rescan(&key, mailbox.rescan),
+            after: after(mailbox.after, mailbox.done, &path, base),
+            max_bytes: self.max_bytes(&key, mailbox.max_bytes),
+            path: path.join("new"),
+        };
+        let seen = FolderSettings { name: format!("{}/cur", mailbox.name), path: path.join("cur"), ..new.clone() };
+        [new, seen]
+    }
+
+    fn source_name(&mut self, key: &str, name: &str) {
         let acceptable = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-        if folder.name.is_empty() || folder.name.len() > 64 || !folder.name.bytes().all(acceptable) {
+        if name.is_empty() || name.len() > 64 || !name.bytes().all(acceptable) {
             self.add(
-                key("name"),
+                format!("{key}.name"),
                 "is not a usable name",
                 "use 1 to 64 letters, digits, `-`, `_` or `.`: the name stands in logs and exports",
             );
         }
-        if folder.name == submit::SOURCE {
-            self.add(key("name"), "is the name of what `nicufaxd submit` takes", "give the folder another name");
+        if name == submit::SOURCE {
+            self.add(
+                format!("{key}.name"),
+                "is the name of what `nicufaxd submit` takes",
+                "give the source another name",
+            );
         }
-        let path = resolve(base, &folder.path);
-        let after = match folder.after.unwrap_or(After::Move) {
-            After::Move => AfterAccept::MoveTo(
-                folder.done.map_or_else(|| FolderSettings::default_done(&path), |done| resolve(base, &done)),
-            ),
-            After::Delete => AfterAccept::Delete,
-        };
+    }
+
+    fn rescan(&mut self, key: &str, value: Option<Duration>) -> Duration {
         let second = Duration::from_secs(1);
-        FolderSettings {
-            settle: self.ranged(key("settle"), folder.settle, 5 * second, Duration::ZERO, 600 * second),
-            rescan: self.ranged(key("rescan"), folder.rescan, 60 * second, second, 3600 * second),
-            after,
-            max_bytes: self
-                .ranged(key("max_bytes"), folder.max_bytes, ByteSize::mb(100), ByteSize::kb(1), ByteSize::gb(2))
-                .as_u64(),
-            name: folder.name,
-            path,
-        }
+        self.ranged(format!("{key}.rescan"), value, 60 * second, second, 3600 * second)
+    }
+
+    fn max_bytes(&mut self, key: &str, value: Option<ByteSize>) -> u64 {
+        self.ranged(format!("{key}.max_bytes"), value, ByteSize::mb(100), ByteSize::kb(1), ByteSize::gb(2)).as_u64()
     }
 
     /// Names are unique, and no inbox lies in another one or is another's `done`: a file would be taken twice.
@@ -117,12 +158,12 @@ impl Problems<'_> {
         if folders.is_empty() {
             self.add("intake.folder", "no source is configured", "add an [[intake.folder]] with name and path");
         }
-        let mut names = BTreeSet::new();
+        let mut names = BTreeMap::new();
         for (position, folder) in folders.iter().enumerate() {
-            if !names.insert(&folder.name) {
+            if names.insert(&folder.source, &folder.key).is_some_and(|key| *key != folder.key) {
                 self.add(
-                    format!("intake.folder[{position}].name"),
-                    format!("`{}` is used twice", folder.name),
+                    folder.key.rsplit_once('.').map_or(String::new(), |(table, _)| format!("{table}.name")),
+                    format!("`{}` is used twice", folder.source),
                     "give each source a name of its own",
                 );
             }
@@ -134,14 +175,14 @@ impl Problems<'_> {
                     && !(same && position < other_position)
                 {
                     self.add(
-                        format!("intake.folder[{position}].path"),
+                        folder.key.clone(),
                         format!("lies in the inbox of `{}`", other.name),
                         "give each source a folder apart from the others",
                     );
                 }
                 if other.after == AfterAccept::MoveTo(folder.path.clone()) {
                     self.add(
-                        format!("intake.folder[{position}].path"),
+                        folder.key.clone(),
                         format!("is where `{}` puts its released files", other.name),
                         "set another `done` folder",
                     );

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use super::decider::Decider;
 use crate::archive::event::{Event, Stage};
 use crate::archive::{Archive, ArchiveError, Remedy, Status};
-use crate::document::{DocumentId, PageSource, Reading};
+use crate::document::{Automatic, DocumentId, PageSource, Reading};
 use crate::fault::{self, Step};
 use crate::log;
 use crate::pipeline::{self, Knowledge, KnownItem};
@@ -241,8 +241,13 @@ impl WorkLoop {
                 .first()
                 .map(|item| (item.lane.clone(), item.due_rule.clone().unwrap_or_default()))
                 .unwrap_or_default();
+            let set_aside = reading.mail.as_ref().and_then(|mail| mail.automatic);
+            let ids: Vec<ItemId> = items.iter().map(|item| item.id.clone()).filter(|_| set_aside.is_some()).collect();
             self.record(Event::Queued { document: id.clone(), items }).await?;
             fault::at(Step::ItemsQueued);
+            for item in ids {
+                self.set_aside(item, set_aside.map(Automatic::name)).await?;
+            }
             // Cases that came in the meantime were applied to the items of that moment; these were not yet there.
             if Arc::ptr_eq(&knowledge.registry, &self.knowledge.borrow().registry) {
                 log::document_queued(id, count, &lane, &due_rule, start.elapsed());
@@ -285,6 +290,18 @@ impl WorkLoop {
         let (archive, id, kept) = (self.archive.clone(), id.clone(), reading.clone());
         blocking(move || archive.put_reading(&id, &kept)).await?;
         Ok(Ok(reading))
+    }
+
+    /// Closes what a machine sent to tell of another message: it is kept and recorded, and waits for nobody.
+    async fn set_aside(&self, item: ItemId, why: Option<&'static str>) -> Result<(), ArchiveError> {
+        let resolved = Event::Resolved {
+            item,
+            by: "nicufaxd".to_owned(),
+            disposition: "set_aside".to_owned(),
+            case_id: None,
+            note: why.map(str::to_owned),
+        };
+        self.record(resolved).await
     }
 
     async fn hold(&self, id: &DocumentId, stage: Stage, reason: &str) -> Result<Verdict, ArchiveError> {

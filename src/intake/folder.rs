@@ -40,11 +40,16 @@ const STOP_GRACE: Duration = Duration::from_secs(5);
 /// next one.
 const DRAIN_PATIENCE: u32 = 12;
 
-/// One `[[intake.folder]]`.
+/// One `[[intake.folder]]`, or one of the two folders of a maildir.
 #[derive(Clone, Debug)]
 pub struct FolderSettings {
-    /// The source's name, as queue items show it.
+    /// What it is called in logs, in the status and on the held list; no two bear the same name.
     pub name: String,
+    /// The configuration's key for its path.
+    pub key: String,
+    /// The source's name, as queue items show it: a maildir's two folders are one source.
+    pub source: String,
+    pub kind: FolderKind,
     pub path: PathBuf,
     /// How long a file must lie unchanged.
     pub settle: Duration,
@@ -55,7 +60,31 @@ pub struct FolderSettings {
     pub max_bytes: u64,
 }
 
+/// What a folder's files are called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FolderKind {
+    /// Documents, each perhaps with a sidecar.
+    Inbox,
+    /// Messages under names of the mail server's, with flags behind a colon that others may change.
+    Maildir,
+}
+
 impl FolderSettings {
+    /// An inbox with every default.
+    pub fn inbox(name: &str, path: PathBuf) -> Self {
+        Self {
+            name: name.to_owned(),
+            key: "intake.folder[0].path".to_owned(),
+            source: name.to_owned(),
+            kind: FolderKind::Inbox,
+            after: AfterAccept::MoveTo(Self::default_done(&path)),
+            path,
+            settle: Duration::from_secs(5),
+            rescan: Duration::from_secs(60),
+            max_bytes: 100_000_000,
+        }
+    }
+
     /// Where released files go unless configured otherwise: `done`, beside the folder.
     pub fn default_done(path: &Path) -> PathBuf {
         path.parent().unwrap_or(path).join("done")

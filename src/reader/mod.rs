@@ -1,7 +1,7 @@
 //! From a document's bytes to words with boxes, in worker processes that may crash or hang.
 //!
-//! A page walks: [`pool`] (this process) → [`protocol`] (a pipe) → [`worker`] (a process of its own) → [`render`] (the
-//! formats) → [`straighten`] (upright, without skew) → [`tesseract`] (words), and back. The daemon itself parses
+//! A page walks: [`pool`] (this process) → [`protocol`] (a pipe) → [`worker`] (a process of its own) → [`message`] (the papers
+//! in an email) → [`render`] (the formats) → [`straighten`] (upright, without skew) → [`tesseract`] (words), and back. The daemon itself parses
 //! nothing that came from outside, and the worker locks itself into its [`cage`] first.
 
 pub mod pool;
@@ -12,6 +12,8 @@ pub mod worker;
 pub mod cage;
 #[cfg(feature = "faults")]
 mod fault_tests;
+
+pub mod message;
 
 pub mod ccitt;
 mod ccitt_codes;

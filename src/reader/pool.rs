@@ -18,7 +18,7 @@ use tokio::time::{Instant, timeout};
 use crate::document::{DocumentId, Page};
 use crate::reader::cage::{CageMode, Lack, names, remedies};
 use crate::reader::process::{Worker, bounded};
-use crate::reader::protocol::{Answer, Refusal, Request, is_possible};
+use crate::reader::protocol::{Answer, Refusal, Request, is_possible, is_possible_mail};
 use crate::reader::render::{Inspection, RenderLimits};
 
 /// A worker is replaced after so many pages: whatever the library leaks stays bounded.
@@ -345,10 +345,12 @@ impl Task {
                 task.fail(Refusal { kind, message: bounded(&message) }.into());
                 true
             }
-            (Self::Inspect { reply }, Answer::Inspected { document, format, pages })
-                if document == *asked && (1..=limits.max_pages).contains(&pages) =>
+            (Self::Inspect { reply }, Answer::Inspected { document, format, pages, mail })
+                if document == *asked
+                    && (1..=limits.max_pages).contains(&pages)
+                    && mail.as_ref().is_none_or(|mail| is_possible_mail(mail, pages)) =>
             {
-                _ = reply.send(Ok(Inspection { format, pages }));
+                _ = reply.send(Ok(Inspection { format, pages, mail: mail.map(|mail| *mail) }));
                 true
             }
             (Self::ReadPage { page: number, reply }, Answer::PageRead { document, mut page })
@@ -539,7 +541,8 @@ mod tests {
         for (pages, taken) in [(0, false), (1, true), (limits.max_pages, true), (u32::MAX, false)] {
             let document = DocumentId::of(b"a");
             let (reply, mut answer) = oneshot::channel();
-            let inspected = Answer::Inspected { document: document.clone(), format: DocumentFormat::Tiff, pages };
+            let inspected =
+                Answer::Inspected { document: document.clone(), format: DocumentFormat::Tiff, pages, mail: None };
             assert_eq!(Task::Inspect { reply }.settle(&document, inspected, &limits), taken, "{pages} pages");
             assert_eq!(answer.try_recv().unwrap().is_ok(), taken, "{pages} pages");
         }

@@ -25,6 +25,9 @@ const MOST_WORDS: usize = 10_000;
 /// Bytes of text on one page: 25 for each of [`MOST_WORDS`].
 const MOST_TEXT: usize = 250_000;
 
+/// Bytes of what an email's head tells.
+const MOST_HEAD: usize = 10_000;
+
 /// What a worker is told first.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct WorkerSettings {
@@ -85,7 +88,8 @@ pub enum Answer {
         document: DocumentId,
         format: DocumentFormat,
         pages: u32,
-        mail: Option<Mail>,
+        /// Of an email; boxed, as most answers have none.
+        mail: Option<Box<Mail>>,
     },
     PageRead {
         document: DocumentId,
@@ -106,6 +110,18 @@ pub fn is_possible(page: &Page) -> bool {
     page.words.len() <= MOST_WORDS
         && page.words.iter().map(|word| word.text.len()).sum::<usize>() <= MOST_TEXT
         && page.words.iter().all(|word| (0.0..=1.0).contains(&word.confidence))
+}
+
+/// Whether an email's papers are all its pages, each in one, and what it tells is short enough to be kept.
+pub fn is_possible_mail(mail: &Mail, pages: u32) -> bool {
+    let mut next = 1;
+    let parted = mail.papers.iter().all(|&[first, last]| {
+        let follows = first == next && last >= first;
+        next = last.saturating_add(1);
+        follows
+    });
+    let texts = [&mail.from, &mail.subject, &mail.fax_sender].into_iter().flatten();
+    parted && next == pages.saturating_add(1) && texts.map(String::len).sum::<usize>() <= MOST_HEAD
 }
 
 /// Why a document is refused for good.
@@ -137,8 +153,7 @@ impl Refusal {
             RenderError::UnknownFormat => RefusalKind::UnknownFormat,
             RenderError::Encrypted => RefusalKind::Encrypted,
             RenderError::NothingReadable { .. } => RefusalKind::NothingReadable,
-            RenderError::EmptyMessage => RefusalKind::NoPages,
-            RenderError::NoPages => RefusalKind::NoPages,
+            RenderError::NoPages | RenderError::EmptyMessage => RefusalKind::NoPages,
             RenderError::TooManyPages { .. } => RefusalKind::TooManyPages,
             RenderError::NoSuchPage { .. } => RefusalKind::NoSuchPage,
             RenderError::DamagedDocument { .. } => RefusalKind::Damaged,

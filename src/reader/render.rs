@@ -9,8 +9,8 @@ use std::io::Cursor;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageReader};
 
-use super::picture::{Picture, judged_resolution, square_resolution};
 use super::message::{self, Paper};
+use super::picture::{Picture, judged_resolution, square_resolution};
 use super::{pdf, tiff};
 use crate::document::{DocumentFormat, Mail, Page, PageFlag, UnreadPart};
 

@@ -25,7 +25,7 @@ use crate::reader::protocol::{
     Answer, LONGEST_MESSAGE, Refusal, RefusalKind, Request, WorkerSettings, is_possible, message, read_frame,
     write_message,
 };
-use crate::reader::render::{self, RenderLimits};
+use crate::reader::render::{self, Leaf, RenderLimits};
 use crate::reader::straighten;
 use crate::reader::tesseract::{Engine, RecognitionError};
 
@@ -201,7 +201,7 @@ impl Reader {
         });
         let refusal = match inspected {
             Some(Ok(render::Inspection { format, pages, mail })) => {
-                return Ok(Answer::Inspected { document, format, pages, mail });
+                return Ok(Answer::Inspected { document, format, pages, mail: mail.map(Box::new) });
             }
             Some(Err(error)) => {
                 // A page in the way of counting the pages is in the way of the document.

@@ -14,7 +14,7 @@ const RECEIVED: Date = date(2027, 5, 14);
 
 fn read(pages: &[&str]) -> Understanding {
     let pages = pages.iter().zip(1..).map(|(text, number)| page_of(number, text)).collect();
-    understand(&Reading { format: DocumentFormat::Tiff, pages }, &TypeRules::builtin(), RECEIVED)
+    understand(&Reading::new(DocumentFormat::Tiff, pages), &TypeRules::builtin(), RECEIVED)
 }
 
 fn value(understood: &Understanding, field: &str) -> Option<String> {
@@ -55,7 +55,7 @@ fn what_is_absent_is_noticed_on_the_first_of_the_pages_looked_at() {
     // Pages 3 and 4 of a document, as they are understood when its first two are about another.
     let text = "Office supplies\nTwenty percent off every chair and desk until the end of the month";
     let pages = [3, 4].map(|number| page_of(number, text)).into();
-    let read = understand(&Reading { format: DocumentFormat::Tiff, pages }, &TypeRules::builtin(), RECEIVED);
+    let read = understand(&Reading::new(DocumentFormat::Tiff, pages), &TypeRules::builtin(), RECEIVED);
     let absent = read.fired_rules.iter().find(|fired| fired.rule == "nothing of a newborn in it").unwrap();
     assert_eq!(absent.page, 3);
     assert!(read.fired_rules.iter().all(|fired| [3, 4].contains(&fired.page)), "{:?}", read.fired_rules);
@@ -251,7 +251,7 @@ fn the_discharge_of_an_earlier_stay_is_no_discharge_date() {
 
 #[test]
 fn pages_without_words_are_understood_as_other() {
-    let reading = Reading { format: DocumentFormat::Pdf, pages: Vec::new() };
+    let reading = Reading::new(DocumentFormat::Pdf, Vec::new());
     let read = understand(&reading, &TypeRules::builtin(), RECEIVED);
     assert_eq!(read.document_type, DocumentType::Other);
     assert!(read.fields.is_empty() && read.missing.is_empty());
@@ -325,7 +325,7 @@ fn no_words_whatever_make_understanding_panic() {
     TestRunner::new(config)
         .run(&words, |words| {
             let page = Page { words, ..page_of(1, "") };
-            let reading = Reading { format: DocumentFormat::Tiff, pages: vec![page] };
+            let reading = Reading::new(DocumentFormat::Tiff, vec![page]);
             let read = understand(&reading, &rules, RECEIVED);
             prop_assert!((0.0..=1.0).contains(&read.type_confidence));
             prop_assert!(read.fields.values().all(|field| field.page == 1 && (0.0..=1.0).contains(&field.confidence)));

@@ -90,10 +90,13 @@ pub(super) fn segment(reading: &Reading, rules: &TypeRules, received: Date) -> S
         .collect();
     let (starts, certain, strange) = starts(&leaves);
     let ends = starts.iter().skip(1).copied().chain([total]);
+    // Some pages of a document keep their numbers.
+    let before = reading.pages.first().map_or(0, |page| page.number - 1);
+    let numbered = |start: usize, end: usize| [before + start as u32 + 1, before + end as u32];
     Segmentation {
-        spans: starts.iter().zip(ends).map(|(start, end)| [*start as u32 + 1, end as u32]).collect(),
+        spans: starts.iter().zip(ends).map(|(start, end)| numbered(*start, end)).collect(),
         certain,
-        strange,
+        strange: strange.into_iter().map(|page| before + page).collect(),
     }
 }
 
@@ -317,7 +320,7 @@ mod tests {
 
     fn reading(pages: &[&str]) -> Reading {
         let pages = pages.iter().zip(1..).map(|(text, number)| page_of(number, text)).collect();
-        Reading { format: DocumentFormat::Tiff, pages }
+        Reading::new(DocumentFormat::Tiff, pages)
     }
 
     fn parted(pages: &[&str]) -> Segmentation {

@@ -223,7 +223,12 @@ fn frames() -> io::Result<Vec<Seed>> {
         seed(
             "frames",
             "inspected",
-            frame(&Answer::Inspected { document: document.clone(), format: DocumentFormat::Tiff, pages: 3 })?,
+            frame(&Answer::Inspected {
+                document: document.clone(),
+                format: DocumentFormat::Tiff,
+                pages: 3,
+                mail: None,
+            })?,
         ),
         seed("frames", "page", frame(&Answer::PageRead { document: document.clone(), page: page(1) })?),
         seed("frames", "refused", frame(&Answer::Refused { document, refusal })?),

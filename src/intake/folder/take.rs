@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tracing::warn;
 
-use super::FolderSettings;
+use super::{FolderKind, FolderSettings};
 use crate::archive::event::Event;
 use crate::archive::{Accepted, Archive, ArchiveError, Arrival, Content};
 use crate::clock;
@@ -149,9 +149,13 @@ fn read_sidecar(folder: &Path, file: &SidecarFile) -> Sidecar {
 
 fn receipt(settings: &FolderSettings, entry: &Entry, sidecar: Sidecar) -> Receipt {
     let Fingerprint { modified_ns, .. } = entry.fingerprint;
+    let name = entry.name.to_string_lossy();
     Receipt {
-        source: settings.name.clone(),
-        source_file: entry.name.to_string_lossy().into_owned(),
+        source: settings.source.clone(),
+        source_file: match (settings.kind, name.split_once(":2,")) {
+            (FolderKind::Maildir, Some((unique, _flags))) => unique.to_owned(),
+            (FolderKind::Inbox | FolderKind::Maildir, _) => name.into_owned(),
+        },
         received_at: sidecar.received_at.unwrap_or_else(|| received_by(modified_ns, clock::now())),
         reported_pages: sidecar.pages,
         received_with_errors: sidecar.received_with_errors,

@@ -33,15 +33,8 @@ impl Inbox {
     }
 
     fn settings(&self) -> FolderSettings {
-        let path = self.root.path().join("fax");
-        FolderSettings {
-            name: "secure-fax".into(),
-            after: AfterAccept::MoveTo(FolderSettings::default_done(&path)),
-            path,
-            settle: Duration::from_millis(20),
-            rescan: Duration::from_secs(60),
-            max_bytes: 1000,
-        }
+        let inbox = FolderSettings::inbox("secure-fax", self.root.path().join("fax"));
+        FolderSettings { settle: Duration::from_millis(20), max_bytes: 1000, ..inbox }
     }
 
     /// A task that has just started; a second one is a restart.

@@ -73,10 +73,7 @@ fn automatic(message: &Message<'_>) -> Option<Automatic> {
     }
     let value = |name: &str| {
         let header = message.headers().iter().find(|header| header.name.as_str().eq_ignore_ascii_case(name))?;
-        match &header.value {
-            HeaderValue::Text(text) => Some(text.trim().to_lowercase()),
-            _ => None,
-        }
+        if let HeaderValue::Text(text) = &header.value { Some(text.trim().to_lowercase()) } else { None }
     };
     let replied = value("Auto-Submitted").is_some_and(|value| value.starts_with("auto-replied"))
         || value("X-Autoreply").is_some()

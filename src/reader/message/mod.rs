@@ -10,9 +10,11 @@ mod text;
 mod zip;
 
 use std::io::Cursor;
+use std::path::Path;
 
+use base64::Engine;
 use image::ImageReader;
-use mail_parser::{Message, MessageParser, MessagePart, MimeHeaders, PartType};
+use mail_parser::{Encoding, Message, MessageParser, MessagePart, MimeHeaders, PartType};
 
 pub use self::text::page_of_text;
 use super::render::{self, RenderError, RenderLimits};
@@ -86,7 +88,11 @@ pub fn open(bytes: &[u8], limits: &RenderLimits) -> Result<Opened, RenderError> 
         let pages = match pages_of(&paper, limits) {
             Ok(pages) => pages,
             Err(error) => {
-                finds.unread.push(if error == RenderError::Encrypted { UnreadPart::Password } else { UnreadPart::Damaged });
+                finds.unread.push(if error == RenderError::Encrypted {
+                    UnreadPart::Password
+                } else {
+                    UnreadPart::Damaged
+                });
                 refused.get_or_insert(error);
                 continue;
             }
@@ -172,10 +178,14 @@ impl Finds {
                 // What could not be delivered was ours, or is told of elsewhere.
                 PartType::Message(_) if is_report => {}
                 PartType::Message(nested) => self.message(nested, depth + 1),
-                PartType::Text(_) | PartType::Html(_) if is_body && !is_attached(part) => {}
-                PartType::Text(text) if is_report || is_of_no_interest(part) => _ = text,
-                PartType::Text(text) => self.text(text),
-                PartType::Html(html) => self.text(&text::of_html(html.as_bytes())),
+                PartType::Text(_) | PartType::Html(_) | PartType::Binary(_) | PartType::InlineBinary(_)
+                    if is_report || is_of_no_interest(part) => {}
+                PartType::Text(text) | PartType::Html(text) => match file_sent_as_text(message, part) {
+                    Some(bytes) => self.part(part, &bytes, depth),
+                    None if is_body && !is_attached(part) => {}
+                    None if matches!(part.body, PartType::Html(_)) => self.text(&text::of_html(text.as_bytes())),
+                    None => self.text(text),
+                },
                 PartType::Binary(bytes) | PartType::InlineBinary(bytes) => self.part(part, bytes, depth),
             }
         }
@@ -198,7 +208,7 @@ impl Finds {
             self.unread.push(UnreadPart::WinmailDat);
         } else if is_type("pgp-encrypted") || bytes.starts_with(b"-----BEGIN PGP MESSAGE") {
             self.unread.push(UnreadPart::Encrypted);
-        } else if is_type("pkcs7-mime") || is_type("x-pkcs7-mime") || name.ends_with(".p7m") {
+        } else if is_type("pkcs7-mime") || is_type("x-pkcs7-mime") || has_extension(&name, "p7m") {
             let kind = part.content_type().and_then(|kind| kind.attribute("smime-type"));
             let signed = kind.is_some_and(|kind| kind.eq_ignore_ascii_case("signed-data"));
             self.unread.push(if signed { UnreadPart::Unsupported } else { UnreadPart::Encrypted });
@@ -226,7 +236,7 @@ impl Finds {
             // What signatures are adorned with.
             None if is_inline && bytes.starts_with(b"GIF8") => {}
             None => match std::str::from_utf8(bytes) {
-                Ok(text) if name.ends_with(".txt") => self.text(text),
+                Ok(text) if has_extension(name, "txt") => self.text(text),
                 _ => self.unread.push(UnreadPart::Unsupported),
             },
         }
@@ -259,6 +269,26 @@ impl Finds {
     }
 }
 
+/// What is declared a text, or nothing at all, and is a file by its content.
+fn file_sent_as_text(message: &Message<'_>, part: &MessagePart<'_>) -> Option<Vec<u8>> {
+    let raw = message.raw_message.get(part.offset_body as usize..part.offset_end as usize)?;
+    let bytes = match part.encoding {
+        Encoding::Base64 => {
+            let digits: Vec<u8> = raw.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
+            base64::engine::general_purpose::STANDARD.decode(digits).ok()?
+        }
+        Encoding::None => raw.to_vec(),
+        // Made for texts: a file sent so is spoiled.
+        Encoding::QuotedPrintable => return None,
+    };
+    let is_file = DocumentFormat::sniff(&bytes).is_some_and(|format| format != DocumentFormat::Message);
+    (is_file || bytes.starts_with(b"PK\x03\x04")).then_some(bytes)
+}
+
+fn has_extension(name: &str, extension: &str) -> bool {
+    Path::new(name).extension().is_some_and(|found| found.eq_ignore_ascii_case(extension))
+}
+
 /// Sent as a file, not as what the reader is to see.
 fn is_attached(part: &MessagePart<'_>) -> bool {
     part.attachment_name().is_some()
@@ -275,6 +305,9 @@ fn is_of_no_interest(part: &MessagePart<'_>) -> bool {
         ("text", "vcard"),
         ("text", "x-vcard"),
         ("text", "directory"),
+        ("text", "rfc822-headers"),
+        ("message", "delivery-status"),
+        ("message", "disposition-notification"),
     ]
     .iter()
     .any(|(kind, subtype)| part.is_content_type(kind, subtype))
@@ -283,7 +316,10 @@ fn is_of_no_interest(part: &MessagePart<'_>) -> bool {
 /// Whether a picture shows a page, not a logo. One that was attached and cannot be measured is taken for a page, so that
 /// a person learns of it.
 fn is_page(bytes: &[u8], is_inline: bool) -> bool {
-    let size = ImageReader::new(Cursor::new(bytes)).with_guessed_format().ok().and_then(|reader| reader.into_dimensions().ok());
+    let size = ImageReader::new(Cursor::new(bytes))
+        .with_guessed_format()
+        .ok()
+        .and_then(|reader| reader.into_dimensions().ok());
     match size {
         Some((width, height)) => width.min(height) >= PAGE_SIDE,
         None => !is_inline,

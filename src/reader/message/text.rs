@@ -33,7 +33,12 @@ pub(super) fn body(message: &Message<'_>) -> Option<String> {
         let texts = ids.iter().filter_map(|id| message.parts.get(*id as usize)).filter_map(|part| match &part.body {
             PartType::Text(text) if !html => Some(text.to_string()),
             PartType::Html(text) if html => Some(of_html(text.as_bytes())),
-            _ => None,
+            PartType::Text(_)
+            | PartType::Html(_)
+            | PartType::Binary(_)
+            | PartType::InlineBinary(_)
+            | PartType::Message(_)
+            | PartType::Multipart(_) => None,
         });
         texts.collect::<Vec<_>>().join("\n\n")
     };

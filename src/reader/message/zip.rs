@@ -1,5 +1,6 @@
 //! Archives in a message (ZIP), unpacked within bounds.
 
+use std::borrow::Cow;
 use std::io::{Cursor, Read};
 
 use zip::ZipArchive;
@@ -29,7 +30,7 @@ pub(super) fn files(bytes: &[u8], most: usize, room: u64) -> Result<Vec<(String,
         if file.is_dir() {
             continue;
         }
-        let name = file.name().to_owned();
+        let name = file.name().map(Cow::into_owned).unwrap_or_default();
         let mut unpacked = Vec::new();
         // One byte more than there is room for tells that it is too large, whatever the archive claims.
         file.take(left + 1).read_to_end(&mut unpacked).map_err(|_| UnreadPart::Damaged)?;

@@ -1,0 +1,250 @@
+//! Messages as senders and gateways make them, put together by hand.
+
+#![allow(clippy::format_push_string, reason = "tests may allocate")]
+
+use std::io::{Cursor, Write};
+
+use ::zip::ZipWriter;
+use ::zip::write::SimpleFileOptions;
+use base64::Engine;
+use image::{DynamicImage, ImageFormat};
+use proptest::prelude::*;
+
+use super::*;
+use crate::document::Automatic;
+
+const HEAD: &str = "From: \"Bridget\" <UR@hospital.example>\r\nTo: um@plan.example\r\nSubject: NICU review\r\n\
+                    Date: Sun, 15 Mar 2026 07:08:54 -0400\r\nMIME-Version: 1.0\r\n";
+
+fn picture(width: u32, height: u32, format: ImageFormat) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    DynamicImage::new_luma8(width, height).write_to(&mut Cursor::new(&mut bytes), format).unwrap();
+    bytes
+}
+
+fn sheet() -> Vec<u8> {
+    picture(850, 1100, ImageFormat::Png)
+}
+
+fn pdf(trailer: &str) -> Vec<u8> {
+    let objects = [
+        "<< /Type /Catalog /Pages 2 0 R >>",
+        "<< /Type /Pages /Kids [3 0 R 4 0 R] /Count 2 >>",
+        "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] >>",
+        "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] >>",
+    ];
+    let mut text = "%PDF-1.4\n".to_owned();
+    let mut table = String::new();
+    for (number, object) in objects.iter().enumerate() {
+        table.push_str(&format!("{:010} 00000 n \n", text.len()));
+        text.push_str(&format!("{} 0 obj\n{object}\nendobj\n", number + 1));
+    }
+    let start = text.len();
+    text.push_str(&format!(
+        "xref\n0 5\n0000000000 65535 f \n{table}trailer\n<< /Size 5 /Root 1 0 R {trailer} >>\nstartxref\n{start}\n%%EOF\n"
+    ));
+    text.into_bytes()
+}
+
+fn part(head: &str, bytes: &[u8]) -> String {
+    let encoded = base64::engine::general_purpose::STANDARD.encode(bytes);
+    let lines: Vec<&str> = encoded.as_bytes().chunks(76).filter_map(|line| std::str::from_utf8(line).ok()).collect();
+    format!("{head}\r\nContent-Transfer-Encoding: base64\r\n\r\n{}\r\n", lines.join("\r\n"))
+}
+
+fn text(body: &str) -> String {
+    format!("Content-Type: text/plain; charset=utf-8\r\n\r\n{body}\r\n")
+}
+
+fn mixed(parts: &[String]) -> Vec<u8> {
+    let parts = parts.join("--=b\r\n");
+    format!("{HEAD}Content-Type: multipart/mixed; boundary=\"=b\"\r\n\r\n--=b\r\n{parts}--=b--\r\n").into_bytes()
+}
+
+fn opened(bytes: &[u8]) -> Opened {
+    open(bytes, &RenderLimits::default()).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn refused(bytes: &[u8]) -> RenderError {
+    open(bytes, &RenderLimits::default()).map(|opened| opened.mail).unwrap_err()
+}
+
+#[test]
+fn attachments_are_told_by_content_whatever_they_are_called() {
+    let message = mixed(&[
+        text("Clinicals attached."),
+        part("Content-Type: application/octet-stream; name=\"scan\"", &pdf("")),
+        part("Content-Type: text/html\r\nContent-Disposition: attachment; filename*=UTF-8''n%C3%A9.doc", &sheet()),
+        part("Content-Disposition: inline", &pdf("")),
+    ]);
+    let Opened { papers, mail } = opened(&message);
+    assert_eq!(papers.len(), 3);
+    assert_eq!(mail.papers, [[1, 2], [3, 3], [4, 5]]);
+    assert_eq!(
+        (mail.from.as_deref(), mail.is_body, mail.unread.as_slice()),
+        (Some("ur@hospital.example"), false, &[][..])
+    );
+}
+
+#[test]
+fn pictures_one_after_the_other_are_the_sheets_of_one_paper() {
+    let photo = |name: &str| part(&format!("Content-Type: image/png; name={name}"), &sheet());
+    let opened = opened(&mixed(&[photo("1"), photo("2"), part("Content-Type: application/pdf", &pdf("")), photo("3")]));
+    assert_eq!(opened.mail.papers, [[1, 2], [3, 4], [5, 5]]);
+    let limits = RenderLimits::default();
+    assert!(matches!(opened.paper_of(4, &limits), Some((Paper::File(_), 2))));
+    assert!(matches!(opened.paper_of(5, &limits), Some((Paper::File(_), 1))));
+    assert!(opened.paper_of(0, &limits).is_none() && opened.paper_of(6, &limits).is_none());
+}
+
+#[test]
+fn logos_and_signatures_are_no_papers_and_a_photographed_form_is() {
+    let logo = part(
+        "Content-Type: image/png; name=image001.png\r\nContent-ID: <logo@sig>",
+        &picture(260, 60, ImageFormat::Png),
+    );
+    let inline = part(
+        "Content-Type: image/jpeg\r\nContent-ID: <form>\r\nContent-Disposition: inline",
+        &picture(1200, 1600, ImageFormat::Jpeg),
+    );
+    let both = opened(&mixed(&[text("See below."), logo.clone(), inline]));
+    assert_eq!((both.papers.len(), both.mail.papers.as_slice()), (1, &[[1, 1]][..]));
+    let body = opened(&mixed(&[text("NICU concurrent review\r\nPatient: Roe, Jan"), logo]));
+    assert!(body.mail.is_body);
+}
+
+#[test]
+fn the_text_of_a_message_without_papers_is_the_document() {
+    let Opened { papers, mail } = opened(&mixed(&[text("Patient: Roe, Jan      MRN: 4711\r\nWeight:    1450 g")]));
+    assert!(mail.is_body && mail.papers == [[1, 1]]);
+    let [Paper::Text(told)] = papers.as_slice() else { panic!("no text") };
+    let page = page_of_text(told, 1, 1);
+    let words: Vec<&str> = page.words.iter().map(|word| word.text.as_str()).collect();
+    assert_eq!(words, ["NICU", "review", "Patient:", "Roe,", "Jan", "MRN:", "4711", "Weight:", "1450", "g"]);
+    let [jan, mrn] = ["Jan", "MRN:"].map(|text| page.words.iter().find(|word| word.text == text).unwrap().bounds);
+    assert!(mrn.left - jan.right() > 2 * jan.height, "they stand in columns");
+    assert_eq!(jan.top, mrn.top);
+}
+
+#[test]
+fn a_message_in_html_is_read_with_its_tables() {
+    let html = "<html><style>p{}</style><p>Concurrent review</p><table><tr><td>Weight</td><td>1450 g</td></tr>\
+                <tr><td>Bed</td><td>Isolette &amp; warm</td></tr></table><script>x()</script></html>";
+    let message = format!("{HEAD}Content-Type: text/html; charset=utf-8\r\n\r\n{html}\r\n");
+    let Opened { papers, .. } = opened(message.as_bytes());
+    let [Paper::Text(told)] = papers.as_slice() else { panic!("no text") };
+    let row = told.lines().find(|line| line.contains("1450 g")).unwrap();
+    assert!(row.contains("Weight") && told.contains("Isolette & warm") && !told.contains("x()"), "{told}");
+}
+
+#[test]
+fn papers_in_forwarded_messages_and_archives_are_found() {
+    let inner = String::from_utf8(mixed(&[text("Fwd"), part("Content-Type: application/pdf", &pdf(""))])).unwrap();
+    let forwarded = format!("Content-Type: message/rfc822\r\n\r\n{inner}\r\n");
+    assert_eq!(opened(&mixed(&[text("See below"), forwarded])).mail.papers, [[1, 2]]);
+    let archive = |files: &[(&str, Vec<u8>)]| {
+        let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+        for (name, bytes) in files {
+            writer.start_file(*name, SimpleFileOptions::default()).unwrap();
+            writer.write_all(bytes).unwrap();
+        }
+        writer.finish().unwrap().into_inner()
+    };
+    let zipped = archive(&[("a.pdf", pdf("")), ("b.png", sheet()), ("readme.txt", b"Patient: Roe".to_vec())]);
+    let opened = opened(&mixed(&[part("Content-Type: application/zip", &zipped)]));
+    assert_eq!(opened.mail.papers, [[1, 2], [3, 3], [4, 4]]);
+    let letter = archive(&[("[Content_Types].xml", Vec::new()), ("word/document.xml", b"<w/>".to_vec())]);
+    let told = refused(&mixed(&[text("Letter attached"), part("Content-Type: application/msword", &letter)]));
+    assert_eq!(told, RenderError::NothingReadable { part: UnreadPart::Unsupported });
+    let bomb = archive(&[("a.tif", vec![0; 300 << 20])]);
+    let told = refused(&mixed(&[text("x"), part("Content-Type: application/zip", &bomb)]));
+    assert_eq!(told, RenderError::NothingReadable { part: UnreadPart::TooLarge });
+    let mut nested = zipped;
+    for _ in 0..10 {
+        nested = archive(&[("a.zip", nested)]);
+    }
+    let told = refused(&mixed(&[text("x"), part("Content-Type: application/zip", &nested)]));
+    assert_eq!(told, RenderError::NothingReadable { part: UnreadPart::TooDeep });
+}
+
+#[test]
+fn what_cannot_be_read_is_named_or_refused_with_its_reason() {
+    let encrypted = "/Encrypt << /Filter /Nonsense >>";
+    for (head, bytes, expected) in [
+        (
+            "Content-Type: application/ms-tnef; name=winmail.dat",
+            b"\x78\x9f\x3e\x22rest".to_vec(),
+            UnreadPart::WinmailDat,
+        ),
+        (
+            "Content-Type: application/pkcs7-mime; name=smime.p7m; smime-type=enveloped-data",
+            vec![0x30, 0x80],
+            UnreadPart::Encrypted,
+        ),
+        ("Content-Type: application/pgp-encrypted", b"Version: 1".to_vec(), UnreadPart::Encrypted),
+        ("Content-Type: audio/wav", b"RIFF....WAVE".to_vec(), UnreadPart::Unsupported),
+        ("Content-Type: application/pdf", Vec::new(), UnreadPart::Damaged),
+    ] {
+        let unreadable = part(head, &bytes);
+        let told = refused(&mixed(&[text("See attached."), unreadable.clone()]));
+        assert_eq!(told, RenderError::NothingReadable { part: expected }, "{head}");
+        let beside = opened(&mixed(&[unreadable, part("Content-Type: image/png", &sheet())]));
+        assert_eq!(
+            (beside.mail.unread.as_slice(), beside.mail.papers.as_slice()),
+            (&[expected][..], &[[1, 1]][..]),
+            "{head}"
+        );
+    }
+    let locked = part("Content-Type: application/pdf", &pdf(encrypted));
+    assert_eq!(refused(&mixed(&[text("See attached."), locked.clone()])), RenderError::Encrypted);
+    let beside = opened(&mixed(&[locked, part("Content-Type: image/png", &sheet())]));
+    assert_eq!(beside.mail.unread, [UnreadPart::Password]);
+    assert_eq!(refused(format!("{HEAD}\r\n\r\n").as_bytes()), RenderError::EmptyMessage);
+}
+
+#[test]
+fn what_machines_send_of_other_messages_is_known_as_such_unless_it_brings_papers() {
+    let report = |kind: &str| {
+        format!(
+            "{HEAD}Content-Type: multipart/report; report-type={kind}; boundary=\"=b\"\r\n\r\n--=b\r\n{}--=b\r\n\
+             Content-Type: message/delivery-status\r\n\r\nAction: failed\r\n--=b--\r\n",
+            text("It could not be delivered.")
+        )
+    };
+    let automatic = |message: String| opened(message.as_bytes()).mail.automatic;
+    assert_eq!(automatic(report("delivery-status")), Some(Automatic::DeliveryReport));
+    assert_eq!(automatic(report("disposition-notification")), Some(Automatic::ReadReceipt));
+    let away = format!("{HEAD}Auto-Submitted: auto-replied\r\n{}", text("I am away."));
+    assert_eq!(automatic(away), Some(Automatic::Reply));
+    let titled = format!("{}{}", HEAD.replace("NICU review", "Automatic reply: NICU review"), text("I am away."));
+    assert_eq!(automatic(titled), Some(Automatic::Reply));
+    let round =
+        format!("{}{HEAD}{}", "Received: from a by b; Sun, 15 Mar 2026 07:08:54 -0400\r\n".repeat(60), text("x"));
+    assert_eq!(automatic(round), Some(Automatic::Loop));
+    assert_eq!(automatic(format!("{HEAD}{}", text("Patient: Roe"))), None);
+    let paper = mixed(&[text("I am away."), part("Content-Type: application/pdf", &pdf(""))]);
+    let paper = [b"Auto-Submitted: auto-replied\r\n", &paper[..]].concat();
+    assert_eq!(opened(&paper).mail.automatic, None);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_bytes_whatever_make_opening_a_message_panic(
+        flips in proptest::collection::vec((0_usize..4000, any::<u8>()), 0..30), cut in 0_usize..4000
+    ) {
+        let mut bytes = mixed(&[text("Patient: Roe"), part("Content-Type: application/pdf", &pdf("")), text("more")]);
+        for (at, byte) in flips {
+            if let Some(here) = bytes.get_mut(at) {
+                *here = byte;
+            }
+        }
+        bytes.truncate(cut);
+        let limits = RenderLimits::default();
+        if let Ok(opened) = open(&bytes, &limits) {
+            prop_assert!(opened.pages() >= 1);
+            prop_assert!(opened.paper_of(opened.pages(), &limits).is_some());
+        }
+    }
+}
