@@ -28,10 +28,12 @@ fn killed_at_any_named_step_nothing_is_lost_and_nothing_comes_twice() {
 fn killed_at_random_moments_nothing_is_lost_and_nothing_comes_twice() {
     let oracle = Oracle::new();
     let mut random = Random::new(20_261_122);
-    let mut deaths = 0;
-    for _ in 0..24 {
+    let (mut deaths, mut tries) = (0, 0);
+    // How long a run takes varies with what else the machine does: some end before they are killed.
+    while deaths < 20 && tries < 200 {
+        tries += 1;
         let micros = random.below(oracle.run_time.as_micros() as usize) as u64;
         deaths += usize::from(oracle.try_death(Death::After(std::time::Duration::from_micros(micros))));
     }
-    assert!(deaths >= 20, "{deaths} deaths only");
+    assert!(deaths >= 20, "{deaths} deaths only in {tries} tries");
 }
