@@ -3,12 +3,18 @@
 //! Plain data only; nothing here touches a disk, a clock or a network. All of it serialises to JSON, because the
 //! journal, the readings kept beside the documents and the exported queue are JSON.
 
+mod format;
+mod mail;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
+
+pub use self::format::DocumentFormat;
+pub use self::mail::{Automatic, Mail, UnreadPart};
 
 /// A document's identity: the digest of its bytes, as 64 lower-case hexadecimal digits. SHA-256, or where the archive is
 /// sealed HMAC-SHA-256 under its key, so that it tells nothing to somebody who guesses: the archive says which.
@@ -118,74 +124,6 @@ impl Receipt {
             note: None,
         }
     }
-}
-
-/// What the bytes are, told by content and never by name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DocumentFormat {
-    Tiff,
-    Pdf,
-    Jpeg,
-    Png,
-    /// An email (RFC 5322), with the papers in it.
-    Message,
-}
-
-impl DocumentFormat {
-    /// Tells the format by the first bytes; `None` for anything else.
-    pub fn sniff(bytes: &[u8]) -> Option<Self> {
-        match bytes {
-            [b'I', b'I', 42 | 43, 0, ..] | [b'M', b'M', 0, 42 | 43, ..] => Some(Self::Tiff),
-            [0xff, 0xd8, 0xff, ..] => Some(Self::Jpeg),
-            [0x89, b'P', b'N', b'G', ..] => Some(Self::Png),
-            // Readers accept the mark anywhere in the first 1,024 bytes (PDF 1.7, Annex H, note 13).
-            _ if begins_as_message(bytes) => Some(Self::Message),
-            _ => bytes
-                .get(..bytes.len().min(1024))
-                .is_some_and(|head| head.windows(5).any(|window| window == b"%PDF-"))
-                .then_some(Self::Pdf),
-        }
-    }
-}
-
-/// Bytes in which a message's head must show itself.
-const HEAD: usize = 16 * 1024;
-
-/// Whether these bytes begin as a message does: lines `Name: value`, at least two of them such as messages have.
-fn begins_as_message(bytes: &[u8]) -> bool {
-    const NAMES: [&str; 11] = [
-        "from",
-        "to",
-        "subject",
-        "date",
-        "received",
-        "message-id",
-        "mime-version",
-        "return-path",
-        "delivered-to",
-        "content-type",
-        "reply-to",
-    ];
-    let head = bytes.get(..bytes.len().min(HEAD)).unwrap_or_default();
-    let (mut lines, mut known) = (0, 0);
-    for line in head.split(|byte| *byte == b'\n') {
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        match line.first() {
-            None => break,
-            Some(b' ' | b'\t') if lines > 0 => continue,
-            // The envelope's line, which mailbox files put first.
-            Some(_) if lines == 0 && line.starts_with(b"From ") => continue,
-            Some(_) => lines += 1,
-        }
-        let name = line.split(|byte| *byte == b':').next().filter(|name| name.len() < line.len()).unwrap_or_default();
-        // The last line may be cut off by the bound.
-        if name.is_empty() || !name.iter().all(u8::is_ascii_graphic) {
-            break;
-        }
-        known += u32::from(NAMES.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes())));
-    }
-    known >= 2
 }
 
 /// A rectangle on a page, in pixels of the upright page with square pixels; serialised as `[left, top, width, height]`.
@@ -331,92 +269,6 @@ impl Reading {
     /// Of a document that is no email.
     pub fn new(format: DocumentFormat, pages: Vec<Page>) -> Self {
         Self { format, pages, mail: None }
-    }
-}
-
-/// What an email tells of the papers in it, and of itself.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Mail {
-    /// The author's address, in lower case.
-    pub from: Option<String>,
-    pub subject: Option<String>,
-    /// Number of the fax that a gateway sends on, ten digits: `Fax from 617-555-0134, 4 pages`.
-    pub fax_sender: Option<String>,
-    /// Pages of that fax, as the gateway tells.
-    pub reported_pages: Option<u32>,
-    /// First and last page of each paper, in order, every page in exactly one.
-    pub papers: Vec<[u32; 2]>,
-    /// The one paper is the message's own text.
-    pub is_body: bool,
-    /// What is in it besides and could not be read; sorted, each once.
-    pub unread: Vec<UnreadPart>,
-    /// Why it needs nobody, if a machine sent it to tell of another message.
-    pub automatic: Option<Automatic>,
-}
-
-impl Mail {
-    /// Who sent the papers: the fax behind a gateway, else the author.
-    pub fn sender(&self) -> Option<&str> {
-        self.fax_sender.as_deref().or(self.from.as_deref())
-    }
-}
-
-/// A part of an email that could not be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum UnreadPart {
-    /// Encrypted, by S/MIME or PGP.
-    Encrypted,
-    /// Opens with a password only.
-    Password,
-    /// Outlook's own wrapping, `winmail.dat`.
-    WinmailDat,
-    Damaged,
-    /// No paper that can be read here: a word processor's file, a recording.
-    Unsupported,
-    /// More than is taken of one message.
-    TooLarge,
-    /// Forwarded or packed too many times over.
-    TooDeep,
-}
-
-impl UnreadPart {
-    /// As it stands in an item's flag.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Encrypted => "encrypted",
-            Self::Password => "password",
-            Self::WinmailDat => "winmail_dat",
-            Self::Damaged => "damaged",
-            Self::Unsupported => "unsupported",
-            Self::TooLarge => "too_large",
-            Self::TooDeep => "too_deep",
-        }
-    }
-}
-
-/// Why an email needs nobody.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Automatic {
-    /// What became of a message sent earlier.
-    DeliveryReport,
-    ReadReceipt,
-    /// Somebody is out of office.
-    Reply,
-    /// It goes round in circles.
-    Loop,
-}
-
-impl Automatic {
-    /// As it stands in the record.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::DeliveryReport => "delivery report",
-            Self::ReadReceipt => "read receipt",
-            Self::Reply => "automatic reply",
-            Self::Loop => "mail loop",
-        }
     }
 }
 
@@ -599,20 +451,6 @@ mod tests {
         let id = DocumentId::of(b"abc");
         assert_eq!(id.as_str(), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
         assert!(DocumentId::try_from("../../etc/passwd".to_owned()).is_err());
-    }
-
-    #[test]
-    fn the_format_is_told_by_content() {
-        assert_eq!(DocumentFormat::sniff(b"II*\0rest"), Some(DocumentFormat::Tiff));
-        assert_eq!(DocumentFormat::sniff(b"\n\n%PDF-1.4"), Some(DocumentFormat::Pdf));
-        assert_eq!(DocumentFormat::sniff(b"Dear nurse"), None);
-        let message = b"Return-Path: <a@b.example>\r\nReceived: from x\r\n by y\r\nSubject: z\r\n\r\n%PDF-1.4";
-        assert_eq!(DocumentFormat::sniff(message), Some(DocumentFormat::Message));
-        let with_envelope = b"From a@b Sat Jan 3 01:05:34 2026\nFrom: a@b.example\nTo: c@d.example\n\nhello";
-        assert_eq!(DocumentFormat::sniff(with_envelope), Some(DocumentFormat::Message));
-        assert_eq!(DocumentFormat::sniff(b"Dear nurse,\nTo: be seen\nFrom: me"), None);
-        assert_eq!(DocumentFormat::sniff(b"Patient: Roe, Jan\nDate: 3/4/2026\n"), None);
-        assert_eq!(DocumentFormat::sniff(b""), None);
     }
 
     #[test]

@@ -2,9 +2,9 @@
 //!
 //! The modules stand in the order in which a fax walks through them:
 //!
-//! 1. [`intake`] finds a file that has settled in a watched folder, or takes one from `submit`;
+//! 1. [`intake`] finds a file that has settled in a watched folder, or a message in a mailbox, or takes one from `submit`;
 //! 2. [`archive`] stores it durably (sealed document, hash-chained journal, index); only then is the source released;
-//! 3. [`reader`] turns its pages into words with boxes, in worker processes that may crash or hang;
+//! 3. [`reader`] finds the papers in a message, and turns pages into words with boxes, in worker processes that may crash or hang;
 //! 4. [`understand`] tells what it is and takes out the facts;
 //! 5. [`link`] finds the open case it belongs to, or leaves that to a person;
 //! 6. [`route`] gives it a lane, a priority and a due time;

@@ -16,7 +16,7 @@ use std::path::Path;
 use generator::encrypted::encrypted_pdf;
 use generator::{Fonts, fax_of_lines};
 use run::memory::children;
-use run::{DATAERR, Daemon, NO_CASES, Setup, files_below, wait_until};
+use run::{DATAERR, Daemon, NO_CASES, Setup, case, files_below, wait_until};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::process::Signal;
 use serde_json::Value;
@@ -44,24 +44,22 @@ fn betrayed(text: &str) -> Vec<&'static str> {
     CANARIES.into_iter().filter(|canary| text.contains(canary)).collect()
 }
 
-fn case(id: &str, first: &str, birth_order: &str) -> String {
-    let cell = |column: &str| match column {
-        "case_id" => id.to_owned(),
-        "status" => "open".to_owned(),
-        "member_id" => "AX4711-77".to_owned(),
-        "mrn" => "MRN5550987".to_owned(),
-        "facility" => "Wombatville General".to_owned(),
-        "last_name" | "mother_last" => "Quillfeather".to_owned(),
-        "first_name" => first.to_owned(),
-        "birth_order" => birth_order.to_owned(),
-        "dob" => "2026-02-07".to_owned(),
-        "mother_first" => "Honoriana".to_owned(),
-        "mother_dob" => "1987-06-05".to_owned(),
-        "assigned_nurse" => "R. Nightingale".to_owned(),
-        _ => String::new(),
-    };
-    let cells: Vec<String> = NO_CASES.trim_end().split(',').map(cell).collect();
-    cells.join(",") + "\n"
+fn baby(id: &str, first: &str, birth_order: &str) -> String {
+    case(&[
+        ("case_id", id),
+        ("status", "open"),
+        ("member_id", "AX4711-77"),
+        ("mrn", "MRN5550987"),
+        ("facility", "Wombatville General"),
+        ("last_name", "Quillfeather"),
+        ("first_name", first),
+        ("birth_order", birth_order),
+        ("dob", "2026-02-07"),
+        ("mother_first", "Honoriana"),
+        ("mother_last", "Quillfeather"),
+        ("mother_dob", "1987-06-05"),
+        ("assigned_nurse", "R. Nightingale"),
+    ])
 }
 
 fn fax(first: &str, remark: &str) -> Vec<u8> {
@@ -114,7 +112,7 @@ fn names_and_numbers_of_patients_stand_nowhere_but_where_they_are_wanted() {
     let setup = Setup::with("", "[log]\nformat = \"json\"\nlevel = \"trace\"\n");
     let temporary = setup.path("temporary");
     fs::create_dir(&temporary).unwrap();
-    let twins = case("UM777321", "Zebediah", "A") + &case("UM777322", "Quentin", "B");
+    let twins = baby("UM777321", "Zebediah", "A") + &baby("UM777322", "Quentin", "B");
     setup.write_cases(format!("{NO_CASES}{twins}").as_bytes());
     let mut command = setup.command(&["run"]);
     command.env("TMPDIR", &temporary);
@@ -163,8 +161,8 @@ fn names_and_numbers_of_patients_stand_nowhere_but_where_they_are_wanted() {
     wait_until("what was handed in", || setup.exported_of("Quillfeather-handed-in.tif").pop());
 
     // Snapshots of the registry that are refused for the sake of a cell, and a reload with them.
-    let bad_date = case("UM777323", "Zebediah", "A").replace("1987-06-05", "Quillfeather's birthday");
-    let no_status = case("UM777324", "Zebediah", "A").replace(",open,", ",kookaburra,");
+    let bad_date = baby("UM777323", "Zebediah", "A").replace("1987-06-05", "Quillfeather's birthday");
+    let no_status = baby("UM777324", "Zebediah", "A").replace(",open,", ",kookaburra,");
     for rows in [&bad_date, &no_status, &format!("{twins}{twins}"), &format!("{twins}Quillfeather,\"kookaburra\n")] {
         let lines = daemon.log().len();
         setup.write_cases(format!("{NO_CASES}{rows}").as_bytes());

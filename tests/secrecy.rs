@@ -13,7 +13,7 @@ use std::path::Path;
 use std::process::Command;
 
 use generator::{Fonts, fax_of_lines};
-use run::{CONFIG, DATAERR, Daemon, Ended, NO_CASES, Setup, files_below, wait_until};
+use run::{CONFIG, DATAERR, Daemon, Ended, NO_CASES, Setup, case, files_below, wait_until};
 
 /// What stands on the fax, in its case, in its name and in what a person says of it: nowhere else in the world.
 const CANARIES: [&str; 9] = [
@@ -42,19 +42,15 @@ fn canary_fax() -> Vec<u8> {
 /// A set-up whose fax was read and resolved by hand, with canaries in everything that a person or a source gives.
 fn worked(tables: &str) -> Setup {
     let setup = Setup::with("", tables);
-    let columns = NO_CASES.trim_end().split(',').count();
-    let mut case = vec![""; columns];
-    for (name, value) in [
+    let baby = case(&[
         ("case_id", "UM777321"),
         ("status", "open"),
         ("mrn", "MRN5550987"),
         ("last_name", "Quillfeather"),
         ("first_name", "Zebediah"),
         ("dob", "2026-02-07"),
-    ] {
-        case[NO_CASES.trim_end().split(',').position(|column| column == name).unwrap()] = value;
-    }
-    setup.write_cases(format!("{NO_CASES}{}\n", case.join(",")).as_bytes());
+    ]);
+    setup.write_cases(format!("{NO_CASES}{baby}").as_bytes());
     let sidecar = br#"{"sender": "6175550199"}"#;
     fs::write(setup.inbox().join("Quillfeather-kookaburra.json"), sidecar).unwrap();
     setup.arrive("Quillfeather-kookaburra.tif", &canary_fax());

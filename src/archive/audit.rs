@@ -9,16 +9,13 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use super::event::Event;
+use super::event::{Event, MACHINE};
 use super::fact::Fact;
 use super::journal::{self, Entry, Said};
 use super::vault::Vault;
 use super::{ArchiveError, AtRest, JOURNAL, keys};
 use crate::document::DocumentId;
 use crate::queue::item::{ItemId, QueueItem};
-
-/// Who acts when no person does.
-const MACHINE: &str = "nicufaxd";
 
 /// Which part of the trail is wanted; everything unless something is said.
 #[derive(Clone, Debug, Default)]

@@ -12,6 +12,9 @@ use crate::queue::item::{ItemId, QueueItem};
 /// Version of the record format that this program writes; it reads all versions up to this one. 2: sealed records.
 pub const VERSION: u32 = 2;
 
+/// Who acts when no person does.
+pub const MACHINE: &str = "nicufaxd";
+
 /// A stage of the pipeline, for attempts and for what is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -127,20 +127,22 @@ impl Problems<'_> {
     }
 
     fn source_name(&mut self, key: &str, name: &str) {
-        let acceptable = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-        if name.is_empty() || name.len() > 64 || !name.bytes().all(acceptable) {
-            self.add(
-                format!("{key}.name"),
-                "is not a usable name",
-                "use 1 to 64 letters, digits, `-`, `_` or `.`: the name stands in logs and exports",
-            );
-        }
+        self.usable_name(format!("{key}.name"), name, "logs and exports");
         if name == submit::SOURCE {
             self.add(
                 format!("{key}.name"),
                 "is the name of what `nicufaxd submit` takes",
                 "give the source another name",
             );
+        }
+    }
+
+    /// A name that can stand there as it is.
+    fn usable_name(&mut self, key: String, name: &str, stands_in: &str) {
+        let acceptable = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+        if name.is_empty() || name.len() > 64 || !name.bytes().all(acceptable) {
+            let remedy = format!("use 1 to 64 letters, digits, `-`, `_` or `.`: the name stands in {stands_in}");
+            self.add(key, "is not a usable name", remedy);
         }
     }
 
@@ -273,11 +275,7 @@ impl Problems<'_> {
         let mut kept: Vec<RetentionRule> = Vec::with_capacity(rules.len());
         for (position, Retention { name, lane, state, after }) in rules.into_iter().enumerate() {
             let key = |name: &str| format!("retention[{position}].{name}");
-            let acceptable = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-            if name.is_empty() || name.len() > 64 || !name.bytes().all(acceptable) {
-                let remedy = "use 1 to 64 letters, digits, `-`, `_` or `.`: the name stands in the journal";
-                self.add(key("name"), "is not a usable name", remedy);
-            }
+            self.usable_name(key("name"), &name, "the journal");
             if kept.iter().any(|rule| rule.name == name) {
                 self.add(key("name"), format!("`{name}` is used twice"), "give each rule a name of its own");
             }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use crate::archive::event::MACHINE;
 use crate::archive::{Archive, ArchiveError, Due};
 use crate::config::Config;
 use crate::queue::export;
@@ -14,9 +15,6 @@ use crate::{clock, log};
 
 /// Between two purges by the daemon.
 const DAILY: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// Who purges when no person asks for it.
-pub const DAEMON: &str = "nicufaxd";
 
 /// Why nothing, or not everything, was purged.
 #[derive(Debug, thiserror::Error)]
@@ -54,7 +52,7 @@ pub async fn daily(config: Arc<Config>, archive: Archive, mut stopping: watch::R
             _ = stopping.changed() => {}
             _ = days.tick() => {
                 let (config, archive, stopping) = (config.clone(), archive.clone(), stopping.clone());
-                let purged = move || purge(&config, &archive, DAEMON, || *stopping.borrow());
+                let purged = move || purge(&config, &archive, MACHINE, || *stopping.borrow());
                 let purged = tokio::task::spawn_blocking(purged).await;
                 if let Ok(Err(error)) = purged {
                     log::purge_failed(&error.to_string());

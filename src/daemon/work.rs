@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::decider::Decider;
-use crate::archive::event::{Event, Stage};
+use crate::archive::event::{Event, MACHINE, Stage};
 use crate::archive::{Archive, ArchiveError, Remedy, Status};
 use crate::document::{Automatic, DocumentId, PageSource, Reading};
 use crate::fault::{self, Step};
@@ -236,21 +236,19 @@ impl WorkLoop {
                 return self.hold(id, Stage::Understand, "deciding failed unexpectedly; a fault in the program").await;
             };
             fault::at(Step::Decided);
-            let count = items.len();
             let (lane, due_rule) = items
                 .first()
                 .map(|item| (item.lane.clone(), item.due_rule.clone().unwrap_or_default()))
                 .unwrap_or_default();
-            let set_aside = reading.mail.as_ref().and_then(|mail| mail.automatic);
-            let ids: Vec<ItemId> = items.iter().map(|item| item.id.clone()).filter(|_| set_aside.is_some()).collect();
+            let ids: Vec<ItemId> = items.iter().map(|item| item.id.clone()).collect();
             self.record(Event::Queued { document: id.clone(), items }).await?;
             fault::at(Step::ItemsQueued);
-            for item in ids {
-                self.set_aside(item, set_aside.map(Automatic::name)).await?;
-            }
             // Cases that came in the meantime were applied to the items of that moment; these were not yet there.
             if Arc::ptr_eq(&knowledge.registry, &self.knowledge.borrow().registry) {
-                log::document_queued(id, count, &lane, &due_rule, start.elapsed());
+                if let Some(automatic) = reading.mail.as_ref().and_then(|mail| mail.automatic) {
+                    self.set_aside(&ids, automatic).await?;
+                }
+                log::document_queued(id, ids.len(), &lane, &due_rule, start.elapsed());
                 return Ok(Verdict::Queued { pages: reading.pages.len() });
             }
         }
@@ -293,15 +291,18 @@ impl WorkLoop {
     }
 
     /// Closes what a machine sent to tell of another message: it is kept and recorded, and waits for nobody.
-    async fn set_aside(&self, item: ItemId, why: Option<&'static str>) -> Result<(), ArchiveError> {
-        let resolved = Event::Resolved {
-            item,
-            by: "nicufaxd".to_owned(),
-            disposition: "set_aside".to_owned(),
-            case_id: None,
-            note: why.map(str::to_owned),
-        };
-        self.record(resolved).await
+    async fn set_aside(&self, items: &[ItemId], why: Automatic) -> Result<(), ArchiveError> {
+        for item in items {
+            let resolved = Event::Resolved {
+                item: item.clone(),
+                by: MACHINE.to_owned(),
+                disposition: "set_aside".to_owned(),
+                case_id: None,
+                note: Some(why.name().to_owned()),
+            };
+            self.record(resolved).await?;
+        }
+        Ok(())
     }
 
     async fn hold(&self, id: &DocumentId, stage: Stage, reason: &str) -> Result<Verdict, ArchiveError> {

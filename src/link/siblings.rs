@@ -52,7 +52,7 @@ fn is_sibling(part: &str) -> bool {
 }
 
 /// A multiple, by a word that may also stand in a stand-in name (`Twin B`).
-fn is_multiple(part: &str) -> bool {
+pub(super) fn is_multiple(part: &str) -> bool {
     let body = ["TWIN", "TRIPLET", "QUADRUPLET", "QUAD", "GEMELO", "GEMELA", "MELLIZO", "MELLIZA"]
         .into_iter()
         .find_map(|word| part.strip_prefix(word));

@@ -5,7 +5,7 @@
 //! "sibling" are no such speech: papers of one twin do mention the other.
 
 use super::printed::PrintedPage;
-use super::siblings::KnownName;
+use super::siblings::{KnownName, is_multiple};
 use crate::names::{self, GivenToken};
 
 /// What the text of a page speaks of.
@@ -96,10 +96,6 @@ fn names_several(page: &PrintedPage, at: usize, known: KnownName) -> bool {
 /// A digit may count days, and `A` may be an article only in small letters.
 fn is_letter(folded: &str) -> bool {
     matches!(folded, "A" | "B" | "C" | "D")
-}
-
-fn is_multiple(folded: &str) -> bool {
-    ["TWIN", "TRIPLET", "QUAD"].iter().any(|word| folded.starts_with(word))
 }
 
 /// "Infant A positive, mother O positive".

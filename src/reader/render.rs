@@ -127,7 +127,7 @@ pub fn leaf(bytes: &[u8], page: u32, limits: &RenderLimits) -> Result<Leaf, Rend
     }
     let opened = message::open(bytes, limits)?;
     let no_such = RenderError::NoSuchPage { page, pages: opened.pages() };
-    match opened.paper_of(page, limits).ok_or(no_such)? {
+    match opened.paper_of(page).ok_or(no_such)? {
         (Paper::File(bytes), within) => render_page(bytes, within, limits).map(Leaf::Picture),
         (Paper::Text(text), within) => Ok(Leaf::Text(message::page_of_text(text, within, page))),
     }

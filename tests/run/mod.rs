@@ -40,6 +40,12 @@ pub const NO_CASES: &str = "case_id,status,member_id,auth_number,mrn,facility,fa
 first_name,birth_order,sex,dob,mother_first,mother_last,mother_dob,admit_date,discharge_date,plan,level_of_care,\
 assigned_nurse,next_review_date,race_ethnicity,preferred_language\n";
 
+/// A line of `cases.csv` with these cells, named by their columns; the others are empty. No cell needs quotes.
+pub fn case(cells: &[(&str, &str)]) -> String {
+    let cell = |column: &str| cells.iter().find(|(name, _)| *name == column).map_or("", |(_, cell)| *cell);
+    NO_CASES.trim_end().split(',').map(cell).collect::<Vec<_>>().join(",") + "\n"
+}
+
 /// The configuration's default.
 pub const AT_REST: AtRest = AtRest::Sealed(KeyPlace::Beside);
 

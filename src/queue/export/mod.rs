@@ -28,13 +28,10 @@ use tracing::{debug, error, info};
 use self::atomic::Replacement;
 use self::scratch::{Scratch, Span};
 use super::item::{ItemId, QueueItem};
-use crate::archive::event::Event;
+use crate::archive::event::{Event, MACHINE};
 use crate::archive::{Archive, ArchiveError};
 use crate::clock;
 use crate::fault::{self, Step};
-
-/// Who exports, for the record.
-const EXPORTER: &str = "nicufaxd";
 
 /// A change is exported once it has been quiet for this long …
 const QUIET: Duration = Duration::from_millis(300);
@@ -82,7 +79,7 @@ pub fn write_queue(worklist: &Worklist, archive: &Archive) -> Result<usize, Expo
 /// As [`write_queue`], and records it: the trail tells what was given out, and when.
 fn write_and_record(worklist: &Worklist, archive: &Archive) -> Result<usize, ExportError> {
     let items = write_queue(worklist, archive)?;
-    archive.record(Event::Exported { by: EXPORTER.to_owned(), items: items as u64 })?;
+    archive.record(Event::Exported { by: MACHINE.to_owned(), items: items as u64 })?;
     Ok(items)
 }
 

@@ -9,6 +9,7 @@ mod head;
 mod text;
 mod zip;
 
+use std::borrow::Cow;
 use std::io::Cursor;
 use std::path::Path;
 
@@ -42,27 +43,23 @@ pub enum Paper {
 
 /// A message, opened.
 pub struct Opened {
-    pub papers: Vec<Paper>,
+    /// Each with the number of its last page in the message.
+    pub papers: Vec<(u32, Paper)>,
     pub mail: Mail,
 }
 
 impl Opened {
     /// The paper on which a page of the message lies, and the number of the page in it (both counted from 1).
-    pub fn paper_of(&self, page: u32, limits: &RenderLimits) -> Option<(&Paper, u32)> {
-        let mut before = 0;
-        for paper in &self.papers {
-            let pages = pages_of(paper, limits).ok()?;
-            if page <= before + pages {
-                return page.checked_sub(before).filter(|page| *page > 0).map(|page| (paper, page));
-            }
-            before += pages;
-        }
-        None
+    pub fn paper_of(&self, page: u32) -> Option<(&Paper, u32)> {
+        let at = self.papers.partition_point(|(last, _)| *last < page);
+        let before = at.checked_sub(1).and_then(|at| self.papers.get(at)).map_or(0, |(last, _)| *last);
+        let (_, paper) = self.papers.get(at)?;
+        page.checked_sub(before).filter(|page| *page > 0).map(|page| (paper, page))
     }
 
     /// Pages of all papers.
     pub fn pages(&self) -> u32 {
-        self.mail.papers.last().map_or(0, |[_, last]| *last)
+        self.papers.last().map_or(0, |(last, _)| *last)
     }
 }
 
@@ -108,7 +105,7 @@ pub fn open(bytes: &[u8], limits: &RenderLimits) -> Result<Opened, RenderError> 
             _ => mail.papers.push([first, last]),
         }
         was_picture = is_picture;
-        papers.push(paper);
+        papers.push((last, paper));
     }
     finds.unread.sort_unstable();
     finds.unread.dedup();
@@ -129,7 +126,7 @@ pub fn open(bytes: &[u8], limits: &RenderLimits) -> Result<Opened, RenderError> 
         });
         let pages = pages_of(&body, limits)?.min(limits.max_pages);
         mail.papers = vec![[1, pages]];
-        papers.push(body);
+        papers.push((pages, body));
         mail.is_body = true;
     } else {
         // Machines that tell of other messages send no papers.
@@ -270,14 +267,14 @@ impl Finds {
 }
 
 /// What is declared a text, or nothing at all, and is a file by its content.
-fn file_sent_as_text(message: &Message<'_>, part: &MessagePart<'_>) -> Option<Vec<u8>> {
+fn file_sent_as_text<'a>(message: &'a Message<'_>, part: &MessagePart<'_>) -> Option<Cow<'a, [u8]>> {
     let raw = message.raw_message.get(part.offset_body as usize..part.offset_end as usize)?;
     let bytes = match part.encoding {
         Encoding::Base64 => {
             let digits: Vec<u8> = raw.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
-            base64::engine::general_purpose::STANDARD.decode(digits).ok()?
+            Cow::Owned(base64::engine::general_purpose::STANDARD.decode(digits).ok()?)
         }
-        Encoding::None => raw.to_vec(),
+        Encoding::None => Cow::Borrowed(raw),
         // Made for texts: a file sent so is spoiled.
         Encoding::QuotedPrintable => return None,
     };

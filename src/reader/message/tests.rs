@@ -91,10 +91,9 @@ fn pictures_one_after_the_other_are_the_sheets_of_one_paper() {
     let photo = |name: &str| part(&format!("Content-Type: image/png; name={name}"), &sheet());
     let opened = opened(&mixed(&[photo("1"), photo("2"), part("Content-Type: application/pdf", &pdf("")), photo("3")]));
     assert_eq!(opened.mail.papers, [[1, 2], [3, 4], [5, 5]]);
-    let limits = RenderLimits::default();
-    assert!(matches!(opened.paper_of(4, &limits), Some((Paper::File(_), 2))));
-    assert!(matches!(opened.paper_of(5, &limits), Some((Paper::File(_), 1))));
-    assert!(opened.paper_of(0, &limits).is_none() && opened.paper_of(6, &limits).is_none());
+    assert!(matches!(opened.paper_of(4), Some((Paper::File(_), 2))));
+    assert!(matches!(opened.paper_of(5), Some((Paper::File(_), 1))));
+    assert!(opened.paper_of(0).is_none() && opened.paper_of(6).is_none());
 }
 
 #[test]
@@ -117,7 +116,7 @@ fn logos_and_signatures_are_no_papers_and_a_photographed_form_is() {
 fn the_text_of_a_message_without_papers_is_the_document() {
     let Opened { papers, mail } = opened(&mixed(&[text("Patient: Roe, Jan      MRN: 4711\r\nWeight:    1450 g")]));
     assert!(mail.is_body && mail.papers == [[1, 1]]);
-    let [Paper::Text(told)] = papers.as_slice() else { panic!("no text") };
+    let [(_, Paper::Text(told))] = papers.as_slice() else { panic!("no text") };
     let page = page_of_text(told, 1, 1);
     let words: Vec<&str> = page.words.iter().map(|word| word.text.as_str()).collect();
     assert_eq!(words, ["NICU", "review", "Patient:", "Roe,", "Jan", "MRN:", "4711", "Weight:", "1450", "g"]);
@@ -132,7 +131,7 @@ fn a_message_in_html_is_read_with_its_tables() {
                 <tr><td>Bed</td><td>Isolette &amp; warm</td></tr></table><script>x()</script></html>";
     let message = format!("{HEAD}Content-Type: text/html; charset=utf-8\r\n\r\n{html}\r\n");
     let Opened { papers, .. } = opened(message.as_bytes());
-    let [Paper::Text(told)] = papers.as_slice() else { panic!("no text") };
+    let [(_, Paper::Text(told))] = papers.as_slice() else { panic!("no text") };
     let row = told.lines().find(|line| line.contains("1450 g")).unwrap();
     assert!(row.contains("Weight") && told.contains("Isolette & warm") && !told.contains("x()"), "{told}");
 }
@@ -244,7 +243,7 @@ proptest! {
         let limits = RenderLimits::default();
         if let Ok(opened) = open(&bytes, &limits) {
             prop_assert!(opened.pages() >= 1);
-            prop_assert!(opened.paper_of(opened.pages(), &limits).is_some());
+            prop_assert!(opened.paper_of(opened.pages()).is_some());
         }
     }
 }

@@ -1,0 +1,90 @@
+//! What a document's bytes are, told by how they begin. Looks at bytes and parses nothing.
+
+use serde::{Deserialize, Serialize};
+
+/// What the bytes are, told by content and never by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DocumentFormat {
+    Tiff,
+    Pdf,
+    Jpeg,
+    Png,
+    /// An email (RFC 5322), with the papers in it.
+    Message,
+}
+
+impl DocumentFormat {
+    /// Tells the format by the first bytes; `None` for anything else.
+    pub fn sniff(bytes: &[u8]) -> Option<Self> {
+        match bytes {
+            [b'I', b'I', 42 | 43, 0, ..] | [b'M', b'M', 0, 42 | 43, ..] => Some(Self::Tiff),
+            [0xff, 0xd8, 0xff, ..] => Some(Self::Jpeg),
+            [0x89, b'P', b'N', b'G', ..] => Some(Self::Png),
+            // Readers accept the mark anywhere in the first 1,024 bytes (PDF 1.7, Annex H, note 13).
+            _ if begins_as_message(bytes) => Some(Self::Message),
+            _ => bytes
+                .get(..bytes.len().min(1024))
+                .is_some_and(|head| head.windows(5).any(|window| window == b"%PDF-"))
+                .then_some(Self::Pdf),
+        }
+    }
+}
+
+/// Bytes in which a message's head must show itself.
+const HEAD: usize = 16 * 1024;
+
+/// Whether these bytes begin as a message does: lines `Name: value`, at least two of them such as messages have.
+fn begins_as_message(bytes: &[u8]) -> bool {
+    const NAMES: [&str; 11] = [
+        "from",
+        "to",
+        "subject",
+        "date",
+        "received",
+        "message-id",
+        "mime-version",
+        "return-path",
+        "delivered-to",
+        "content-type",
+        "reply-to",
+    ];
+    let head = bytes.get(..bytes.len().min(HEAD)).unwrap_or_default();
+    let (mut lines, mut known) = (0, 0);
+    for line in head.split(|byte| *byte == b'\n') {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        match line.first() {
+            None => break,
+            Some(b' ' | b'\t') if lines > 0 => continue,
+            // The envelope's line, which mailbox files put first.
+            Some(_) if lines == 0 && line.starts_with(b"From ") => continue,
+            Some(_) => lines += 1,
+        }
+        let name = line.split(|byte| *byte == b':').next().filter(|name| name.len() < line.len()).unwrap_or_default();
+        // The last line may be cut off by the bound.
+        if name.is_empty() || !name.iter().all(u8::is_ascii_graphic) {
+            break;
+        }
+        known += u32::from(NAMES.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes())));
+    }
+    known >= 2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_format_is_told_by_content() {
+        assert_eq!(DocumentFormat::sniff(b"II*\0rest"), Some(DocumentFormat::Tiff));
+        assert_eq!(DocumentFormat::sniff(b"\n\n%PDF-1.4"), Some(DocumentFormat::Pdf));
+        assert_eq!(DocumentFormat::sniff(b"Dear nurse"), None);
+        let message = b"Return-Path: <a@b.example>\r\nReceived: from x\r\n by y\r\nSubject: z\r\n\r\n%PDF-1.4";
+        assert_eq!(DocumentFormat::sniff(message), Some(DocumentFormat::Message));
+        let with_envelope = b"From a@b Sat Jan 3 01:05:34 2026\nFrom: a@b.example\nTo: c@d.example\n\nhello";
+        assert_eq!(DocumentFormat::sniff(with_envelope), Some(DocumentFormat::Message));
+        assert_eq!(DocumentFormat::sniff(b"Dear nurse,\nTo: be seen\nFrom: me"), None);
+        assert_eq!(DocumentFormat::sniff(b"Patient: Roe, Jan\nDate: 3/4/2026\n"), None);
+        assert_eq!(DocumentFormat::sniff(b""), None);
+    }
+}

@@ -1,0 +1,89 @@
+//! What is known of an email besides its pages.
+
+use serde::{Deserialize, Serialize};
+
+/// What an email tells of the papers in it, and of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mail {
+    /// The author's address, in lower case.
+    pub from: Option<String>,
+    pub subject: Option<String>,
+    /// Number of the fax that a gateway sends on, ten digits: `Fax from 617-555-0134, 4 pages`.
+    pub fax_sender: Option<String>,
+    /// Pages of that fax, as the gateway tells.
+    pub reported_pages: Option<u32>,
+    /// First and last page of each paper, in order, every page in exactly one.
+    pub papers: Vec<[u32; 2]>,
+    /// The one paper is the message's own text.
+    pub is_body: bool,
+    /// What is in it besides and could not be read; sorted, each once.
+    pub unread: Vec<UnreadPart>,
+    /// Why it needs nobody, if a machine sent it to tell of another message.
+    pub automatic: Option<Automatic>,
+}
+
+impl Mail {
+    /// Who sent the papers: the fax behind a gateway, else the author.
+    pub fn sender(&self) -> Option<&str> {
+        self.fax_sender.as_deref().or(self.from.as_deref())
+    }
+}
+
+/// A part of an email that could not be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UnreadPart {
+    /// Encrypted, by S/MIME or PGP.
+    Encrypted,
+    /// Opens with a password only.
+    Password,
+    /// Outlook's own wrapping, `winmail.dat`.
+    WinmailDat,
+    Damaged,
+    /// No paper that can be read here: a word processor's file, a recording.
+    Unsupported,
+    /// More than is taken of one message.
+    TooLarge,
+    /// Forwarded or packed too many times over.
+    TooDeep,
+}
+
+impl UnreadPart {
+    /// As it stands in an item's flag.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Encrypted => "encrypted",
+            Self::Password => "password",
+            Self::WinmailDat => "winmail_dat",
+            Self::Damaged => "damaged",
+            Self::Unsupported => "unsupported",
+            Self::TooLarge => "too_large",
+            Self::TooDeep => "too_deep",
+        }
+    }
+}
+
+/// Why an email needs nobody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Automatic {
+    /// What became of a message sent earlier.
+    DeliveryReport,
+    ReadReceipt,
+    /// Somebody is out of office.
+    Reply,
+    /// It goes round in circles.
+    Loop,
+}
+
+impl Automatic {
+    /// As it stands in the record.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::DeliveryReport => "delivery report",
+            Self::ReadReceipt => "read receipt",
+            Self::Reply => "automatic reply",
+            Self::Loop => "mail loop",
+        }
+    }
+}
