@@ -23,7 +23,8 @@ table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; vertical-align: top; padding: .45rem .7rem .45rem 0; border-bottom: 1px solid var(--line); }
 th { font-weight: 600; position: sticky; top: 0; background: Canvas; }
 td.due { white-space: nowrap; }
-td { overflow-wrap: anywhere; }
+td.due small { white-space: normal; }
+td.from { overflow-wrap: anywhere; min-width: 7rem; }
 small { display: block; color: var(--soft); }
 ul { margin: 0; padding-left: 1.1rem; }
 .tag { display: inline-block; border: 1px solid var(--line); border-radius: .7rem; padding: 0 .5rem; margin: 0 .25rem .2rem 0; }
@@ -34,7 +35,7 @@ ul { margin: 0; padding-left: 1.1rem; }
 ";
 
 /// The style sheet's hash, as the Content-Security-Policy wants it.
-const STYLE_SOURCE: &str = "sha256-UgxdYWqhffpVzn1U0YJ3vp72nPyLEDoz0bGsNi0kZu0=";
+const STYLE_SOURCE: &str = "sha256-L2w1jrK4jI4OlSiyjRlsHjU4eKCoCyHqhyKUBgTP03g=";
 
 /// What stands before the rows.
 pub(super) struct Page {
@@ -108,7 +109,7 @@ pub(super) fn row(item: &QueueItem, zone: &TimeZone) -> String {
                 @if let Some(other) = &item.duplicate_of { span.tag { "same as " (other) } }
                 @if item.arrivals > 1 { span.tag { "arrived " (item.arrivals) " times" } }
             }
-            td {
+            td.from {
                 (item.sender.as_deref().unwrap_or(&item.source))
                 small { (local(item.received_at, zone)) }
                 small { (item.source) " / " (item.source_file) }
