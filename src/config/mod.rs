@@ -6,6 +6,7 @@
 //! by `check` (`cli/check.rs`), with the same `Config` that the daemon runs on.
 
 mod file;
+pub mod secret;
 mod validate;
 
 use std::path::{Path, PathBuf};

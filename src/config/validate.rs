@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Span};
 use rustix::fs::Gid;
 
 use super::file::{After, AtRestName, Folder, Mailbox, Reader, Retention};
+use super::secret::SecretPlace;
 use super::{Problem, ReaderSettings};
 use crate::archive::{AtRest, KeyPlace, RetentionRule};
 use crate::intake::folder::{AfterAccept, FolderKind, FolderSettings};
@@ -241,6 +242,32 @@ impl Problems<'_> {
                 format!("{} is out of range", error.value),
                 format!("give {} to {} bits of evidence", error.least, error.most),
             );
+        }
+    }
+
+    /// The one place of a secret, of the two ways to name one: `NAME_file` and `NAME_credential`; `None` when neither is
+    /// given. `key` is the table's.
+    #[allow(dead_code, reason = "the next commit names a secret")]
+    pub fn secret(
+        &mut self,
+        key: &str,
+        name: &str,
+        file: Option<PathBuf>,
+        credential: Option<String>,
+        base: &Path,
+    ) -> Option<SecretPlace> {
+        match (file, credential) {
+            (Some(_), Some(_)) => {
+                let remedy = "take one of them out";
+                self.add(format!("{key}.{name}_file"), format!("stands beside {name}_credential"), remedy);
+                None
+            }
+            (Some(file), None) => Some(SecretPlace::File(resolve(base, &file))),
+            (None, Some(credential)) => {
+                self.usable_name(format!("{key}.{name}_credential"), &credential, "the unit");
+                Some(SecretPlace::Credential(credential))
+            }
+            (None, None) => None,
         }
     }
 
