@@ -3,6 +3,7 @@
 //! Reading waits for the worker processes; everything after it is a pure function, [`decide`], which is also what
 //! decides again when the cases or the rules change, and what `read --explain` shows.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,7 +16,7 @@ use crate::document::{
 use crate::link::{self, LinkPolicy, Registry};
 use crate::queue::item::{ItemId, ItemState, QueueItem};
 use crate::reader::pool::{ReadError, ReaderPool, Urgency};
-use crate::route::{self, Routing};
+use crate::route::{self, Lane, Routing};
 use crate::understand::{self, Segmentation, TypeRules};
 
 /// What deciding goes by; replaced as a whole when cases or rules change.
@@ -25,6 +26,8 @@ pub struct Knowledge {
     pub registry: Arc<Registry>,
     pub policy: LinkPolicy,
     pub zone: TimeZone,
+    /// The lanes of mailboxes, by the sources' names.
+    pub mailboxes: Arc<BTreeMap<String, Lane>>,
 }
 
 /// A document's way through the deciding stages, or that of its pages about one baby, with what each took.
@@ -199,7 +202,8 @@ impl Deciding<'_> {
     fn routed(&self, judgement: Judgement) -> Decision {
         let Judgement { page_range, understanding, linked, understood_in, linked_in } = judgement;
         let case = linked.case_id.as_deref().and_then(|case_id| self.knowledge.registry.get(case_id));
-        let routing = route::route(&understanding, &linked, case, self.receipt, &self.knowledge.zone);
+        let mailbox = self.knowledge.mailboxes.get(&self.receipt.source).copied();
+        let routing = route::route(&understanding, &linked, case, self.receipt, mailbox, &self.knowledge.zone);
         Decision { page_range, understanding, linked, routing, understood_in, linked_in }
     }
 }
@@ -349,6 +353,7 @@ mod tests {
             registry: Arc::new(Registry::parse(csv.as_bytes()).unwrap()),
             policy: LinkPolicy::default(),
             zone: TimeZone::UTC,
+            mailboxes: Arc::default(),
         }
     }
 

@@ -30,6 +30,8 @@ const PRESERVICE_STANDARD_DAYS: i64 = 7;
 pub enum Lane {
     /// Utilization management nurses.
     Um,
+    /// Case management nurses.
+    Cm,
     /// Scheduling of peer-to-peer talks with a Medical Director.
     MedicalDirector,
     /// Back or on to the health plan: readmissions, appeals, prior authorizations, out of the program.
@@ -41,11 +43,12 @@ pub enum Lane {
 }
 
 impl Lane {
-    pub const ALL: [Self; 5] = [Self::Um, Self::MedicalDirector, Self::Plan, Self::CoReview, Self::Attention];
+    pub const ALL: [Self; 6] = [Self::Um, Self::Cm, Self::MedicalDirector, Self::Plan, Self::CoReview, Self::Attention];
 
     pub fn name(self) -> &'static str {
         match self {
             Self::Um => "um",
+            Self::Cm => "cm",
             Self::MedicalDirector => "medical_director",
             Self::Plan => "plan",
             Self::CoReview => "co_review",
@@ -85,12 +88,14 @@ pub struct Routing {
     pub flags: Vec<String>,
 }
 
-/// Routes one document. `case` is the case it was linked to, if it was.
+/// Routes one document. `case` is the case it was linked to, if it was; `mailbox` the lane of the mailbox that it came
+/// to, if it came to one: case management's mail stays theirs but for what supports days of care.
 pub fn route(
     understanding: &Understanding,
     linked: &Match,
     case: Option<&Case>,
     receipt: &Receipt,
+    mailbox: Option<Lane>,
     zone: &TimeZone,
 ) -> Routing {
     let case = case.filter(|_| linked.status == MatchStatus::Matched);
@@ -116,6 +121,25 @@ pub fn route(
         DocumentType::OutOfNetworkException => (Lane::CoReview, Priority::Urgent),
         DocumentType::Other => (Lane::Attention, Priority::Standard),
     };
+    if mailbox == Some(Lane::Cm) {
+        match understanding.document_type {
+            DocumentType::AdmissionNotification | DocumentType::ConcurrentReview | DocumentType::Transfer => {
+                flags.push("came_to_cm_mailbox: put into the UM lane, because days of care hang on it".to_owned());
+            }
+            // Plans for going home, and whatever families and social workers write.
+            DocumentType::Discharge => {
+                lane = Lane::Cm;
+                flags = vec!["copy_to_um".to_owned()];
+            }
+            DocumentType::Other => lane = Lane::Cm,
+            // Others' work, whoever it was sent to.
+            DocumentType::Readmission
+            | DocumentType::P2pRequest
+            | DocumentType::Appeal
+            | DocumentType::PriorAuthorization
+            | DocumentType::OutOfNetworkException => {}
+        }
+    }
     if let Some(case) = case
         && let Some(reason) = out_of_program(case, receipt, zone)
     {
@@ -215,6 +239,7 @@ mod tests {
             &linked(status),
             Some(&case(plan, dob)),
             &receipt("2026-03-02T14:00:00Z"),
+            None,
             &TimeZone::get("America/New_York").unwrap(),
         )
     }
@@ -257,6 +282,23 @@ mod tests {
             let routing = routed(DocumentType::ConcurrentReview, MatchStatus::Matched, plan, dob);
             assert_eq!((routing.lane, routing.flags), (Lane::Plan, vec![flag.to_owned()]));
         }
+    }
+
+    #[test]
+    fn case_managements_mail_stays_theirs_but_for_what_supports_days_of_care() {
+        let zone = TimeZone::get("America/New_York").unwrap();
+        let receipt = receipt("2026-03-02T14:00:00Z");
+        let routed = |document_type| {
+            let linked = linked(MatchStatus::Unmatched);
+            route(&understood(document_type), &linked, None, &receipt, Some(Lane::Cm), &zone)
+        };
+        let review = routed(DocumentType::ConcurrentReview);
+        assert_eq!(review.lane, Lane::Um);
+        assert!(review.flags[0].starts_with("came_to_cm_mailbox"), "{:?}", review.flags);
+        let discharge = routed(DocumentType::Discharge);
+        assert_eq!((discharge.lane, discharge.flags), (Lane::Cm, vec!["copy_to_um".to_owned()]));
+        assert_eq!(routed(DocumentType::Other).lane, Lane::Cm);
+        assert_eq!(routed(DocumentType::Readmission).lane, Lane::Plan);
     }
 
     #[test]

@@ -130,15 +130,15 @@ impl Documents {
         match (self.vault.keys(), content) {
             (Some(keys), content) => {
                 let (key, header) = keys.new_document()?;
-                let (mut bytes, mut file);
+                let (mut bytes, mut stream);
                 let source: &mut dyn Read = match content {
                     Content::Bytes(content) => {
                         bytes = Cursor::new(content);
                         &mut bytes
                     }
-                    Content::File(content) => {
-                        file = content;
-                        &mut file
+                    Content::Stream(content) => {
+                        stream = content;
+                        &mut stream
                     }
                 };
                 let write = |piece: &[u8]| self.disk.write(&mut draft.file, &draft.path, piece);
@@ -150,7 +150,7 @@ impl Documents {
                 naming.update(&bytes);
                 draft.size = bytes.len() as u64;
             }
-            (None, Content::File(mut source)) => {
+            (None, Content::Stream(mut source)) => {
                 let seen = |piece: &[u8]| naming.update(piece);
                 draft.size = self.disk.copy(&mut source, &mut draft.file, &draft.path, seen)?;
             }

@@ -20,10 +20,11 @@ use zeroize::Zeroizing;
 
 use super::disk::Disk;
 use super::documents::replace;
+use super::kept::{CASES, LAST_GOOD};
 use super::lock::Lock;
 use super::seal::{KEY, Key};
 use super::vault::Vault;
-use super::{ArchiveError, CASES, JOURNAL, LAST_GOOD, documents, journal};
+use super::{ArchiveError, JOURNAL, documents, journal};
 
 /// The form of the keyring that this program writes.
 const FORM: u32 = 1;

@@ -10,7 +10,7 @@
 //!
 //! All calls block, mostly on the disk: from async code use `spawn_blocking`.
 //!
-//! The state directory (mode 0700) holds `documents/`, `readings/`, `journal/`, `index/`, `cases/`, `tmp/`, `lock`, and
+//! The state directory (mode 0700) holds `documents/`, `readings/`, `journal/`, `index/`, `cases/`, `tokens/`, `tmp/`, `lock`, and
 //! where it is sealed, `keyring` and, unless it is kept elsewhere, `key`.
 //!
 //! # What sealing protects, and against whom
@@ -44,6 +44,7 @@ pub mod event;
 mod fact;
 mod index;
 mod journal;
+mod kept;
 mod keys;
 mod lock;
 mod look;
@@ -61,7 +62,6 @@ mod sealed_tests;
 #[cfg(test)]
 mod tests;
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -70,7 +70,6 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio::sync::watch;
 
 use self::disk::Disk;
@@ -87,6 +86,7 @@ use crate::document::{DocumentId, Reading, Receipt};
 pub use self::audit::{AuditFilter, AuditLine, audit};
 pub use self::error::{ArchiveError, Remedy};
 pub use self::index::Summary as IndexSummary;
+pub use self::kept::{KeptCases, kept_cases};
 pub use self::keys::{AtRest, KeyPlace, Remark, Rotated, check_keys, new_key, rotate};
 pub use self::look::{Counts, DocumentState, Items, Status};
 pub use self::purge::{Due, RetentionRule};
@@ -95,8 +95,6 @@ pub use self::verify::{ChainHead, NotAHead, Problem, Proof, Report, head, proves
 
 const JOURNAL: &str = "journal";
 const INDEX: &str = "index";
-const CASES: &str = "cases";
-const LAST_GOOD: &str = "last-good.csv";
 
 /// Documents of one call taken through one group of syncs: each keeps a file open until then.
 const ACCEPTED_TOGETHER: usize = 256;
@@ -127,11 +125,20 @@ impl OpenOptions {
 }
 
 /// The bytes of an arrival.
-#[derive(Debug)]
 pub enum Content {
     Bytes(Vec<u8>),
-    /// Read from its current position to its end.
-    File(File),
+    /// Read to its end, piece by piece. An error of its own is [`ArchiveError::SourceUnreadable`]: nothing is stored then.
+    Stream(Box<dyn Read + Send>),
+}
+
+/// Says nothing of what is in it.
+impl std::fmt::Debug for Content {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Bytes(bytes) => write!(f, "Bytes({})", bytes.len()),
+            Self::Stream(_) => f.write_str("Stream"),
+        }
+    }
 }
 
 /// A document at the door.
@@ -199,7 +206,7 @@ impl Archive {
         let documents = Documents::new(disk.clone(), state, &vault);
         documents.prepare()?;
         disk.make_folder(&state.join(JOURNAL))?;
-        disk.make_folder(&state.join(CASES))?;
+        kept::prepare(&disk, state)?;
         disk.sync_folder(state)?;
         let Recovered { journal, index, reader } =
             rebuild::recover(&disk, state, &documents, &vault, options.index_deadline)?;
@@ -379,21 +386,6 @@ impl Archive {
         self.inner.documents.reading(document)
     }
 
-    /// Keeps the last good snapshot of the open cases, durably, in place of the one before; gives [`KeptCases::since`].
-    pub fn put_cases(&self, snapshot: &[u8]) -> Result<Option<Timestamp>, ArchiveError> {
-        let folder = self.inner.state.join(CASES);
-        let sealed = self.inner.vault.keys().map(|keys| keys.seal_cases(snapshot)).transpose()?;
-        let bytes = sealed.as_deref().unwrap_or(snapshot);
-        documents::replace(&self.inner.disk, &folder.join("next.csv"), &folder.join(LAST_GOOD), bytes)?;
-        let metadata = std::fs::metadata(folder.join(LAST_GOOD));
-        Ok(metadata.and_then(|metadata| metadata.modified()).ok().and_then(|since| since.try_into().ok()))
-    }
-
-    /// The last good snapshot of the open cases.
-    pub fn cases(&self) -> Result<Option<KeptCases>, ArchiveError> {
-        kept_cases_of(&self.inner.state, &self.inner.vault)
-    }
-
     /// What the index holds, read and summed up anew, for [`verify`] beside this process; `None` when it changes all the
     /// time.
     pub fn index_summary(&self) -> Result<Option<IndexSummary>, ArchiveError> {
@@ -411,42 +403,10 @@ impl Archive {
     }
 }
 
-/// The last good snapshot of the open cases, as it is kept in a state directory.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeptCases {
-    pub bytes: Vec<u8>,
-    /// When it was taken over; `None` where the file system tells no time.
-    pub since: Option<Timestamp>,
-}
-
-/// Reads the snapshot that a state directory keeps, whoever has the archive open: it is only ever replaced whole.
-pub fn kept_cases(state: &Path, at_rest: &AtRest) -> Result<Option<KeptCases>, ArchiveError> {
-    kept_cases_of(state, &keys::look(state, at_rest)?)
-}
-
 /// The id that these bytes have, or would have, in a state directory; in one that is not there yet, what it has in the
 /// clear.
 pub fn name(state: &Path, at_rest: &AtRest, bytes: &[u8]) -> Result<DocumentId, ArchiveError> {
     Ok(keys::look(state, at_rest)?.name(bytes))
-}
-
-fn kept_cases_of(state: &Path, vault: &Vault) -> Result<Option<KeptCases>, ArchiveError> {
-    let path = state.join(CASES).join(LAST_GOOD);
-    let failed = |error| ArchiveError::read_failed(&path, error);
-    let mut file = match File::open(&path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(failed(error)),
-    };
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes).map_err(failed)?;
-    if let Some(keys) = vault.keys() {
-        // One that does not open is as one that is not there: the registry's own file brings the next.
-        let Some(opened) = keys.open_cases(&bytes) else { return Ok(None) };
-        bytes = opened;
-    }
-    let since = file.metadata().and_then(|metadata| metadata.modified()).map_err(failed)?;
-    Ok(Some(KeptCases { bytes, since: since.try_into().ok() }))
 }
 
 /// Makes the state directory, or makes sure that it is ours alone.

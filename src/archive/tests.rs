@@ -220,7 +220,7 @@ fn a_file_is_accepted_without_being_held_in_memory_and_is_sealed() {
     let mut source = tempfile::tempfile().unwrap();
     source.write_all(&bytes).unwrap();
     source.rewind().unwrap();
-    let from_file = Arrival { content: Content::File(source), ..arrival(b"", "a.tif") };
+    let from_file = Arrival { content: Content::Stream(Box::new(source)), ..arrival(b"", "a.tif") };
     let document = archive.accept(from_file).unwrap().document;
     assert_eq!(document, archive.name(&bytes));
     assert_eq!(archive.read_document(&document).unwrap(), bytes);

@@ -189,12 +189,12 @@ impl Keys {
         Ok(key)
     }
 
-    /// The snapshot of the open cases as it lies on the disk: the generation of its archive key, and a stream.
-    pub(super) fn seal_cases(&self, snapshot: &[u8]) -> Result<Vec<u8>, ArchiveError> {
+    /// A kept value as it lies on the disk: the generation of its archive key, and a stream.
+    pub(super) fn seal_kept(&self, label: &str, value: &[u8]) -> Result<Vec<u8>, ArchiveError> {
         let generation = self.generation();
-        let key = self.of_archive(generation, "cases").ok_or(NO_GENERATION)?;
+        let key = self.of_archive(generation, label).ok_or(NO_GENERATION)?;
         let mut sealed = Vec::new();
-        let mut source = snapshot;
+        let mut source = value;
         seal_stream(
             &key,
             generation.to_be_bytes().to_vec(),
@@ -208,10 +208,10 @@ impl Keys {
         Ok(sealed)
     }
 
-    /// The snapshot that was sealed so; `None` when it does not open.
-    pub(super) fn open_cases(&self, sealed: &[u8]) -> Option<Vec<u8>> {
+    /// The value that was sealed so under this label; `None` when it does not open.
+    pub(super) fn open_kept(&self, label: &str, sealed: &[u8]) -> Option<Vec<u8>> {
         let (generation, stream) = sealed.split_first_chunk()?;
-        let key = self.of_archive(u32::from_be_bytes(*generation), "cases")?;
+        let key = self.of_archive(u32::from_be_bytes(*generation), label)?;
         let mut snapshot = Vec::with_capacity(stream.len());
         Opening::new(&key, stream).read_to_end(&mut snapshot).ok()?;
         Some(snapshot)

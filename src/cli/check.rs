@@ -16,6 +16,7 @@ use crate::control::Failure;
 use crate::daemon::knowledge::{load_cases, load_rules};
 use crate::daemon::pool_settings;
 use crate::intake::folder::AfterAccept;
+use crate::intake::imap::{Encryption, ImapSettings, SignIn, check_authorities};
 use crate::reader::cage;
 use crate::reader::pool::{ReadError, ReaderPool};
 
@@ -67,6 +68,9 @@ fn problems_of(config: &Config) -> Vec<Problem> {
             found.writable_or_creatable(&format!("{table}.done"), done);
         }
     }
+    for account in &config.accounts {
+        found.account(account);
+    }
     found.writable_or_creatable("export.dir", &config.export.folder);
     found.shared();
     if let Err(error) = load_rules(config) {
@@ -113,6 +117,28 @@ impl Found<'_> {
             );
         } else {
             self.writable_or_creatable(key, path);
+        }
+    }
+
+    /// What signing in needs is there; no server is asked.
+    fn account(&mut self, account: &ImapSettings) {
+        let (secrets, key) = match &account.sign_in {
+            SignIn::Password(place) => (vec![("password", place)], account.key.clone()),
+            SignIn::Tokens(service) => {
+                let secret = service.client_secret.iter().map(|place| ("client_secret", place));
+                let token = service.refresh_token.iter().map(|place| ("refresh_token", place));
+                (secret.chain(token).collect(), format!("{}.oauth2", account.key))
+            }
+        };
+        for (name, place) in secrets {
+            if let Err(error) = place.read() {
+                self.add(&format!("{key}.{name}"), error.to_string(), "it is for the daemon's user alone");
+            }
+        }
+        if account.encryption != Encryption::Loopback
+            && let Err(error) = check_authorities(account.ca_file.as_deref())
+        {
+            self.add(&format!("{}.ca_file", account.key), error.to_string(), "give certificates in PEM");
         }
     }
 

@@ -23,7 +23,9 @@ pub fn read(config: &Config, file: &Path, json: bool, explain: bool) -> Result<(
     };
     // A link is followed, since a person named it; for the rest a file is refused for what it would be refused at intake.
     let real = file.canonicalize().map_err(|error| refused(&error))?;
-    let most = config.folders.iter().map(|folder| folder.max_bytes).max().unwrap_or(SUBMIT_LIMIT);
+    let limits = config.folders.iter().map(|folder| folder.max_bytes);
+    let limits = limits.chain(config.accounts.iter().map(|account| account.max_bytes));
+    let most = limits.max().unwrap_or(SUBMIT_LIMIT);
     let bytes: Arc<[u8]> = submit::read_file(&real, most).map_err(|error| refused(&error))?.into();
     // A dry run needs no key: without one, the id is only what it would be in the clear.
     let id = archive::name(&config.state_dir, &config.at_rest, &bytes).unwrap_or_else(|_| DocumentId::of(&bytes));
@@ -66,6 +68,7 @@ fn explained(
         registry: Arc::new(registry),
         policy: config.link.clone(),
         zone: config.time_zone.clone(),
+        mailboxes: Arc::new(config.lanes.clone()),
     };
     let received_at = file
         .metadata()

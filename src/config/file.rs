@@ -51,7 +51,11 @@ pub(super) struct Intake {
 #[serde(deny_unknown_fields)]
 pub(super) struct Mailbox {
     pub name: String,
-    pub maildir: PathBuf,
+    /// Either this or `imap`.
+    pub maildir: Option<PathBuf>,
+    pub imap: Option<Imap>,
+    /// Default: the lane whose name the mailbox bears, if there is one.
+    pub lane: Option<String>,
     /// Default 60 s, 1 s to 1 h.
     #[serde(default, deserialize_with = "duration")]
     pub rescan: Option<Duration>,
@@ -60,6 +64,61 @@ pub(super) struct Mailbox {
     pub done: Option<PathBuf>,
     /// Default 100 MB, 1 kB to 2 GB.
     pub max_bytes: Option<ByteSize>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Imap {
+    pub host: String,
+    /// Default 993, and 143 unless `tls` is `implicit`.
+    pub port: Option<u16>,
+    #[serde(default)]
+    pub tls: Tls,
+    pub ca_file: Option<PathBuf>,
+    pub user: String,
+    pub password_file: Option<PathBuf>,
+    pub password_credential: Option<String>,
+    pub oauth2: Option<Oauth2>,
+    /// Default `INBOX`.
+    pub folder: Option<String>,
+    #[serde(default)]
+    pub after: ImapAfter,
+    /// Default `nicufaxd`.
+    pub after_folder: Option<String>,
+    /// Default `nicufaxd`.
+    pub flag: Option<String>,
+}
+
+/// How a connection to a mail server is encrypted.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Tls {
+    #[default]
+    Implicit,
+    StartTls,
+    None,
+}
+
+/// What becomes of a message at its server once it is stored durably.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum ImapAfter {
+    #[default]
+    Move,
+    Delete,
+    Flag,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Oauth2 {
+    pub token_url: String,
+    pub client_id: String,
+    pub client_secret_file: Option<PathBuf>,
+    pub client_secret_credential: Option<String>,
+    pub refresh_token_file: Option<PathBuf>,
+    pub refresh_token_credential: Option<String>,
+    pub scope: Option<String>,
 }
 
 #[derive(Deserialize)]

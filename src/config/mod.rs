@@ -6,9 +6,11 @@
 //! by `check` (`cli/check.rs`), with the same `Config` that the daemon runs on.
 
 mod file;
+mod mailbox;
 pub mod secret;
 mod validate;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -20,9 +22,11 @@ use self::file::read_toml;
 use self::validate::{Problems, resolve};
 use crate::archive::{AtRest, KeyPlace, OpenOptions, RetentionRule};
 use crate::intake::folder::FolderSettings;
+use crate::intake::imap::ImapSettings;
 use crate::link::LinkPolicy;
 use crate::queue::export::Worklist;
 use crate::reader::cage::CageMode;
+use crate::route::Lane;
 
 /// Where the configuration is looked for unless `--config` names it.
 pub const DEFAULT_FILE: &str = "/etc/nicufaxd/nicufaxd.toml";
@@ -57,6 +61,10 @@ pub struct Config {
     /// Where days begin and end: the zone in which documents' dates are compared and times exported.
     pub time_zone: TimeZone,
     pub folders: Vec<FolderSettings>,
+    /// Folders of mail accounts.
+    pub accounts: Vec<ImapSettings>,
+    /// The lanes of mailboxes, by the sources' names.
+    pub lanes: BTreeMap<String, Lane>,
     pub reader: ReaderSettings,
     /// Type rules in place of the built-in ones.
     pub document_types: Option<PathBuf>,
@@ -143,7 +151,6 @@ impl Config {
         let mut problems = Problems { file, found: unreadable };
 
         let time_zone = problems.time_zone(parsed.time_zone.as_deref());
-        let mailboxes = parsed.intake.mailbox.into_iter().enumerate();
         let mut folders: Vec<_> = parsed
             .intake
             .folder
@@ -151,8 +158,23 @@ impl Config {
             .enumerate()
             .map(|(position, folder)| problems.folder(&format!("intake.folder[{position}]"), folder, base))
             .collect();
-        folders.extend(mailboxes.flat_map(|(position, mailbox)| problems.mailbox(position, mailbox, base)));
+        let (mut accounts, mut lanes) = (Vec::new(), BTreeMap::new());
+        for (position, mut mailbox) in parsed.intake.mailbox.into_iter().enumerate() {
+            let key = format!("intake.mailbox[{position}]");
+            lanes.extend(problems.mailbox_lane(&key, &mailbox).map(|lane| (mailbox.name.clone(), lane)));
+            match (mailbox.maildir.take(), mailbox.imap.take()) {
+                (Some(maildir), None) => folders.extend(problems.maildir(&key, mailbox, &maildir, base)),
+                (None, Some(imap)) => accounts.extend(problems.imap(&key, &mailbox, imap, base)),
+                (Some(_), Some(_)) => problems.add(key, "has both maildir and imap", "make two mailboxes of it"),
+                (None, None) => problems.add(key, "has neither maildir nor imap", "say where its messages are"),
+            }
+        }
+        let table = |key: &str| key.rsplit_once('.').map_or(String::new(), |(table, _)| table.to_owned());
+        let sources = folders.iter().map(|folder| (folder.source.clone(), table(&folder.key)));
+        let sources = sources.chain(accounts.iter().map(|account| (account.source.clone(), table(&account.key))));
+        problems.names_apart(sources);
         problems.folders_apart(&folders);
+        problems.accounts_apart(&accounts);
         let min_free = problems
             .ranged(
                 "[intake] min_free".to_owned(),
@@ -175,6 +197,8 @@ impl Config {
             at_rest,
             retention,
             folders,
+            accounts,
+            lanes,
             min_free,
             reader,
             document_types: parsed.understand.document_types.map(|path| resolve(base, &path)),

@@ -55,7 +55,7 @@ pub(super) struct Problems<'a> {
 }
 
 impl Problems<'_> {
-    fn add(&mut self, key: impl Into<String>, problem: impl Into<String>, remedy: impl Into<String>) {
+    pub fn add(&mut self, key: impl Into<String>, problem: impl Into<String>, remedy: impl Into<String>) {
         self.found.push(Problem {
             file: self.file.to_owned(),
             key: key.into(),
@@ -108,26 +108,25 @@ impl Problems<'_> {
     }
 
     /// The two folders of a maildir in which messages lie: unseen and seen. What lies there is whole.
-    pub fn mailbox(&mut self, position: usize, mailbox: Mailbox, base: &Path) -> [FolderSettings; 2] {
-        let key = format!("intake.mailbox[{position}]");
-        self.source_name(&key, &mailbox.name);
-        let path = resolve(base, &mailbox.maildir);
+    pub fn maildir(&mut self, key: &str, mailbox: Mailbox, maildir: &Path, base: &Path) -> [FolderSettings; 2] {
+        self.source_name(key, &mailbox.name);
+        let path = resolve(base, maildir);
         let new = FolderSettings {
             key: format!("{key}.maildir"),
             name: format!("{}/new", mailbox.name),
             source: mailbox.name.clone(),
             kind: FolderKind::Maildir,
             settle: Duration::ZERO,
-            rescan: self.rescan(&key, mailbox.rescan),
+            rescan: self.rescan(key, mailbox.rescan),
             after: after(mailbox.after, mailbox.done, &path, base),
-            max_bytes: self.max_bytes(&key, mailbox.max_bytes),
+            max_bytes: self.max_bytes(key, mailbox.max_bytes),
             path: path.join("new"),
         };
         let seen = FolderSettings { name: format!("{}/cur", mailbox.name), path: path.join("cur"), ..new.clone() };
         [new, seen]
     }
 
-    fn source_name(&mut self, key: &str, name: &str) {
+    pub fn source_name(&mut self, key: &str, name: &str) {
         self.usable_name(format!("{key}.name"), name, "logs and exports");
         if name == submit::SOURCE {
             self.add(
@@ -147,29 +146,32 @@ impl Problems<'_> {
         }
     }
 
-    fn rescan(&mut self, key: &str, value: Option<Duration>) -> Duration {
+    pub fn rescan(&mut self, key: &str, value: Option<Duration>) -> Duration {
         let second = Duration::from_secs(1);
         self.ranged(format!("{key}.rescan"), value, 60 * second, second, 3600 * second)
     }
 
-    fn max_bytes(&mut self, key: &str, value: Option<ByteSize>) -> u64 {
+    pub fn max_bytes(&mut self, key: &str, value: Option<ByteSize>) -> u64 {
         self.ranged(format!("{key}.max_bytes"), value, ByteSize::mb(100), ByteSize::kb(1), ByteSize::gb(2)).as_u64()
     }
 
-    /// Names are unique, and no inbox lies in another one or is another's `done`: a file would be taken twice.
-    pub fn folders_apart(&mut self, folders: &[FolderSettings]) {
-        if folders.is_empty() {
+    /// There is a source, and each has a name of its own. Given are the sources' names and the keys of their tables.
+    pub fn names_apart(&mut self, sources: impl IntoIterator<Item = (String, String)>) {
+        let mut names: BTreeMap<String, String> = BTreeMap::new();
+        for (name, key) in sources {
+            let problem = format!("`{name}` is used twice");
+            if names.insert(name, key.clone()).is_some_and(|other| other != key) {
+                self.add(format!("{key}.name"), problem, "give each source a name of its own");
+            }
+        }
+        if names.is_empty() {
             self.add("intake.folder", "no source is configured", "add an [[intake.folder]] with name and path");
         }
-        let mut names = BTreeMap::new();
+    }
+
+    /// No inbox lies in another one or is another's `done`: a file would be taken twice.
+    pub fn folders_apart(&mut self, folders: &[FolderSettings]) {
         for (position, folder) in folders.iter().enumerate() {
-            if names.insert(&folder.source, &folder.key).is_some_and(|key| *key != folder.key) {
-                self.add(
-                    folder.key.rsplit_once('.').map_or(String::new(), |(table, _)| format!("{table}.name")),
-                    format!("`{}` is used twice", folder.source),
-                    "give each source a name of its own",
-                );
-            }
             for (other_position, other) in folders.iter().enumerate() {
                 // Of two sources on one folder the second is told of.
                 let same = folder.path == other.path;
@@ -247,7 +249,6 @@ impl Problems<'_> {
 
     /// The one place of a secret, of the two ways to name one: `NAME_file` and `NAME_credential`; `None` when neither is
     /// given. `key` is the table's.
-    #[allow(dead_code, reason = "the next commit names a secret")]
     pub fn secret(
         &mut self,
         key: &str,

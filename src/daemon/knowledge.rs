@@ -271,6 +271,7 @@ fn first_knowledge(config: &Config, archive: &Archive) -> Result<(Knowledge, Cas
         registry: Arc::new(registry),
         policy: config.link.clone(),
         zone: config.time_zone.clone(),
+        mailboxes: Arc::new(config.lanes.clone()),
     };
     Ok((knowledge, cases, taken))
 }

@@ -16,8 +16,9 @@ use tokio::sync::{mpsc, watch};
 use crate::archive::{Archive, ArchiveError};
 use crate::config::{Config, ReaderSettings};
 use crate::control;
-use crate::intake::folder::{self, FolderError};
+use crate::intake::imap::{self, Tokens};
 use crate::intake::status::SourceStatuses;
+use crate::intake::{SourceError, folder};
 use crate::log::{self, LastError};
 use crate::queue::export;
 use crate::reader::pool::{PoolSettings, ReadError, ReaderPool};
@@ -56,7 +57,7 @@ pub enum DaemonError {
     #[error("a thread cannot be started: {0}; the machine or the unit allows too few")]
     Thread(std::io::Error),
     #[error("source could not be read: {0}")]
-    Source(FolderError),
+    Source(SourceError),
     #[error(transparent)]
     Export(export::ExportError),
     #[error("a task ended unexpectedly; this is a fault in the program")]
@@ -107,7 +108,12 @@ pub async fn run(
     .map_err(DaemonError::Control)?;
 
     let waiting = archive.waiting()?;
-    log::daemon_started(config.folders.len(), pool.status().workers, knowledge.cases(), waiting.len());
+    log::daemon_started(
+        config.folders.len() + config.accounts.len(),
+        pool.status().workers,
+        knowledge.cases(),
+        waiting.len(),
+    );
     let mut work = tokio::spawn(
         WorkLoop {
             archive: archive.clone(),
@@ -120,14 +126,29 @@ pub async fn run(
         .run(waiting, arrivals, stopping.clone()),
     );
 
-    let mut sources = tokio::task::JoinSet::new();
+    let mut sources = tokio::task::JoinSet::<Result<(), SourceError>>::new();
     for folder in &config.folders {
         let (settings, archive, accepted) = (folder.clone(), archive.clone(), accepted.clone());
         let (statuses, stopping) = (statuses.clone(), stopping.clone());
-        match mode {
-            Mode::Serve => drop(sources.spawn(folder::watch_folder(settings, archive, accepted, statuses, stopping))),
-            Mode::Drain => drop(sources.spawn(folder::drain_folder(settings, archive, accepted, statuses))),
-        }
+        sources.spawn(async move {
+            match mode {
+                Mode::Serve => folder::watch_folder(settings, archive, accepted, statuses, stopping).await?,
+                Mode::Drain => folder::drain_folder(settings, archive, accepted, statuses).await?,
+            }
+            Ok(())
+        });
+    }
+    let tokens = Tokens::new(archive.clone());
+    for account in &config.accounts {
+        let (settings, tokens, archive) = (account.clone(), tokens.clone(), archive.clone());
+        let (accepted, statuses, stopping) = (accepted.clone(), statuses.clone(), stopping.clone());
+        sources.spawn(async move {
+            match mode {
+                Mode::Serve => imap::watch_mailbox(settings, tokens, archive, accepted, statuses, stopping).await?,
+                Mode::Drain => imap::drain_mailbox(settings, tokens, archive, accepted, statuses).await?,
+            }
+            Ok(())
+        });
     }
     let retention = (mode == Mode::Serve)
         .then(|| tokio::spawn(retention::daily(config.clone(), archive.clone(), stopping.clone())));
@@ -181,8 +202,7 @@ pub async fn run(
     }
     log::daemon_stopped(worked.handed_back);
     match source_error {
-        Some(FolderError::Archive { error, .. }) => Err(DaemonError::Archive(error)),
-        Some(error @ FolderError::Unreadable { .. }) => Err(DaemonError::Source(error)),
+        Some(error) => Err(error.into_archive_error().map_or_else(DaemonError::Source, DaemonError::Archive)),
         None => Ok(worked),
     }
 }

@@ -9,15 +9,18 @@
 //! be taken is a [`Refusal`] that a person sees, and stays where it lies.
 //!
 //! - [`folder`] the task that watches one folder, and the drain of one folder;
+//! - [`imap`] the task that watches one folder of a mail account, and the drain of one;
 //! - [`status`] when each source was last read, for `nicufaxd status`;
 //! - [`submit`] takes one file from a script.
 
 pub mod folder;
+pub mod imap;
 pub mod status;
 pub mod submit;
 
 mod changes;
 mod judge;
+mod refusals;
 mod release;
 mod settle;
 mod sidecar;
@@ -26,6 +29,8 @@ mod source_file;
 use std::io;
 
 use jiff::Timestamp;
+
+use crate::archive::ArchiveError;
 
 /// Why an entry of a source is not taken. It stays where it lies, and a held entry shows it until it is gone or can be
 /// taken.
@@ -41,8 +46,10 @@ pub enum Refusal {
     Folder,
     #[error("the file is empty; send the document again")]
     Empty,
-    #[error("the file is larger than the limit of {limit} bytes; split it or raise max_bytes")]
+    #[error("it is larger than the limit of {limit} bytes; split it or raise max_bytes")]
     TooLarge { limit: u64 },
+    #[error("the mail server lists this message and does not give it out; open it in a mail program, or move it away")]
+    NotGivenOut,
     #[error("the file cannot be read ({0}); correct its permissions or the disk")]
     Unreadable(io::ErrorKind),
     #[error("still being uploaded? it bears an upload's name and has not changed for an hour; rename or remove it")]
@@ -56,10 +63,42 @@ pub enum Refusal {
     SidecarAlone,
 }
 
+/// Why a source could not be read, or not any longer.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    #[error(transparent)]
+    Folder(#[from] folder::FolderError),
+    #[error(transparent)]
+    Mailbox(#[from] imap::ImapError),
+}
+
+impl SourceError {
+    /// The archive's own error, if the archive is what failed.
+    pub fn into_archive_error(self) -> Result<ArchiveError, Self> {
+        match self {
+            Self::Folder(folder::FolderError::Archive { error, .. }) => Ok(error),
+            Self::Mailbox(imap::ImapError { trouble: imap::Trouble::Archive(error), .. }) => Ok(error),
+            Self::Folder(folder::FolderError::Unreadable { .. }) | Self::Mailbox(_) => Err(self),
+        }
+    }
+}
+
 /// A file's modification time as the moment of its receipt, for sources that tell no better; never later than `now`,
 /// because the clocks of due times start here.
 fn received_by(modified_ns: i128, now: Timestamp) -> Timestamp {
     Timestamp::from_nanosecond(modified_ns).map_or(now, |modified| modified.min(now))
+}
+
+/// Runs what waits for a disk where it holds up nothing else.
+async fn on_blocking_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(failed) => match failed.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // Only a runtime that shuts down cancels blocking work; nothing goes on after that.
+            Err(_cancelled) => std::future::pending().await,
+        },
+    }
 }
 
 #[cfg(test)]

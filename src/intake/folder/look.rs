@@ -9,17 +9,17 @@ use tracing::{error, info, warn};
 
 use super::take::{Ready, Taken, read, store_and_release};
 use super::{FolderError, FolderSettings};
-use crate::archive::event::Event;
 use crate::archive::{Archive, ArchiveError};
 use crate::clock;
 use crate::document::DocumentId;
-use crate::intake::Refusal;
 use crate::intake::changes::{Change, Changes};
 use crate::intake::judge::{Rules, SidecarFile, Verdict, is_document_of, judge};
+use crate::intake::refusals::Refusals;
 use crate::intake::release::{AfterAccept, Released, is_parked, put_back_parked, release};
 use crate::intake::settle::Settling;
 use crate::intake::source_file::{Entry, Kind, list, source_key};
 use crate::intake::status::SourceStatuses;
+use crate::intake::{Refusal, on_blocking_thread};
 
 /// Files stored together, so that they share the archive's syncs.
 const BATCH_FILES: usize = 256;
@@ -55,8 +55,7 @@ pub(super) struct Folder {
     archive: Archive,
     statuses: SourceStatuses,
     pub settling: Settling,
-    /// Keys of the refusals that the archive holds for this source; `None` until they have been asked for.
-    refused: Option<HashSet<String>>,
+    refusals: Refusals,
     /// Stored files that could not be released, by their key.
     unreleased: HashMap<String, Unreleased>,
     /// Documents that came for the first time and have not been passed on yet.
@@ -67,11 +66,11 @@ impl Folder {
     pub fn new(settings: FolderSettings, archive: Archive, statuses: SourceStatuses) -> Self {
         statuses.update(&settings.name, |_| {});
         Self {
+            refusals: Refusals::new(&settings.name, archive.clone()),
             settings: Arc::new(settings),
             archive,
             statuses,
             settling: Settling::default(),
-            refused: None,
             unreleased: HashMap::new(),
             unannounced: VecDeque::new(),
         }
@@ -128,13 +127,6 @@ impl Folder {
     }
 
     async fn look_once(&mut self) -> Result<LookOutcome, FolderError> {
-        if self.refused.is_none() {
-            let (archive, name) = (self.archive.clone(), self.settings.name.clone());
-            let known =
-                on_blocking_thread(move || archive.refused()).await.map_err(|error| self.archive_error(error))?;
-            self.refused =
-                Some(known.into_iter().filter(|refusal| refusal.source == name).map(|refusal| refusal.key).collect());
-        }
         let entries = self.list().await?;
         let now = Instant::now();
         self.settling.observe(&entries, now);
@@ -176,7 +168,8 @@ impl Folder {
             status.waiting = undecided.len();
             status.refused = refusals.len();
         });
-        self.tell_refusals(refusals, &undecided, now).await?;
+        let told = self.refusals.tell(refusals, |key| undecided.contains(key), now).await;
+        told.map_err(|error| self.archive_error(error))?;
         taken?;
         Ok(LookOutcome { next, unsettled })
     }
@@ -318,53 +311,5 @@ impl Folder {
             }
         })
         .await;
-    }
-
-    /// Records refusals that are new, and clears those that are gone. An entry that is not decided yet keeps its own.
-    async fn tell_refusals(
-        &mut self,
-        refusals: HashMap<String, (String, Refusal)>,
-        undecided: &HashSet<String>,
-        looked: Instant,
-    ) -> Result<(), FolderError> {
-        let Some(known) = &mut self.refused else { return Ok(()) };
-        let source = &self.settings.name;
-        let gone: Vec<String> =
-            known.iter().filter(|key| !refusals.contains_key(*key) && !undecided.contains(*key)).cloned().collect();
-        for key in gone {
-            record(&self.archive, source, Event::RefusalCleared { key: key.clone(), by: None }).await?;
-            known.remove(&key);
-        }
-        for (key, (source_file, refusal)) in refusals {
-            if !known.contains(&key) {
-                let reason = refusal.to_string();
-                let ms = looked.elapsed().as_millis() as u64;
-                let id = self.archive.refusal_id(&key);
-                warn!(stage = "intake", %source, id, %reason, ms, "refused; it stays where it lies");
-                let event = Event::Refused { source: source.clone(), source_file, reason, key: key.clone() };
-                record(&self.archive, source, event).await?;
-                known.insert(key);
-            }
-        }
-        Ok(())
-    }
-}
-
-async fn record(archive: &Archive, source: &str, event: Event) -> Result<(), FolderError> {
-    let archive = archive.clone();
-    on_blocking_thread(move || archive.record(event))
-        .await
-        .map_err(|error| FolderError::Archive { source_name: source.to_owned(), error })
-}
-
-/// Runs what waits for a disk where it holds up nothing else.
-async fn on_blocking_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done,
-        Err(failed) => match failed.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            // Only a runtime that shuts down cancels blocking work; nothing goes on after that.
-            Err(_cancelled) => std::future::pending().await,
-        },
     }
 }

@@ -1,0 +1,167 @@
+//! `[[intake.mailbox]]` with `imap`: from the file's own shape to the settings of a mail account.
+
+use std::net::IpAddr;
+use std::path::Path;
+
+use super::file::{Imap, ImapAfter, Mailbox, Oauth2, Tls};
+use super::validate::{Problems, resolve};
+use crate::intake::imap::{AfterStored, Encryption, ImapSettings, SignIn, TokenSettings};
+use crate::route::Lane;
+
+/// The folder for what is done with, and the flag, unless configured otherwise.
+const OURS: &str = "nicufaxd";
+
+impl Problems<'_> {
+    /// The lane of what comes in a mailbox: as configured, or the one whose name it bears. `None`: no word of it.
+    pub fn mailbox_lane(&mut self, key: &str, mailbox: &Mailbox) -> Option<Lane> {
+        let lanes = [Lane::Um, Lane::Cm];
+        let lane = |name: &str| lanes.into_iter().find(|lane| lane.name() == name);
+        match &mailbox.lane {
+            Some(name) => {
+                let found = lane(name);
+                if found.is_none() {
+                    let problem = format!("`{name}` is no lane of mailboxes");
+                    self.add(format!("{key}.lane"), problem, "give \"um\" or \"cm\"");
+                }
+                found
+            }
+            None => lane(&mailbox.name),
+        }
+    }
+
+    /// The settings of an account's folder. `key` is the mailbox's.
+    pub fn imap(&mut self, key: &str, mailbox: &Mailbox, imap: Imap, base: &Path) -> Option<ImapSettings> {
+        self.source_name(key, &mailbox.name);
+        for (name, given) in [("after", mailbox.after.is_some()), ("done", mailbox.done.is_some())] {
+            if given {
+                let remedy = "say in `imap` what becomes of its messages: after, after_folder, flag";
+                self.add(format!("{key}.{name}"), "is for a maildir", remedy);
+            }
+        }
+        let source = mailbox.name.clone();
+        let (poll, max_bytes) = (self.rescan(key, mailbox.rescan), self.max_bytes(key, mailbox.max_bytes));
+        let key = format!("{key}.imap");
+        let encryption = match imap.tls {
+            Tls::Implicit => Encryption::Implicit,
+            Tls::StartTls => Encryption::StartTls,
+            Tls::None => {
+                let this_machine =
+                    imap.host == "localhost" || imap.host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+                if !this_machine {
+                    let remedy = "set \"implicit\" or \"starttls\"";
+                    self.add(format!("{key}.tls"), "\"none\" would send the password in the clear", remedy);
+                }
+                Encryption::Loopback
+            }
+        };
+        if imap.host.is_empty() || imap.host.contains(|sign: char| sign.is_whitespace() || sign == '/' || sign == '@') {
+            self.add(format!("{key}.host"), "is no name of a host", "give it as in \"mail.example.org\"");
+        }
+        self.protocol_text(format!("{key}.user"), &imap.user);
+        let folder = imap.folder.unwrap_or_else(|| "INBOX".to_owned());
+        self.protocol_text(format!("{key}.folder"), &folder);
+        let after = match imap.after {
+            ImapAfter::Move => {
+                let into = imap.after_folder.clone().unwrap_or_else(|| OURS.to_owned());
+                self.protocol_text(format!("{key}.after_folder"), &into);
+                if into.eq_ignore_ascii_case(&folder) {
+                    let remedy = "name another folder: messages would come back for ever";
+                    self.add(format!("{key}.after_folder"), "is the folder itself", remedy);
+                }
+                AfterStored::MoveTo(into)
+            }
+            ImapAfter::Delete => AfterStored::Delete,
+            ImapAfter::Flag => {
+                let flag = imap.flag.clone().unwrap_or_else(|| OURS.to_owned());
+                if flag.is_empty() || !flag.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"$-_.".contains(&byte))
+                {
+                    let remedy =
+                        "use letters, digits, `$`, `-`, `_` or `.`; flags that people set (\\Seen) would hide messages";
+                    self.add(format!("{key}.flag"), "is no keyword", remedy);
+                }
+                AfterStored::Flag(flag)
+            }
+        };
+        for (name, given, of) in [
+            ("after_folder", imap.after_folder.is_some(), ImapAfter::Move),
+            ("flag", imap.flag.is_some(), ImapAfter::Flag),
+        ] {
+            if given && imap.after != of {
+                self.add(format!("{key}.{name}"), "has no effect with this `after`", "take one of them out");
+            }
+        }
+        let ca_file = imap.ca_file.map(|file| resolve(base, &file));
+        let password = self.secret(&key, "password", imap.password_file, imap.password_credential, base);
+        let tokens = imap.oauth2.map(|oauth2| self.oauth2(&format!("{key}.oauth2"), oauth2, base));
+        let sign_in = match (password, tokens) {
+            (Some(place), None) => SignIn::Password(place),
+            (None, Some(tokens)) => SignIn::Tokens(TokenSettings { ca_file: ca_file.clone(), ..tokens }),
+            (Some(_), Some(_)) => {
+                self.add(format!("{key}.oauth2"), "stands beside a password", "take one of them out");
+                return None;
+            }
+            (None, None) => {
+                let remedy = "give password_file, password_credential or oauth2";
+                self.add(key, "has no way to sign in", remedy);
+                return None;
+            }
+        };
+        Some(ImapSettings {
+            source,
+            port: imap.port.unwrap_or(if imap.tls == Tls::Implicit { 993 } else { 143 }),
+            host: imap.host,
+            encryption,
+            ca_file,
+            user: imap.user,
+            sign_in,
+            folder,
+            after,
+            poll,
+            max_bytes,
+            key,
+        })
+    }
+
+    fn oauth2(&mut self, key: &str, oauth2: Oauth2, base: &Path) -> TokenSettings {
+        let (secret_file, secret_credential) = (oauth2.client_secret_file, oauth2.client_secret_credential);
+        let (token_file, token_credential) = (oauth2.refresh_token_file, oauth2.refresh_token_credential);
+        let url = &oauth2.token_url;
+        let local = ["http://localhost", "http://127.0.0.1", "http://[::1]"];
+        let rest = local.iter().find_map(|start| url.strip_prefix(start));
+        let secret = url.starts_with("https://") || rest.is_some_and(|rest| rest.starts_with([':', '/']));
+        if !secret {
+            let problem = "would send the account's secrets in the clear";
+            self.add(format!("{key}.token_url"), problem, "give an address that begins with https://");
+        }
+        TokenSettings {
+            client_secret: self.secret(key, "client_secret", secret_file, secret_credential, base),
+            refresh_token: self.secret(key, "refresh_token", token_file, token_credential, base),
+            token_url: oauth2.token_url,
+            client_id: oauth2.client_id,
+            scope: oauth2.scope,
+            ca_file: None,
+        }
+    }
+
+    /// What is sent to a server as it stands.
+    fn protocol_text(&mut self, key: String, text: &str) {
+        if text.is_empty() || !text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+            let remedy = "write it as the server does, in ASCII (other letters in modified UTF-7)";
+            self.add(key, "cannot be sent to a mail server", remedy);
+        }
+    }
+
+    /// No two sources take from one folder of one account.
+    pub fn accounts_apart(&mut self, accounts: &[ImapSettings]) {
+        for (position, account) in accounts.iter().enumerate() {
+            let same = |other: &&ImapSettings| {
+                (&other.host, other.port, &other.user, &other.folder)
+                    == (&account.host, account.port, &account.user, &account.folder)
+            };
+            if let Some(other) = accounts.iter().take(position).find(same) {
+                let problem = format!("is the folder that `{}` takes from", other.source);
+                self.add(format!("{}.folder", account.key), problem, "name another folder, or take one of them out");
+            }
+        }
+    }
+}
