@@ -10,6 +10,7 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 
 use dovecot::between::{Between, Cut};
+use dovecot::tokens::TokenService;
 use dovecot::{Dovecot, Manner, PASSWORD, USER};
 use run::{Setup, TEMPFAIL, wait_until};
 
@@ -317,4 +318,79 @@ fn a_wrong_password_is_told_without_it_and_the_messages_stay() {
         assert!(!ended.said.contains(secret), "{secret} is in {}", ended.said);
     }
     assert_eq!(server.messages("").len(), 1);
+}
+
+/// The table of an account that signs in with tokens.
+fn token_account(port: u16, service: &TokenService, keys: &str) -> String {
+    format!(
+        "[[intake.mailbox]]\nname = \"um\"\nrescan = \"1s\"\n[intake.mailbox.imap]\nhost = \"localhost\"\n\
+         user = \"{USER}\"\nport = {port}\ntls = \"none\"\n[intake.mailbox.imap.oauth2]\nclient_id = \"nicufaxd\"\n\
+         token_url = \"http://127.0.0.1:{}/token\"\n{keys}\n",
+        service.port
+    )
+}
+
+#[test]
+fn a_rotated_refresh_token_is_kept_sealed_before_the_tokens_that_came_with_it_are_used() {
+    let service = TokenService::start("RT-first", true);
+    let folder = tempfile::tempdir().unwrap();
+    let server = Dovecot::in_manner(&service.manner(folder.path()));
+    let setup =
+        Setup::with("", &token_account(server.imap, &service, "refresh_token_file = \"refresh\"\nscope = \"imap\""));
+    write_secret(&setup, "refresh", "RT-first");
+    let tokens = setup.path("state/tokens");
+    let kept = move || run::files_below(&tokens).iter().map(|file| fs::read(file).unwrap()).collect::<Vec<_>>();
+    let seen = std::sync::Mutex::new(Vec::new());
+    let at_use = kept.clone();
+    service.on_use(move |_| {
+        let now = at_use();
+        assert_eq!(now.len(), 1, "nothing is kept while the token is used");
+        let mut seen = seen.lock().unwrap();
+        assert!(!seen.contains(&now), "what is kept is not what came with this token");
+        seen.push(now);
+    });
+    for weight in [1450, 1460, 1470] {
+        server.deliver(&review(weight));
+        setup.drain();
+    }
+    assert_eq!(weights(&setup), [1450, 1460, 1470]);
+    let asked = service.asked();
+    for (form, token) in asked.iter().zip(["RT-first", "RT-1", "RT-2"]) {
+        assert!(form.contains(&format!("refresh_token={token}")) && form.contains("scope=imap"), "{form}");
+    }
+    for file in run::files_below(&setup.path("state")) {
+        let bytes = fs::read(&file).unwrap();
+        assert!(!bytes.windows(3).any(|window| window == b"RT-"), "a token lies open in {}", file.display());
+    }
+    assert_eq!(kept().len(), 1);
+
+    service.revoke("RT-new");
+    server.deliver(&review(1480));
+    let ended = setup.run(&["run", "--drain"]);
+    assert_eq!(ended.code, Some(TEMPFAIL), "{}", ended.said);
+    assert!(ended.said.contains("sign in again") && !ended.said.contains("RT"), "{}", ended.said);
+    // An operator's new one counts, whatever was kept.
+    write_secret(&setup, "refresh", "RT-new");
+    setup.drain();
+    assert_eq!(weights(&setup), [1450, 1460, 1470, 1480]);
+}
+
+#[test]
+fn a_service_that_rotates_nothing_and_an_application_in_its_own_name_are_served_too() {
+    for (keys, grant) in [
+        ("refresh_token_file = \"refresh\"\nclient_secret_file = \"secret\"", "grant_type=refresh_token"),
+        ("client_secret_file = \"secret\"", "grant_type=client_credentials"),
+    ] {
+        let service = TokenService::start("RT-first", false);
+        let folder = tempfile::tempdir().unwrap();
+        let server = Dovecot::in_manner(&service.manner(folder.path()));
+        let setup = Setup::with("", &token_account(server.imap, &service, keys));
+        write_secret(&setup, "refresh", "RT-first");
+        write_secret(&setup, "secret", "app-s3cret");
+        server.deliver(&review(1450));
+        setup.drain();
+        setup.drain();
+        assert_eq!(weights(&setup), [1450], "{grant}");
+        assert!(service.asked().iter().all(|form| form.contains(grant) && form.contains("client_secret=app-s3cret")));
+    }
 }

@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test stops at the first surprise")]
 
 pub mod between;
+pub mod tokens;
 
 use std::fs;
 use std::net::{TcpListener, TcpStream};
