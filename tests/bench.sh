@@ -3,6 +3,7 @@
 #   accepting   storing documents, against the bare cost of the syncs
 #   opening     an archive of 100,000 items opened, and its index made again
 #   linking     one document against 100,000 open cases
+#   mailbox     ten thousand messages of a mail server: memory, what is fetched twice, how soon a new one is taken
 #   reading     the whole of `run --drain`, against bare Tesseract engines on the same pages, the memory it takes, and
 #               what sealing costs
 #   ocrmypdf    the whole of `run --drain`, against `ocrmypdf --jobs 2 --rotate-pages --deskew --output-type pdfa` on the
@@ -47,6 +48,8 @@ echo "== opening"
 cargo bench --locked --quiet --bench opening || echo "(a figure was missed)"
 echo "== linking"
 cargo bench --locked --quiet --bench linking || echo "(a figure was missed)"
+echo "== mailbox"
+cargo bench --locked --quiet --bench mailbox
 echo "== reading"
 cargo bench --locked --quiet --bench reading -- "$work/faxes" 1000 4
 
