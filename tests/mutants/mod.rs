@@ -1,4 +1,4 @@
-//! Mutants of good faxes through the built program, and what must be true of each: the daemon lives, nothing is lost,
+//! Mutants of good faxes and emails through the built program, and what must be true of each: the daemon lives, nothing is lost,
 //! nothing is linked to a case that its original is not linked to, memory and time stay bounded.
 //!
 //! A mutant that fails is kept in `target/tmp/hostile`, with the seed in what is said.
@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::generator::mail;
 use crate::generator::mutate::{self, Mutation};
 use crate::generator::random::Random;
 use crate::generator::registry::{Case, cases, csv};
@@ -165,6 +166,47 @@ fn originals(fonts: &Fonts, cases: &[Case]) -> Vec<Original> {
     }
     let (name, bytes, sidecar) = ("4-text.pdf".to_owned(), pdf::of_text(&[sheet]), "{}".to_owned());
     all.push(Original { name, bytes, sidecar, links: BTreeSet::new() });
+    all.extend(messages(fonts, cases));
+    all
+}
+
+/// What comes by email: a fax that a gateway sends on, papers attached, forwarded and packed, and no paper but the text.
+fn messages(fonts: &Fonts, cases: &[Case]) -> Vec<Original> {
+    let storage = Storage::Fax(Encoding::Group4, FillOrder::MostSignificantFirst);
+    let mut all = Vec::new();
+    for (number, place) in [0_usize, 2, 6, 9, 12, 16, 19, 22].into_iter().enumerate() {
+        let Some(case) = cases.get(place) else { continue };
+        let lines = lines(case, "CONCURRENT REVIEW");
+        let bitmap = short_page(fonts, &lines);
+        let covering = mail::text("plain", "Please find the clinicals attached. \u{2013} Utilization Review");
+        let pdf = short_pdf(&bitmap);
+        let fax = tiff::write(&[TiffPage { bitmap, resolution: (204, 196), storage, damaged_rows: Vec::new() }]);
+        let tiff = mail::part("Content-Type: image/tiff; name=fax.tif", &fax);
+        let attached = mail::part("Content-Type: application/octet-stream; name=\"=?utf-8?Q?review?=\"", &pdf);
+        let rows: String =
+            lines.iter().flat_map(|line| line.split("     ")).map(|cell| format!("<tr><td>{cell}</td></tr>")).collect();
+        let html = mail::text("html", &format!("<html><body><table>{rows}</table></body></html>"));
+        let plain = mail::text("plain", &lines.join("\n"));
+        let (name, message) = match number {
+            0 => ("gateway", mail::message("Fax from 617-555-0134, 1 page", "mixed", &[covering, tiff])),
+            1 => ("attached", mail::message("NICU review", "mixed", &[covering, attached])),
+            2 => {
+                let inner = mail::message("NICU review", "mixed", &[covering.clone(), tiff]);
+                ("forwarded", mail::message("Fwd: NICU review", "mixed", &[covering, mail::forwarded(&inner)]))
+            }
+            3 => {
+                let packed = mail::zip_of("review.tif", &fax);
+                let packed = mail::part("Content-Type: application/zip; name=review.zip", &packed);
+                ("packed", mail::message("NICU review", "mixed", &[covering, packed]))
+            }
+            4 => ("html", mail::message("NICU review", "alternative", &[plain, html])),
+            5 => ("html-alone", mail::message("NICU review", "mixed", &[html])),
+            6 => ("two", mail::message("NICU review", "mixed", &[attached, tiff])),
+            _ => ("text", mail::message("NICU review", "mixed", &[plain])),
+        };
+        let (name, sidecar, links) = (format!("{place}-{name}.eml"), "{}".to_owned(), BTreeSet::new());
+        all.push(Original { name, bytes: message.into_bytes(), sidecar, links });
+    }
     all
 }
 
@@ -229,7 +271,7 @@ fn find_links(originals: &mut [Original], cases_csv: &str) {
 fn make(random: &mut Random, originals: &[Original], number: usize) -> Mutant {
     let original = &originals[random.below(originals.len())];
     let other = &originals[random.below(originals.len())];
-    let mutation = Mutation::any(random);
+    let mutation = Mutation::any(random, &original.bytes);
     let mut bytes = mutate::mutant(random, mutation, &original.bytes, &other.bytes);
     let mut made = format!("{mutation:?} of {}", original.name);
     let mut links = original.links.clone();
