@@ -42,8 +42,8 @@ pub fn text(kind: &str, text: &str) -> String {
 
 /// A message of these parts.
 pub fn message(subject: &str, kind: &str, parts: &[String]) -> String {
-    let open = format!("--{BOUNDARY}\r\n");
-    let parts: String = parts.iter().map(|part| format!("{open}{part}")).collect();
+    let open = &*format!("--{BOUNDARY}\r\n");
+    let parts = parts.iter().flat_map(|part| [open, part.as_str()]).collect::<String>();
     format!(
         "{HEAD}Subject: {subject}\r\nContent-Type: multipart/{kind}; boundary=\"{BOUNDARY}\"\r\n\r\n\
          This is a message in several parts.\r\n{parts}--{BOUNDARY}--\r\n"
@@ -145,9 +145,10 @@ pub fn nested(random: &mut Random, good: &[u8], kind: usize) -> Vec<u8> {
     let deep = levels(random);
     let text = match kind {
         0 => {
-            let opened: String = (0..deep)
-                .map(|level| format!("Content-Type: multipart/mixed; boundary=\"b{level}\"\r\n\r\n--b{level}\r\n"))
-                .collect();
+            let mut opened = String::new();
+            for level in 0..deep {
+                opened.push_str(&format!("Content-Type: multipart/mixed; boundary=b{level}\r\n\r\n--b{level}\r\n"));
+            }
             format!("{HEAD}Subject: NICU\r\n{opened}Content-Type: text/plain\r\n\r\nPatient: nobody\r\n")
         }
         1 => format!("{HEAD}{}", "Content-Type: message/rfc822\r\n\r\n".repeat(deep)),

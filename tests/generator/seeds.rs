@@ -210,7 +210,7 @@ fn messages(label: &Bitmap) -> io::Result<Vec<Seed>> {
     let letter = mail::zip_of("[Content_Types].xml", b"<Types/>");
     let in_archive = mail::part("Content-Type: application/zip; name=a.zip", &several);
     let odd = mail::part("Content-Type: application/ms-tnef; name=winmail.dat", b"\x78\x9f\x3e\x22rest");
-    let report = mail::message("Undeliverable", "report; report-type=delivery-status", &[body.clone()]);
+    let report = mail::message("Undeliverable", "report; report-type=delivery-status", std::slice::from_ref(&body));
     Ok(vec![
         seed("message", "papers.eml", with_paper.clone()),
         seed("message", "forwarded.eml", mail::message("Fwd: NICU", "mixed", &[mail::forwarded(&with_paper), pdf])),

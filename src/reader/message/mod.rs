@@ -35,6 +35,9 @@ pub const MOST_BYTES: u64 = 256 << 20;
 /// Files of one message, papers or not: archives in archives can hold many times as many as they have bytes.
 const MOST_FILES: usize = 2_000;
 
+/// Pages of a message's own text: nobody writes 40,000 lines, and each costs the time to understand it.
+const MOST_BODY_PAGES: u32 = 100;
+
 /// A picture with a shorter side is a logo or a signature wherever it stands; a page photographed by a telephone has
 /// some 3,000 pixels, one scanned at 72 dots an inch 600.
 const PAGE_SIDE: u32 = 500;
@@ -131,8 +134,9 @@ pub fn open(bytes: &[u8], limits: &RenderLimits) -> Result<Opened, RenderError> 
             None => body,
         });
         let mut pages = pages_of(&body, limits)?;
-        if pages > limits.max_pages {
-            pages = limits.max_pages;
+        let most = limits.max_pages.min(MOST_BODY_PAGES);
+        if pages > most {
+            pages = most;
             finds.unread.push(UnreadPart::TooLarge);
         }
         mail.papers = vec![[1, pages]];

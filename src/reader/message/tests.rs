@@ -227,18 +227,20 @@ fn what_machines_send_of_other_messages_is_known_as_such_unless_it_brings_papers
     assert_eq!(opened(&paper).mail.automatic, None);
 }
 
-/// Found by `make hostile`: dropping the parsed message went as deep as it, and ended the worker.
+/// Dropping the parsed message would go as deep as it, and end the worker.
 #[test]
 fn a_message_forwarded_a_hundred_thousand_times_is_told_and_not_the_end_of_the_worker() {
     let deep = format!("{HEAD}{}", "Content-Type: message/rfc822\r\n\r\n".repeat(100_000));
     assert_eq!(refused(deep.as_bytes()), RenderError::NothingReadable { part: UnreadPart::TooDeep });
-    let parts: String =
-        (0..100_000).map(|at| format!("Content-Type: multipart/mixed; boundary={at}\r\n\r\n--{at}\r\n")).collect();
+    let mut parts = String::new();
+    for at in 0..100_000 {
+        parts.push_str(&format!("Content-Type: multipart/mixed; boundary={at}\r\n\r\n--{at}\r\n"));
+    }
     let told = opened(format!("{HEAD}{parts}Content-Type: text/plain\r\n\r\nWeight 1450 g\r\n").as_bytes());
     assert_eq!((told.papers.len(), told.mail.papers.as_slice()), (1, &[[1, 1]][..]));
 }
 
-/// Found by `make hostile`: what sets HTML as text calls itself for each level.
+/// What sets HTML as text calls itself for each level.
 #[test]
 fn html_as_deep_as_no_stack_gives_its_words() {
     for tag in ["<div>", "<table><tr><td>", "<b>", "<ul><li>"] {
@@ -267,7 +269,7 @@ fn archives_of_archives_are_opened_so_many_times_and_no_more() {
     assert!(begun.elapsed().as_secs() < 5, "{:?}", begun.elapsed());
 }
 
-/// The places of words were computed in 32 bits: two hundred million tabulators were more than fit.
+/// The places of words are of 32 bits: forty million tabulators would be more than fit.
 #[test]
 fn a_line_without_end_stays_on_the_page() {
     let page = page_of_text(&format!("{}Weight 1450 g", "\t".repeat(40_000_000)), 1, 1);
