@@ -3,7 +3,7 @@
 # make score   the accuracy figures on the shared corpus, where it is present
 # make bench   the speed figures
 # make kill    a thousand deaths of the daemon (CYCLES=N), each with nothing lost and nothing twice
-# make hostile thousands of mutants of good faxes (FILES=N, SEED=S) through the daemon: none lost, none wrongly linked
+# make hostile thousands of mutants of good faxes and emails (FILES=N, SEED=S) through the daemon: none lost or wrongly linked
 # make fuzz    each parser of foreign bytes against a fuzzer, for a minute (SECONDS=N)
 # Where the packages come from elsewhere (no Debian): make SETUP=true TARGET
 

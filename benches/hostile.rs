@@ -1,4 +1,4 @@
-//! Thousands of mutants of good faxes: the trial of `tests/hostile.rs`, many more of them.
+//! Thousands of mutants of good faxes and emails: the trial of `tests/hostile.rs`, many more of them.
 //!
 //! `make hostile`, or `cargo bench --bench hostile -- [FILES [SEED]]`. The same seed makes the same mutants. Ends with
 //! an error at the first that ends the daemon, is lost, finds another baby, or takes too much memory or time.

@@ -5,10 +5,12 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, LazyLock, Mutex};
 
 use jiff::tz::TimeZone;
-use nicufaxd::document::{DocumentFormat, DocumentId, Page, Reading, Receipt};
+use nicufaxd::document::{DocumentFormat, DocumentId, Page, Reading, Receipt, Word};
 use nicufaxd::link::{LinkPolicy, Registry};
 use nicufaxd::pipeline::{self, Knowledge};
-use nicufaxd::reader::render::{RenderError, RenderLimits, RenderedPage};
+use nicufaxd::reader::message::{self, Paper};
+use nicufaxd::reader::protocol::is_possible_mail;
+use nicufaxd::reader::render::{self, Leaf, RenderError, RenderLimits, RenderedPage};
 use nicufaxd::understand::TypeRules;
 
 /// Small pages, so that many are tried.
@@ -48,6 +50,48 @@ pub fn look_at(rendered: Result<RenderedPage, RenderError>) {
     }
 }
 
+/// Opens a message as the worker does, looks at what must be true of it, and has its first pages drawn. What its words say is
+/// for the target `words`, which takes a hundred times as long.
+pub fn open_message(bytes: &[u8]) {
+    let Some(Ok(found)) = caught(|| message::open(bytes, &LIMITS)) else { return };
+    let (pages, mail) = (found.pages(), &found.mail);
+    assert!((1..=LIMITS.max_pages).contains(&pages));
+    assert!(is_possible_mail(mail, pages), "the daemon would take the worker for taken over: {mail:?}");
+    assert!(mail.unread.is_sorted() && mail.papers.len() <= found.papers.len());
+    assert!(found.papers.len() <= message::MOST_PAPERS && (!mail.is_body || found.papers.len() == 1));
+    let sizes = found.papers.iter().map(|(_, paper)| match paper {
+        Paper::File(bytes) => {
+            let format = DocumentFormat::sniff(bytes);
+            assert!(format.is_some_and(|format| format != DocumentFormat::Message), "{format:?} is no paper");
+            bytes.len()
+        }
+        Paper::Text(text) => text.len(),
+    });
+    assert!(sizes.sum::<usize>() as u64 <= message::MOST_BYTES);
+    assert!(found.papers.is_sorted_by(|(one, _), (next, _)| one < next));
+    for text in [&mail.from, &mail.subject].into_iter().flatten() {
+        assert!(text.chars().count() <= 300 && !text.contains(char::is_control), "{text:?}");
+    }
+    assert!(
+        mail.fax_sender.iter().all(|number| number.len() >= 10 && number.bytes().all(|digit| digit.is_ascii_digit()))
+    );
+    assert!(mail.reported_pages.is_none_or(|pages| pages > 0));
+    assert!((1..=pages).all(|page| found.paper_of(page).is_some_and(|(_, within)| within >= 1)));
+    assert!(found.paper_of(0).is_none() && found.paper_of(pages + 1).is_none());
+    let mut opened = Some(found);
+    for page in 1..=pages.min(2) {
+        match caught(|| render::leaf(bytes, page, &LIMITS, &mut opened)) {
+            Some(Ok(Leaf::Text(text))) => {
+                assert_eq!(text.number, page);
+                let on_paper = |word: &Word| word.bounds.right() <= text.width && word.bounds.bottom() <= text.height;
+                assert!(text.words.iter().all(on_paper), "words beside the page");
+            }
+            Some(Ok(Leaf::Picture(picture))) => look_at(Ok(picture)),
+            Some(Err(_)) | None => {}
+        }
+    }
+}
+
 /// The heading of `cases.csv`, and twins who are a letter and a digit apart.
 pub const CASES: &str = "case_id,status,member_id,auth_number,mrn,facility,facility_fax,facility_npi,last_name,\
 first_name,birth_order,sex,dob,mother_first,mother_last,mother_dob,admit_date,discharge_date,plan,level_of_care,\
@@ -77,7 +121,7 @@ pub fn decide(pages: Vec<Page>) {
         received_with_errors: false,
         note: None,
     };
-    let reading = Reading { format: DocumentFormat::Tiff, pages };
+    let reading = Reading::new(DocumentFormat::Tiff, pages);
     let decisions = pipeline::decide(&reading, &receipt, &KNOWLEDGE);
     let items = pipeline::items(&DocumentId::of(b"fax"), &reading, &receipt, decisions, 1, &[]);
     assert!(!items.is_empty(), "a document without an item is lost");

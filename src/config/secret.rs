@@ -71,6 +71,7 @@ impl SecretPlace {
 mod tests {
     use super::*;
 
+    #[allow(clippy::disallowed_methods, reason = "a file for a test need not outlast a power loss")]
     fn kept(text: &str, mode: u32) -> (tempfile::TempDir, SecretPlace) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("um.password");

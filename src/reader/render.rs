@@ -9,7 +9,7 @@ use std::io::Cursor;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageReader};
 
-use super::message::{self, Paper};
+use super::message::{self, Opened, Paper};
 use super::picture::{Picture, judged_resolution, square_resolution};
 use super::{pdf, tiff};
 use crate::document::{DocumentFormat, Mail, Page, PageFlag, UnreadPart};
@@ -120,12 +120,16 @@ pub enum Leaf {
     Text(Page),
 }
 
-/// One page of any document (1-based); its errors name the page as the document counts.
-pub fn leaf(bytes: &[u8], page: u32, limits: &RenderLimits) -> Result<Leaf, RenderError> {
+/// One page of any document (1-based); its errors name the page as the document counts. `opened`: what the document
+/// holds if it is a message, kept for its other pages.
+pub fn leaf(bytes: &[u8], page: u32, limits: &RenderLimits, opened: &mut Option<Opened>) -> Result<Leaf, RenderError> {
     if DocumentFormat::sniff(bytes) != Some(DocumentFormat::Message) {
         return render_page(bytes, page, limits).map(Leaf::Picture);
     }
-    let opened = message::open(bytes, limits)?;
+    let opened = match opened {
+        Some(opened) => opened,
+        None => opened.insert(message::open(bytes, limits)?),
+    };
     let no_such = RenderError::NoSuchPage { page, pages: opened.pages() };
     match opened.paper_of(page).ok_or(no_such)? {
         (Paper::File(bytes), within) => render_page(bytes, within, limits).map(Leaf::Picture),

@@ -20,6 +20,7 @@ use crate::document::{DocumentId, Page, PageFlag, PageSource, Word};
 use crate::reader::cage::{self, CageMode, Lack};
 #[cfg(feature = "faults")]
 use crate::reader::fault_tests;
+use crate::reader::message::Opened;
 use crate::reader::picture::Picture;
 use crate::reader::protocol::{
     Answer, LONGEST_MESSAGE, Refusal, RefusalKind, Request, WorkerSettings, is_possible, message, read_frame,
@@ -98,6 +99,7 @@ fn serve() -> io::Result<()> {
             Request::Hold { document } => {
                 let Ok(Incoming::Bytes(bytes)) = requests.incoming.recv() else { return Err(out_of_turn()) };
                 reader.held = Some((document, bytes));
+                reader.opened = None;
             }
             Request::Inspect { document } => answer(&reader.inspect(document)?)?,
             Request::ReadPage { document, page } => answer(&reader.read_page(document, page)?)?,
@@ -119,7 +121,7 @@ fn start(settings: &WorkerSettings) -> Result<(Reader, Requests, Vec<Lack>), Ans
     if settings.cage == CageMode::Required && !lacking.is_empty() {
         return Err(Answer::NoCage { lacking });
     }
-    Ok((Reader { engine, limits: settings.limits(), held: None }, requests, lacking))
+    Ok((Reader { engine, limits: settings.limits(), held: None, opened: None }, requests, lacking))
 }
 
 /// What comes on stdin, read by a thread of its own, so that its end is noticed amid a page.
@@ -182,18 +184,13 @@ struct Reader {
     engine: Engine,
     limits: RenderLimits,
     held: Option<(DocumentId, Vec<u8>)>,
+    /// What it holds, if it is a message of which a page was read.
+    opened: Option<Opened>,
 }
 
 impl Reader {
-    fn held(&self, document: &DocumentId) -> io::Result<&[u8]> {
-        match &self.held {
-            Some((held, bytes)) if held == document => Ok(bytes),
-            Some(_) | None => Err(out_of_turn()),
-        }
-    }
-
     fn inspect(&self, document: DocumentId) -> io::Result<Answer> {
-        let bytes = self.held(&document)?;
+        let bytes = held(self.held.as_ref(), &document)?;
         let inspected = caught(|| {
             #[cfg(feature = "faults")]
             fault_tests::misbehave(bytes)?;
@@ -214,11 +211,12 @@ impl Reader {
     }
 
     fn read_page(&mut self, document: DocumentId, number: u32) -> io::Result<Answer> {
-        let bytes = self.held(&document)?;
+        let bytes = held(self.held.as_ref(), &document)?;
+        let opened = &mut self.opened;
         let rendered = caught(|| {
             #[cfg(feature = "faults")]
             fault_tests::misbehave(bytes)?;
-            render::leaf(bytes, number, &self.limits)
+            render::leaf(bytes, number, &self.limits, opened)
         });
         let reason = match rendered {
             Some(Ok(Leaf::Text(page))) if is_possible(&page) => return Ok(Answer::PageRead { document, page }),
@@ -243,6 +241,13 @@ impl Reader {
             None => PANICKED.to_owned(),
         };
         Ok(Answer::PageRead { document, page: unreadable(number, reason) })
+    }
+}
+
+fn held<'a>(held: Option<&'a (DocumentId, Vec<u8>)>, document: &DocumentId) -> io::Result<&'a [u8]> {
+    match held {
+        Some((held, bytes)) if held == document => Ok(bytes),
+        Some(_) | None => Err(out_of_turn()),
     }
 }
 

@@ -13,6 +13,7 @@ pub mod facts;
 pub mod family;
 pub mod hostile;
 pub mod layouts;
+pub mod mail;
 pub mod mutate;
 pub mod pdf;
 pub mod picture;

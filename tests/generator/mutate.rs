@@ -7,6 +7,7 @@ use tiff::encoder::{Compression, TiffEncoder, colortype};
 
 use super::ccitt::{Bitmap, Encoding, FillOrder};
 use super::hostile;
+use super::mail;
 use super::pdf::{PdfFile, deflate};
 use super::random::Random;
 use super::tiff::{Storage, TiffPage, write};
@@ -31,14 +32,16 @@ pub enum Mutation {
     Splice,
     /// A number that tells a size, a count or a place is exchanged for an extreme one.
     HugeNumber,
-    /// Many times nested in itself (PDF), or linked to itself (TIFF).
+    /// Many times nested in itself (PDF, email), or linked to itself (TIFF).
     Nest,
     /// Small, and large when it is unpacked.
     Bomb,
+    /// Lines of a head, boundaries and codings of an email come twice, or not, or from another one.
+    Disorder,
 }
 
 impl Mutation {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Flips,
         Self::EdgeFlips,
         Self::Cut,
@@ -49,10 +52,26 @@ impl Mutation {
         Self::HugeNumber,
         Self::Nest,
         Self::Bomb,
+        Self::Disorder,
     ];
 
     /// One of them, the plain ones more often: a bomb takes as long as a hundred of the others.
-    pub fn any(random: &mut Random) -> Self {
+    pub fn any(random: &mut Random, document: &[u8]) -> Self {
+        if is_message(document) {
+            return match random.below(100) {
+                0..14 => Self::Flips,
+                14..20 => Self::EdgeFlips,
+                20..27 => Self::Cut,
+                27..31 => Self::Gap,
+                31..35 => Self::Repeat,
+                35..42 => Self::Overwrite,
+                42..54 => Self::Splice,
+                54..66 => Self::HugeNumber,
+                66..76 => Self::Nest,
+                76..82 => Self::Bomb,
+                _ => Self::Disorder,
+            };
+        }
         match random.below(100) {
             0..22 => Self::Flips,
             22..30 => Self::EdgeFlips,
@@ -66,6 +85,11 @@ impl Mutation {
             _ => Self::Bomb,
         }
     }
+}
+
+/// Whether it was made by [`mail`].
+pub fn is_message(document: &[u8]) -> bool {
+    document.starts_with(b"From: ")
 }
 
 /// A part of `length` bytes: where it begins and ends.
@@ -115,6 +139,19 @@ pub fn mutant(random: &mut Random, mutation: Mutation, document: &[u8], other: &
             bytes.truncate(random.below(length));
             bytes.extend(other.iter().skip(random.below(other.len())));
         }
+        Mutation::HugeNumber if is_message(document) => {
+            let kind = random.below(mail::COUNTS);
+            bytes = mail::countless(random, document, kind);
+        }
+        Mutation::Nest if is_message(document) => {
+            let kind = random.below(mail::NESTS);
+            bytes = mail::nested(random, document, kind);
+        }
+        Mutation::Bomb if is_message(document) => {
+            let kind = random.below(mail::BOMBS);
+            bytes = mail::bomb(random, document, kind);
+        }
+        Mutation::Disorder => bytes = mail::disordered(random, document, other),
         Mutation::HugeNumber => (0..=random.below(3)).for_each(|_| huge_number(random, &mut bytes)),
         Mutation::Nest => bytes = nested(random, document),
         Mutation::Bomb => bytes = bomb(random),

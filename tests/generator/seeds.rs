@@ -11,6 +11,7 @@ use tiff::encoder::{Compression, DeflateLevel, TiffEncoder, colortype};
 use super::ccitt::{Bitmap, Encoding, FillOrder};
 use super::encrypted::encrypted_pdf;
 use super::hostile;
+use super::mail;
 use super::pdf::{PdfFile, deflate, of_pictures, of_text};
 use super::picture::{jpeg, png};
 use super::registry::{Case, cases, csv};
@@ -53,6 +54,7 @@ pub fn seeds(fonts: &Fonts, number: u64) -> io::Result<Vec<Seed>> {
     all.push(seed("picture", "scan.png", png(Some(&label))?));
     all.push(seed("picture", "alpha.png", image_of(&image::DynamicImage::new_rgba8(9, 7))?));
     all.push(seed("picture", "deep.png", image_of(&image::DynamicImage::new_rgb16(9, 7))?));
+    all.extend(messages(&label)?);
     all.extend(frames()?);
     all.extend(texts(&cases(number)));
     Ok(all)
@@ -189,6 +191,44 @@ fn pdfs(fonts: &Fonts, label: &Bitmap) -> io::Result<Vec<Seed>> {
                   BI /W 4 /H 4 /BPC 8 /CS /G ID 0123456789abcdef EI",
             ),
         ),
+    ])
+}
+
+/// Messages, and archives without the message around them.
+fn messages(label: &Bitmap) -> io::Result<Vec<Seed>> {
+    let page =
+        TiffPage { bitmap: label.clone(), resolution: (204, 196), storage: Storage::Deflate, damaged_rows: Vec::new() };
+    let (fax, drawn) = (write(&[page.clone(), page]), small(&of_pictures(std::slice::from_ref(label))));
+    let body = mail::text("plain", "Patient: Okonkwo, Baby Girl A\nDOB: 4/2/2027 \u{2013} weight\t1480 g");
+    let table = "<html><style>p{}</style><p>NICU review</p><table><tr><td>Weight</td><td>1480&nbsp;g</td></tr></table>";
+    let tiff = mail::part("Content-Type: image/tiff; name=\"=?utf-8?Q?fax=2Etif?=\"", &fax);
+    let pdf = mail::part("Content-Disposition: attachment; filename*=UTF-8''n%C3%A9.pdf", &drawn);
+    let with_paper = mail::message("Fax from 617-555-0134, 2 pages", "mixed", &[body.clone(), tiff, pdf.clone()]);
+    let both = mail::message("NICU", "alternative", &[body.clone(), mail::text("html", table)]);
+    let packed = |name, bytes| mail::Packed { name, bytes, claimed: None };
+    let several = mail::zip(&[packed("a.pdf", &drawn), packed("b/c.tif", &fax), packed("read.txt", b"Weight")], 1);
+    let letter = mail::zip_of("[Content_Types].xml", b"<Types/>");
+    let in_archive = mail::part("Content-Type: application/zip; name=a.zip", &several);
+    let odd = mail::part("Content-Type: application/ms-tnef; name=winmail.dat", b"\x78\x9f\x3e\x22rest");
+    let report = mail::message("Undeliverable", "report; report-type=delivery-status", std::slice::from_ref(&body));
+    Ok(vec![
+        seed("message", "papers.eml", with_paper.clone()),
+        seed("message", "forwarded.eml", mail::message("Fwd: NICU", "mixed", &[mail::forwarded(&with_paper), pdf])),
+        seed("message", "html.eml", both.clone()),
+        seed("message", "forwarded-html.eml", mail::message("Fwd", "digest", &[mail::forwarded(&both)])),
+        seed("message", "archive.eml", mail::message("zip", "mixed", &[in_archive, odd])),
+        seed("message", "report.eml", report),
+        seed(
+            "message",
+            "photograph.eml",
+            mail::message("", "related", &[mail::part("Content-ID: <a>", &png(Some(label))?)]),
+        ),
+        seed("message", "plain.eml", "From a@b\nSubject: =?iso-8859-1?B?TklDVQ==?=\nTo: x\n\nWeight 1480 g\n"),
+        seed("archive", "several.zip", several.clone()),
+        seed("archive", "nested.zip", mail::zip_of("a.zip", &several)),
+        seed("archive", "message.zip", mail::zip_of("a.eml", both.as_bytes())),
+        seed("archive", "letter.docx", letter),
+        seed("archive", "lying.zip", mail::zip(&[mail::Packed { name: "a.pdf", bytes: &drawn, claimed: Some(1) }], 3)),
     ])
 }
 

@@ -1,5 +1,5 @@
-//! Mutants of good faxes through the built program, and what must be true of each: the daemon lives, nothing is lost,
-//! nothing is linked to a case that its original is not linked to, memory and time stay bounded.
+//! Mutants of good faxes and emails through the built program, and what must be true of each: the daemon lives, nothing
+//! is lost, nothing is linked to a case that its original is not linked to, memory and time stay bounded.
 //!
 //! A mutant that fails is kept in `target/tmp/hostile`, with the seed in what is said.
 
@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::generator::mail;
 use crate::generator::mutate::{self, Mutation};
 use crate::generator::random::Random;
 use crate::generator::registry::{Case, cases, csv};
@@ -63,6 +64,8 @@ pub struct Figures {
     pub open: usize,
     pub held: usize,
     pub refused: usize,
+    /// Mail loops.
+    pub closed: usize,
     pub linked: usize,
     pub flagged: usize,
     /// Workers lost, by the error.
@@ -84,8 +87,8 @@ impl Figures {
         );
         println!(
             "  {} open items' documents ({} linked as their original is, {} marked as not whole), {} held, {} refused and \
-             left where they lie",
-            self.open, self.linked, self.flagged, self.held, self.refused
+             left where they lie, {} kept and closed as mail loops",
+            self.open, self.linked, self.flagged, self.held, self.refused, self.closed
         );
         println!(
             "  peaks: daemon {} MB, worker {} MB; slowest document {:.1} s; workers lost: {:?}",
@@ -165,6 +168,47 @@ fn originals(fonts: &Fonts, cases: &[Case]) -> Vec<Original> {
     }
     let (name, bytes, sidecar) = ("4-text.pdf".to_owned(), pdf::of_text(&[sheet]), "{}".to_owned());
     all.push(Original { name, bytes, sidecar, links: BTreeSet::new() });
+    all.extend(messages(fonts, cases));
+    all
+}
+
+/// What comes by email: a fax that a gateway sends on, papers attached, forwarded and packed, and no paper but the text.
+fn messages(fonts: &Fonts, cases: &[Case]) -> Vec<Original> {
+    let storage = Storage::Fax(Encoding::Group4, FillOrder::MostSignificantFirst);
+    let mut all = Vec::new();
+    for (number, place) in [0_usize, 2, 6, 9, 12, 16, 19, 22].into_iter().enumerate() {
+        let Some(case) = cases.get(place) else { continue };
+        let said = lines(case, "CONCURRENT REVIEW");
+        let bitmap = short_page(fonts, &said);
+        let covering = mail::text("plain", "Please find the clinicals attached. \u{2013} Utilization Review");
+        let pdf = short_pdf(&bitmap);
+        let fax = tiff::write(&[TiffPage { bitmap, resolution: (204, 196), storage, damaged_rows: Vec::new() }]);
+        let tiff = mail::part("Content-Type: image/tiff; name=fax.tif", &fax);
+        let attached = mail::part("Content-Type: application/octet-stream; name=\"=?utf-8?Q?review?=\"", &pdf);
+        let cells = said.iter().flat_map(|line| line.split("     "));
+        let rows = cells.flat_map(|cell| ["<tr><td>", cell, "</td></tr>"]).collect::<String>();
+        let html = mail::text("html", &format!("<html><body><table>{rows}</table></body></html>"));
+        let plain = mail::text("plain", &said.join("\n"));
+        let (name, message) = match number {
+            0 => ("gateway", mail::message("Fax from 617-555-0134, 1 page", "mixed", &[covering, tiff])),
+            1 => ("attached", mail::message("NICU review", "mixed", &[covering, attached])),
+            2 => {
+                let inner = mail::message("NICU review", "mixed", &[covering.clone(), tiff]);
+                ("forwarded", mail::message("Fwd: NICU review", "mixed", &[covering, mail::forwarded(&inner)]))
+            }
+            3 => {
+                let zipped = mail::zip_of("review.tif", &fax);
+                let zipped = mail::part("Content-Type: application/zip; name=review.zip", &zipped);
+                ("packed", mail::message("NICU review", "mixed", &[covering, zipped]))
+            }
+            4 => ("html", mail::message("NICU review", "alternative", &[plain, html])),
+            5 => ("html-alone", mail::message("NICU review", "mixed", &[html])),
+            6 => ("two", mail::message("NICU review", "mixed", &[attached, tiff])),
+            _ => ("text", mail::message("NICU review", "mixed", &[plain])),
+        };
+        let (name, sidecar, links) = (format!("{place}-{name}.eml"), "{}".to_owned(), BTreeSet::new());
+        all.push(Original { name, bytes: message.into_bytes(), sidecar, links });
+    }
     all
 }
 
@@ -227,9 +271,14 @@ fn find_links(originals: &mut [Original], cases_csv: &str) {
 }
 
 fn make(random: &mut Random, originals: &[Original], number: usize) -> Mutant {
-    let original = &originals[random.below(originals.len())];
-    let other = &originals[random.below(originals.len())];
-    let mutation = Mutation::any(random);
+    // Emails and faxes by turns: there are more kinds of faxes, and more ways for an email to go wrong.
+    let wanted = number.is_multiple_of(2);
+    let alike: Vec<&Original> =
+        originals.iter().filter(|original| mutate::is_message(&original.bytes) == wanted).collect();
+    let original = alike[random.below(alike.len())];
+    let other =
+        if random.below(4) == 0 { &originals[random.below(originals.len())] } else { alike[random.below(alike.len())] };
+    let mutation = Mutation::any(random, &original.bytes);
     let mut bytes = mutate::mutant(random, mutation, &original.bytes, &other.bytes);
     let mut made = format!("{mutation:?} of {}", original.name);
     let mut links = original.links.clone();
@@ -292,9 +341,17 @@ fn drain(batch: &[Mutant], cases_csv: &str, seed: u64, kept: &Path, figures: &mu
     }
     let refused: Vec<Value> = setup.held().into_iter().filter(|entry| entry["kind"] == "refused").collect();
     let (inbox, done) = (setup.files("inbox"), setup.files("done"));
+    let trail = || setup.succeed(&["audit"]);
     for mutant in batch {
         figures.files += 1;
         let Some(items) = items.get(&mutant.file) else {
+            let id = setup.id(&mutant.bytes);
+            let closed = |line: &str| line.contains("set_aside") && line.contains(id.short());
+            if goes_round(&mutant.bytes) && setup.sealed(&mutant.bytes).is_some() && trail().lines().any(closed) {
+                assert!(done.contains(&mutant.file), "not released: {}", keep(mutant));
+                figures.closed += 1;
+                continue;
+            }
             let listed = refused.iter().any(|entry| entry["source_file"] == mutant.file.as_str());
             assert!(listed && inbox.contains(&mutant.file), "LOST: {}", keep(mutant));
             figures.refused += 1;
@@ -322,6 +379,11 @@ fn drain(batch: &[Mutant], cases_csv: &str, seed: u64, kept: &Path, figures: &mu
     assert!(left.iter().all(|file| batch.iter().any(|mutant| mutant.file == *file)), "an item of no file: {left:?}");
     let verified = setup.run(&["verify"]);
     assert_eq!(verified.code, Some(0), "{}; {}", verified.said, keep_all());
+}
+
+/// Whether an email has been through so many servers that it needs nobody.
+fn goes_round(bytes: &[u8]) -> bool {
+    bytes.split(|byte| *byte == b'\n').filter(|line| line.starts_with(b"Received:")).count() > 50
 }
 
 fn count_from_log(log: &[String], figures: &mut Figures) {

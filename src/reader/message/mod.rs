@@ -10,7 +10,9 @@ mod text;
 mod zip;
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::io::Cursor;
+use std::mem;
 use std::path::Path;
 
 use base64::Engine;
@@ -25,10 +27,16 @@ use crate::document::{DocumentFormat, Mail, UnreadPart};
 const DEEPEST: u32 = 8;
 
 /// Papers of one message.
-const MOST_PAPERS: usize = 200;
+pub const MOST_PAPERS: usize = 200;
 
-/// Bytes of all papers of one message: more than any mail server passes on, unless an archive in it is a bomb.
-const MOST_BYTES: u64 = 256 << 20;
+/// Bytes of all files of one message: more than any mail server passes on, unless an archive in it is a bomb.
+pub const MOST_BYTES: u64 = 256 << 20;
+
+/// Files of one message, papers or not: archives in archives can hold many times as many as they have bytes.
+const MOST_FILES: usize = 2_000;
+
+/// Pages of a message's own text: nobody writes 40,000 lines, and each costs the time to understand it.
+const MOST_BODY_PAGES: u32 = 100;
 
 /// A picture with a shorter side is a logo or a signature wherever it stands; a page photographed by a telephone has
 /// some 3,000 pixels, one scanned at 72 dots an inch 600.
@@ -73,10 +81,11 @@ fn pages_of(paper: &Paper, limits: &RenderLimits) -> Result<u32, RenderError> {
 /// Opens a message and counts its pages.
 pub fn open(bytes: &[u8], limits: &RenderLimits) -> Result<Opened, RenderError> {
     const DAMAGED: RenderError = RenderError::DamagedDocument { reason: "its message can't be parsed" };
-    let message = MessageParser::default().parse(bytes).ok_or(DAMAGED)?;
+    let message = Parsed::of(bytes).ok_or(DAMAGED)?;
     let mut finds = Finds::default();
-    finds.message(&message, 0);
-    let mut mail = head::mail(&message);
+    finds.message(&message.0, 0);
+    let mut mail = head::mail(&message.0);
+    drop(message);
     let mut papers = Vec::new();
     let mut refused = None;
     // Papers that are pictures, one after the other, are the sheets of one.
@@ -124,7 +133,12 @@ pub fn open(bytes: &[u8], limits: &RenderLimits) -> Result<Opened, RenderError> 
             Some(subject) => format!("{subject}\n\n{body}"),
             None => body,
         });
-        let pages = pages_of(&body, limits)?.min(limits.max_pages);
+        let mut pages = pages_of(&body, limits)?;
+        let most = limits.max_pages.min(MOST_BODY_PAGES);
+        if pages > most {
+            pages = most;
+            finds.unread.push(UnreadPart::TooLarge);
+        }
         mail.papers = vec![[1, pages]];
         papers.push((pages, body));
         mail.is_body = true;
@@ -141,6 +155,27 @@ fn is_picture(paper: &Paper) -> bool {
         if matches!(DocumentFormat::sniff(bytes), Some(DocumentFormat::Jpeg | DocumentFormat::Png)))
 }
 
+/// A message, parsed. Taken apart without recursion: dropping forwarded within forwarded, thousands of them, would
+/// need more stack than there is.
+struct Parsed<'a>(Message<'a>);
+
+impl<'a> Parsed<'a> {
+    fn of(bytes: &'a [u8]) -> Option<Self> {
+        MessageParser::default().parse(bytes).map(Self)
+    }
+}
+
+impl Drop for Parsed<'_> {
+    fn drop(&mut self) {
+        let mut parts = mem::take(&mut self.0.parts);
+        while let Some(part) = parts.pop() {
+            if let PartType::Message(mut nested) = part.body {
+                parts.append(&mut nested.parts);
+            }
+        }
+    }
+}
+
 /// What was found so far.
 #[derive(Default)]
 struct Finds {
@@ -148,7 +183,9 @@ struct Finds {
     /// Texts of the message and of those forwarded in it.
     bodies: Vec<String>,
     unread: Vec<UnreadPart>,
+    /// Of all files, papers or not.
     bytes: u64,
+    files: usize,
 }
 
 impl Finds {
@@ -165,8 +202,9 @@ impl Finds {
             }
         }
         let is_report = message.parts.first().is_some_and(|root| root.is_content_type("multipart", "report"));
+        let bodies: HashSet<u32> = message.text_body.iter().chain(&message.html_body).copied().collect();
         for (number, part) in message.parts.iter().enumerate() {
-            let is_body = message.text_body.contains(&(number as u32)) || message.html_body.contains(&(number as u32));
+            let is_body = bodies.contains(&(number as u32));
             match &part.body {
                 PartType::Multipart(_) if part.is_content_type("multipart", "encrypted") => {
                     self.unread.push(UnreadPart::Encrypted);
@@ -178,24 +216,27 @@ impl Finds {
                 PartType::Text(_) | PartType::Html(_) | PartType::Binary(_) | PartType::InlineBinary(_)
                     if is_report || is_of_no_interest(part) => {}
                 PartType::Text(text) | PartType::Html(text) => match file_sent_as_text(message, part) {
-                    Some(bytes) => self.part(part, &bytes, depth),
+                    Some(bytes) => self.part(part, bytes, depth),
                     None if is_body && !is_attached(part) => {}
-                    None if matches!(part.body, PartType::Html(_)) => self.text(&text::of_html(text.as_bytes())),
+                    None if !self.has_room_for(1, text.len()) => {}
+                    None if matches!(part.body, PartType::Html(_)) => self.text(&text::of_html(text)),
                     None => self.text(text),
                 },
-                PartType::Binary(bytes) | PartType::InlineBinary(bytes) => self.part(part, bytes, depth),
+                PartType::Binary(bytes) | PartType::InlineBinary(bytes) => {
+                    self.part(part, Cow::Borrowed(bytes), depth);
+                }
             }
         }
     }
 
     fn text(&mut self, text: &str) {
-        if !text.trim().is_empty() && self.has_room(text.len()) {
-            self.papers.push(Paper::Text(text.to_owned()));
+        if !text.trim().is_empty() {
+            self.paper(Paper::Text(text.to_owned()));
         }
     }
 
     /// A part that is no text and no message by its own word.
-    fn part(&mut self, part: &MessagePart<'_>, bytes: &[u8], depth: u32) {
+    fn part(&mut self, part: &MessagePart<'_>, bytes: Cow<'_, [u8]>, depth: u32) {
         if is_of_no_interest(part) {
             return;
         }
@@ -209,30 +250,29 @@ impl Finds {
             let kind = part.content_type().and_then(|kind| kind.attribute("smime-type"));
             let signed = kind.is_some_and(|kind| kind.eq_ignore_ascii_case("signed-data"));
             self.unread.push(if signed { UnreadPart::Unsupported } else { UnreadPart::Encrypted });
-        } else {
+        } else if self.has_room_for(1, bytes.len()) {
             let is_inline = part.content_id().is_some() || matches!(part.body, PartType::InlineBinary(_));
             self.file(bytes, &name, is_inline, depth);
         }
     }
 
-    /// A file, from a part or from an archive in one.
-    fn file(&mut self, bytes: &[u8], name: &str, is_inline: bool, depth: u32) {
+    /// A file, from a part or from an archive in one; room was found for it.
+    fn file(&mut self, bytes: Cow<'_, [u8]>, name: &str, is_inline: bool, depth: u32) {
         if bytes.is_empty() {
             self.unread.push(UnreadPart::Damaged);
             return;
         }
-        match DocumentFormat::sniff(bytes) {
-            Some(DocumentFormat::Jpeg | DocumentFormat::Png) if !is_page(bytes, is_inline) => {}
-            Some(DocumentFormat::Message) => match MessageParser::default().parse(bytes) {
-                Some(nested) => self.message(&nested, depth + 1),
+        match DocumentFormat::sniff(&bytes) {
+            Some(DocumentFormat::Jpeg | DocumentFormat::Png) if !is_page(&bytes, is_inline) => {}
+            Some(DocumentFormat::Message) => match Parsed::of(&bytes) {
+                Some(nested) => self.message(&nested.0, depth + 1),
                 None => self.unread.push(UnreadPart::Damaged),
             },
-            Some(_) if self.has_room(bytes.len()) => self.papers.push(Paper::File(bytes.to_vec())),
-            Some(_) => {}
-            None if bytes.starts_with(b"PK\x03\x04") => self.archive(bytes, depth),
+            Some(_) => self.paper(Paper::File(bytes.into_owned())),
+            None if bytes.starts_with(b"PK\x03\x04") => self.archive(&bytes, depth),
             // What signatures are adorned with.
             None if is_inline && bytes.starts_with(b"GIF8") => {}
-            None => match std::str::from_utf8(bytes) {
+            None => match std::str::from_utf8(&bytes) {
                 Ok(text) if has_extension(name, "txt") => self.text(text),
                 _ => self.unread.push(UnreadPart::Unsupported),
             },
@@ -247,18 +287,31 @@ impl Finds {
         let room = MOST_BYTES.saturating_sub(self.bytes);
         match zip::files(bytes, MOST_PAPERS, room) {
             Ok(files) => {
-                for (name, bytes) in files {
-                    self.file(&bytes, &name.to_lowercase(), false, depth + 1);
+                let size = files.iter().map(|(_, bytes)| bytes.len()).sum();
+                if self.has_room_for(files.len(), size) {
+                    for (name, bytes) in files {
+                        self.file(Cow::Owned(bytes), &name.to_lowercase(), false, depth + 1);
+                    }
                 }
             }
             Err(part) => self.unread.push(part),
         }
     }
 
-    /// Whether one more paper of this size is within the bounds; names it as unread otherwise.
-    fn has_room(&mut self, bytes: usize) -> bool {
+    fn paper(&mut self, paper: Paper) {
+        if self.papers.len() < MOST_PAPERS {
+            self.papers.push(paper);
+        } else {
+            self.unread.push(UnreadPart::TooLarge);
+        }
+    }
+
+    /// Whether so many more files of this size in all are within the bounds; names them as unread otherwise. Every file
+    /// counts, also one that turns out to be no paper: what is opened costs time and memory.
+    fn has_room_for(&mut self, files: usize, bytes: usize) -> bool {
+        self.files += files;
         self.bytes += bytes as u64;
-        let has = self.papers.len() < MOST_PAPERS && self.bytes <= MOST_BYTES;
+        let has = self.files <= MOST_FILES && self.bytes <= MOST_BYTES;
         if !has {
             self.unread.push(UnreadPart::TooLarge);
         }

@@ -61,6 +61,15 @@ fn mixed(parts: &[String]) -> Vec<u8> {
     format!("{HEAD}Content-Type: multipart/mixed; boundary=\"=b\"\r\n\r\n--=b\r\n{parts}--=b--\r\n").into_bytes()
 }
 
+fn archive(files: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, bytes) in files {
+        writer.start_file(*name, SimpleFileOptions::default()).unwrap();
+        writer.write_all(bytes).unwrap();
+    }
+    writer.finish().unwrap().into_inner()
+}
+
 fn opened(bytes: &[u8]) -> Opened {
     open(bytes, &RenderLimits::default()).unwrap_or_else(|error| panic!("{error}"))
 }
@@ -141,14 +150,6 @@ fn papers_in_forwarded_messages_and_archives_are_found() {
     let inner = String::from_utf8(mixed(&[text("Fwd"), part("Content-Type: application/pdf", &pdf(""))])).unwrap();
     let forwarded = format!("Content-Type: message/rfc822\r\n\r\n{inner}\r\n");
     assert_eq!(opened(&mixed(&[text("See below"), forwarded])).mail.papers, [[1, 2]]);
-    let archive = |files: &[(&str, Vec<u8>)]| {
-        let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
-        for (name, bytes) in files {
-            writer.start_file(*name, SimpleFileOptions::default()).unwrap();
-            writer.write_all(bytes).unwrap();
-        }
-        writer.finish().unwrap().into_inner()
-    };
     let zipped = archive(&[("a.pdf", pdf("")), ("b.png", sheet()), ("readme.txt", b"Patient: Roe".to_vec())]);
     let opened = opened(&mixed(&[part("Content-Type: application/zip", &zipped)]));
     assert_eq!(opened.mail.papers, [[1, 2], [3, 3], [4, 4]]);
@@ -224,6 +225,67 @@ fn what_machines_send_of_other_messages_is_known_as_such_unless_it_brings_papers
     let paper = mixed(&[text("I am away."), part("Content-Type: application/pdf", &pdf(""))]);
     let paper = [b"Auto-Submitted: auto-replied\r\n", &paper[..]].concat();
     assert_eq!(opened(&paper).mail.automatic, None);
+}
+
+/// Dropping the parsed message would go as deep as it, and end the worker.
+#[test]
+fn a_message_forwarded_a_hundred_thousand_times_is_told_and_not_the_end_of_the_worker() {
+    let deep = format!("{HEAD}{}", "Content-Type: message/rfc822\r\n\r\n".repeat(100_000));
+    assert_eq!(refused(deep.as_bytes()), RenderError::NothingReadable { part: UnreadPart::TooDeep });
+    let mut parts = String::new();
+    for at in 0..100_000 {
+        parts.push_str(&format!("Content-Type: multipart/mixed; boundary={at}\r\n\r\n--{at}\r\n"));
+    }
+    let told = opened(format!("{HEAD}{parts}Content-Type: text/plain\r\n\r\nWeight 1450 g\r\n").as_bytes());
+    assert_eq!((told.papers.len(), told.mail.papers.as_slice()), (1, &[[1, 1]][..]));
+}
+
+/// What sets HTML as text calls itself for each level.
+#[test]
+fn html_as_deep_as_no_stack_gives_its_words() {
+    for tag in ["<div>", "<table><tr><td>", "<b>", "<ul><li>"] {
+        let html = format!("{}Weight 1450&nbsp;g", tag.repeat(3_000));
+        let told = opened(format!("{HEAD}Content-Type: text/html\r\n\r\n{html}\r\n").as_bytes());
+        let [(_, Paper::Text(text))] = told.papers.as_slice() else { panic!("no text") };
+        assert!(text.contains("Weight 1450"), "{tag}");
+    }
+}
+
+/// 200 archives in each of 200 archives, and so on: a few kilobytes, and more files than there are atoms.
+#[test]
+fn archives_of_archives_are_opened_so_many_times_and_no_more() {
+    let mut nested = archive(&[("a.txt", b"Weight 1450 g".to_vec())]);
+    for _ in 0..6 {
+        let names: Vec<String> = (0..200).map(|number| number.to_string()).collect();
+        let files: Vec<(&str, Vec<u8>)> = names.iter().map(|name| (name.as_str(), nested.clone())).collect();
+        nested = archive(&files);
+        if nested.len() > 1 << 20 {
+            break;
+        }
+    }
+    let begun = std::time::Instant::now();
+    let told = opened(&mixed(&[text("x"), part("Content-Type: application/zip", &nested)]));
+    assert_eq!((told.papers.len(), told.mail.unread.as_slice()), (MOST_PAPERS, &[UnreadPart::TooLarge][..]));
+    assert!(begun.elapsed().as_secs() < 5, "{:?}", begun.elapsed());
+}
+
+/// The places of words are of 32 bits: forty million tabulators would be more than fit.
+#[test]
+fn a_line_without_end_stays_on_the_page() {
+    let page = page_of_text(&format!("{}Weight 1450 g", "\t".repeat(40_000_000)), 1, 1);
+    assert_eq!(page.words.len(), 3);
+    assert!(page.words.iter().all(|word| word.bounds.right() <= page.width && page.width < 1 << 20));
+}
+
+#[test]
+fn a_text_longer_than_a_document_may_be_is_read_as_far_as_it_may_and_the_rest_is_named() {
+    let limits = RenderLimits { max_pages: 2, ..RenderLimits::default() };
+    let message = format!("{HEAD}\r\n{}", "Weight 1450 g\r\n".repeat(1_000));
+    let told = open(message.as_bytes(), &limits).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(
+        (told.mail.papers.as_slice(), told.mail.unread.as_slice()),
+        (&[[1, 2]][..], &[UnreadPart::TooLarge][..])
+    );
 }
 
 proptest! {

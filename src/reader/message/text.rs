@@ -1,5 +1,8 @@
 //! The text of a message, and a page of it: set as a typewriter would, so that what stands in columns does on the page.
 
+use std::rc::Rc;
+
+use mail_parser::decoders::html::html_to_text;
 use mail_parser::{Message, PartType};
 
 use crate::document::{Bounds, Page, PageSource, Word};
@@ -24,6 +27,12 @@ const LINES: usize = 400;
 /// Columns in which HTML is set.
 const COLUMNS: usize = 120;
 
+/// Levels of HTML: far more than a mail program makes of a long exchange of forwarded messages.
+const DEEPEST: usize = 256;
+
+/// Columns of a page: what stands farther out in a line without end is set upon each other there.
+const WIDEST: u32 = 10_000;
+
 /// Between two stops of the tabulator.
 const TAB: u32 = 8;
 
@@ -32,7 +41,7 @@ pub(super) fn body(message: &Message<'_>) -> Option<String> {
     let parts = |ids: &[u32], html: bool| {
         let texts = ids.iter().filter_map(|id| message.parts.get(*id as usize)).filter_map(|part| match &part.body {
             PartType::Text(text) if !html => Some(text.to_string()),
-            PartType::Html(text) if html => Some(of_html(text.as_bytes())),
+            PartType::Html(text) if html => Some(of_html(text)),
             PartType::Text(_)
             | PartType::Html(_)
             | PartType::Binary(_)
@@ -50,10 +59,22 @@ pub(super) fn body(message: &Message<'_>) -> Option<String> {
 }
 
 /// HTML as text, tables in columns.
-pub(super) fn of_html(html: &[u8]) -> String {
+pub(super) fn of_html(html: &str) -> String {
     let settings = html2text::config::plain_no_decorate().no_table_borders().allow_width_overflow();
-    // What is no HTML at all is at least text.
-    settings.string_from_read(html, COLUMNS).unwrap_or_else(|_| String::from_utf8_lossy(html).into_owned())
+    let set = || {
+        let tree = settings.parse_html(html.as_bytes()).ok()?;
+        let mut level = vec![Rc::clone(&tree.document)];
+        // To set what is nested costs stack, and tables in tables cost ever more time.
+        for _ in 0..DEEPEST {
+            level = level.iter().flat_map(|node| node.children.borrow().clone()).collect();
+        }
+        if !level.is_empty() {
+            return None;
+        }
+        settings.render_to_string(settings.dom_to_render_tree(&tree).ok()?, COLUMNS).ok()
+    };
+    // The words alone, then; what is no HTML at all is at least text.
+    set().unwrap_or_else(|| html_to_text(html))
 }
 
 /// Pages that a text takes, at least 1.
@@ -76,10 +97,10 @@ pub fn page_of_text(text: &str, page: u32, number: u32) -> Page {
                 if let Some((start, text)) = word.take() {
                     words.push(set(start, column - start, row as u32, text));
                 }
-                column = if letter == '\t' { (column / TAB + 1) * TAB } else { column + 1 };
+                column = WIDEST.min(if letter == '\t' { (column / TAB + 1) * TAB } else { column + 1 });
             } else {
                 word.get_or_insert_with(|| (column, String::new())).1.push(letter);
-                column += 1;
+                column = WIDEST.min(column + 1);
             }
         }
         widest = widest.max(column);
@@ -101,7 +122,7 @@ fn set(column: u32, letters: u32, row: u32, text: String) -> Word {
     let bounds = Bounds {
         left: MARGIN + column * LETTER[0],
         top: MARGIN + row * LINE,
-        width: letters * LETTER[0],
+        width: letters.max(1) * LETTER[0],
         height: LETTER[1],
     };
     Word { text, bounds, confidence: 1.0, line: row }
