@@ -1,6 +1,7 @@
 //! Sealing's promises: keys that are missing, wrong or open to others, rotation and purge with every crash between.
 
 use std::fs;
+use std::fs::File;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;

@@ -95,7 +95,8 @@ pub(super) struct Imap {
 pub(super) enum Tls {
     #[default]
     Implicit,
-    StartTls,
+    #[serde(rename = "starttls")]
+    Upgraded,
     None,
 }
 

@@ -43,7 +43,7 @@ impl Problems<'_> {
         let key = format!("{key}.imap");
         let encryption = match imap.tls {
             Tls::Implicit => Encryption::Implicit,
-            Tls::StartTls => Encryption::StartTls,
+            Tls::Upgraded => Encryption::StartTls,
             Tls::None => {
                 let this_machine =
                     imap.host == "localhost" || imap.host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());

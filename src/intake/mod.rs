@@ -76,8 +76,8 @@ impl SourceError {
     /// The archive's own error, if the archive is what failed.
     pub fn into_archive_error(self) -> Result<ArchiveError, Self> {
         match self {
-            Self::Folder(folder::FolderError::Archive { error, .. }) => Ok(error),
-            Self::Mailbox(imap::ImapError { trouble: imap::Trouble::Archive(error), .. }) => Ok(error),
+            Self::Folder(folder::FolderError::Archive { error, .. })
+            | Self::Mailbox(imap::ImapError { trouble: imap::Trouble::Archive(error), .. }) => Ok(error),
             Self::Folder(folder::FolderError::Unreadable { .. }) | Self::Mailbox(_) => Err(self),
         }
     }

@@ -244,7 +244,7 @@ fn configuration(folder: &Path, imap: u16, imaps: u16, manner: &Manner) -> Strin
     fs::write(folder.join("users"), format!("{USER}:{{PLAIN}}{PASSWORD}\n")).unwrap();
     let users = || format!("passdb {{\n driver = passwd-file\n args = {at}/users\n}}\n");
     let passdb = manner.passdb.clone().unwrap_or_else(users);
-    let (mail_uid, mail_gid) = mail_user();
+    let (owner, owners) = mail_user();
     // What speaks to the network refuses to be root.
     let speaker = if uid == 0 { "nobody" } else { &user };
     format!(
@@ -254,7 +254,7 @@ fn configuration(folder: &Path, imap: u16, imaps: u16, manner: &Manner) -> Strin
          disable_plaintext_auth = no\nauth_mechanisms = plain login xoauth2\nauth_failure_delay = 0\nmaildir_stat_dirs = yes\n\
          auth_verbose = yes\nmail_location = maildir:{at}/mail\nmail_max_userip_connections = 100\n\
          imap_capability = IMAP4rev1 LITERAL+ {offered}\n{passdb}\
-         userdb {{\n driver = static\n args = uid={mail_uid} gid={mail_gid} home={at}/mail\n}}\n\
+         userdb {{\n driver = static\n args = uid={owner} gid={owners} home={at}/mail\n}}\n\
          service imap-login {{\n chroot =\n inet_listener imap {{\n port = {imap}\n }}\n\
          inet_listener imaps {{\n port = {imaps}\n ssl = yes\n }}\n}}\n\
          service anvil {{\n chroot =\n}}\nservice stats {{\n chroot =\n}}\n",

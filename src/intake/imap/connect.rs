@@ -60,16 +60,11 @@ pub(super) async fn connect(settings: &ImapSettings, tokens: &Tokens) -> Result<
     let mut session = signed_in?;
     let capabilities = timeout(PATIENCE, session.capabilities()).await.map_err(|_| Trouble::TimedOut)??;
     let selected = timeout(PATIENCE, session.select(&settings.folder)).await.map_err(|_| Trouble::TimedOut)?;
-    let selected = selected.map_err(|error| match error.into() {
-        Trouble::Refused(_) => Trouble::NoFolder,
-        other => other,
-    })?;
+    let selected = selected.map_err(|error| Trouble::from(error).refusal_as(Trouble::NoFolder))?;
+    let lasting = &selected.permanent_flags;
     if let AfterStored::Flag(ours) = &settings.after
-        && !selected.permanent_flags.iter().any(|flag| match flag {
-            Flag::MayCreate => true,
-            Flag::Custom(name) => name.eq_ignore_ascii_case(ours),
-            _ => false,
-        })
+        && !lasting.contains(&Flag::MayCreate)
+        && !lasting.contains(&Flag::Custom(ours.into()))
     {
         return Err(Trouble::FlagNotKept);
     }
@@ -96,10 +91,10 @@ async fn greet(settings: &ImapSettings) -> Result<Client<Box<dyn Wire>>, Trouble
         Encryption::StartTls => {
             let mut client = Client::new(tcp);
             read_greeting(&mut client).await?;
-            client.run_command_and_check_ok("STARTTLS", None).await.map_err(|error| match error.into() {
-                Trouble::Refused(_) => Trouble::NoStartTls,
-                other => other,
-            })?;
+            client
+                .run_command_and_check_ok("STARTTLS", None)
+                .await
+                .map_err(|error| Trouble::from(error).refusal_as(Trouble::NoStartTls))?;
             // What came in the clear behind the answer is thrown away with the client that read it.
             Ok(Client::new(encrypt(settings, client.into_inner()).await?))
         }
@@ -125,10 +120,8 @@ async fn encrypt(settings: &ImapSettings, tcp: TcpStream) -> Result<Box<dyn Wire
 
 async fn read_greeting<T: Wire>(client: &mut Client<T>) -> Result<(), Trouble> {
     let greeting = client.read_response().await?.ok_or(Trouble::NotGreeted)?;
-    match greeting.parsed() {
-        Response::Data { status: Status::Ok | Status::PreAuth, .. } => Ok(()),
-        _ => Err(Trouble::NotGreeted),
-    }
+    let welcome = matches!(greeting.parsed(), Response::Data { status: Status::Ok | Status::PreAuth, .. });
+    if welcome { Ok(()) } else { Err(Trouble::NotGreeted) }
 }
 
 enum Credentials {
@@ -159,10 +152,7 @@ async fn sign_in(
             }
         }
     };
-    signed_in.map_err(|(error, _)| match error.into() {
-        Trouble::Refused(_) => Trouble::SignInRefused,
-        other => other,
-    })
+    signed_in.map_err(|(error, _)| Trouble::from(error).refusal_as(Trouble::SignInRefused))
 }
 
 /// Whether the server takes a password by AUTHENTICATE PLAIN, and by LOGIN.

@@ -257,7 +257,7 @@ impl Mailbox {
         let now = clock::now();
         // The clocks of due times start here: never later than now, whatever a server's clock says.
         let received_at = message.received_at.map_or(now, |received| received.min(now));
-        let receipt = Receipt::new(&self.settings.source, &self.source_file(message.uid), received_at);
+        let receipt = Receipt::new(&self.settings.source, self.source_file(message.uid), received_at);
         Arrival { content, receipt, source_key: self.key(message.uid) }
     }
 

@@ -19,14 +19,16 @@ pub(super) async fn let_go(connection: &mut Connection, after: &AfterStored, uid
                 }
                 // Most likely it is not there yet. If it is, the second try tells the same again.
                 _ = timeout(PATIENCE, connection.session.create(folder)).await.map_err(|_| Trouble::TimedOut)?;
-                put_into(connection, folder, uids).await.map_err(|error| not_let_go(error, "it cannot move them"))?;
+                put_into(connection, folder, uids)
+                    .await
+                    .map_err(|error| error.refusal_as(Trouble::NotLetGo("it cannot move them")))?;
             }
             if connection.can_move { Ok(()) } else { delete(connection, uids).await }
         }
         AfterStored::Delete => delete(connection, uids).await,
         AfterStored::Flag(flag) => {
             let flagged = command(connection, &format!("UID STORE {uids} +FLAGS.SILENT ({flag})")).await;
-            flagged.map_err(|error| not_let_go(error, "it cannot flag them"))
+            flagged.map_err(|error| error.refusal_as(Trouble::NotLetGo("it cannot flag them")))
         }
     }
 }
@@ -52,10 +54,10 @@ async fn put_into(connection: &mut Connection, folder: &str, uids: &str) -> Resu
 
 async fn delete(connection: &mut Connection, uids: &str) -> Result<(), Trouble> {
     let marked = command(connection, &format!("UID STORE {uids} +FLAGS.SILENT (\\Deleted)")).await;
-    marked.map_err(|error| not_let_go(error, "it cannot delete them"))?;
+    marked.map_err(|error| error.refusal_as(Trouble::NotLetGo("it cannot delete them")))?;
     if connection.can_expunge_some {
         let expunged = command(connection, &format!("UID EXPUNGE {uids}")).await;
-        expunged.map_err(|error| not_let_go(error, "it cannot expunge them"))?;
+        expunged.map_err(|error| error.refusal_as(Trouble::NotLetGo("it cannot expunge them")))?;
     }
     Ok(())
 }
@@ -64,10 +66,6 @@ async fn delete(connection: &mut Connection, uids: &str) -> Result<(), Trouble> 
 async fn command(connection: &mut Connection, command: &str) -> Result<(), Trouble> {
     let answered = timeout(PATIENCE, connection.session.run_command_and_check_ok(command)).await;
     Ok(answered.map_err(|_| Trouble::TimedOut)??)
-}
-
-fn not_let_go(error: Trouble, what: &'static str) -> Trouble {
-    if matches!(error, Trouble::Refused(_)) { Trouble::NotLetGo(what) } else { error }
 }
 
 #[cfg(test)]

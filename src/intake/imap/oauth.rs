@@ -12,6 +12,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
@@ -66,8 +68,11 @@ pub enum TokenError {
 #[derive(Clone)]
 pub struct Tokens {
     archive: Archive,
-    accounts: Arc<Mutex<HashMap<String, Arc<tokio::sync::Mutex<Option<Access>>>>>>,
+    accounts: Arc<Mutex<HashMap<String, Account>>>,
 }
+
+/// One account's access token; whoever wants it waits for who is fetching it.
+type Account = Arc<tokio::sync::Mutex<Option<Access>>>;
 
 /// An access token, and until when it is good.
 struct Access {
@@ -78,7 +83,7 @@ struct Access {
 /// A refresh token that was handed out in place of the configured one.
 #[derive(Serialize, Deserialize)]
 struct Kept {
-    /// SHA-256 of the configured one, hexadecimal: another one there is newer than this.
+    /// SHA-256 of the configured one, in Base64: another one there is newer than this.
     in_place_of: String,
     refresh_token: Zeroizing<String>,
 }
@@ -134,7 +139,8 @@ fn account(service: &TokenSettings, settings: &ImapSettings) -> String {
 fn fetch(archive: &Archive, account: &str, service: &TokenSettings) -> Result<Access, Trouble> {
     let secret = service.client_secret.as_ref().map(SecretPlace::read).transpose()?;
     let configured = service.refresh_token.as_ref().map(SecretPlace::read).transpose()?;
-    let in_place_of = configured.as_ref().map(|token| hex(&Sha256::digest(token.as_bytes()))).unwrap_or_default();
+    let in_place_of =
+        configured.as_ref().map(|token| BASE64.encode(Sha256::digest(token.as_bytes()))).unwrap_or_default();
     let kept = archive.token(account)?.and_then(|kept| serde_json::from_slice::<Kept>(&Zeroizing::new(kept)).ok());
     let kept = kept.filter(|kept| kept.in_place_of == in_place_of).map(|kept| kept.refresh_token);
     let refresh_token = configured.map(|configured| kept.unwrap_or(configured));
@@ -205,6 +211,7 @@ fn known_word(error: &str) -> &'static str {
 }
 
 /// What kind of trouble it was, without the address that the client's own text may hold.
+#[allow(clippy::wildcard_enum_match_arm, reason = "the client's own list, which grows")]
 fn kind(error: &ureq::Error) -> String {
     match error {
         ureq::Error::Io(error) => error.kind().to_string(),
@@ -216,10 +223,6 @@ fn kind(error: &ureq::Error) -> String {
         ureq::Error::BodyExceedsLimit(_) => "its answer is too long".to_owned(),
         _ => "what it answers is no HTTP".to_owned(),
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

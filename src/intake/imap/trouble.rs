@@ -64,6 +64,11 @@ pub enum Trouble {
 }
 
 impl Trouble {
+    /// The same, or what it means when the server refuses this very command.
+    pub(super) fn refusal_as(self, meaning: Self) -> Self {
+        if matches!(self, Self::Refused(_)) { meaning } else { self }
+    }
+
     /// Whether who we are was refused, so that trying again soon would do harm.
     pub fn is_refusal(&self) -> bool {
         matches!(self, Self::SignInRefused | Self::Token(_) | Self::Secret(_))
@@ -76,6 +81,7 @@ impl Trouble {
 }
 
 /// The client's own errors quote what the server sent, so only their kind is kept.
+#[allow(clippy::wildcard_enum_match_arm, reason = "the client's own list, which grows")]
 impl From<Said> for Trouble {
     fn from(said: Said) -> Self {
         match said {
