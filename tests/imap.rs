@@ -113,7 +113,9 @@ fn a_connection_cut_before_messages_are_moved_neither_loses_nor_doubles_nor_fetc
     let between = Between::start(server.imap, Some(Cut::BeforeSaying("UID MOVE", 2)));
     let setup = setup(between.port, "");
     let messages: Vec<Vec<u8>> = (0..3).map(|number| large(200_000 + number * 1000)).collect();
-    messages.iter().for_each(|message| server.deliver(message));
+    for message in &messages {
+        server.deliver(message);
+    }
     let size: usize = messages.iter().map(Vec::len).sum();
     let daemon = setup.start();
     between.wait_for_cuts(2);

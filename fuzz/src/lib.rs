@@ -107,6 +107,7 @@ static KNOWLEDGE: LazyLock<Knowledge> = LazyLock::new(|| Knowledge {
     registry: Arc::new(Registry::parse(CASES.as_bytes()).expect("the cases are good")),
     policy: LinkPolicy::default(),
     zone: TimeZone::UTC,
+    mailboxes: Arc::default(),
 });
 
 /// Decides on these pages, as the daemon does with what its workers say.

@@ -210,7 +210,7 @@ fn launch(folder: &Path) -> Child {
     let mut command = Command::new(program);
     command.arg("-F").arg("-c").arg(folder.join("dovecot.conf"));
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    command.spawn().expect("dovecot is missing: run tests/setup.sh")
+    command.spawn().unwrap_or_else(|error| panic!("dovecot is missing ({error}): run tests/setup.sh"))
 }
 
 /// An authority and a certificate for `localhost` and 127.0.0.1; and another authority.
