@@ -6,6 +6,7 @@
 mod run;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -176,16 +177,25 @@ fn delivered(setup: &Setup, spelled_out: bool) -> String {
     }
     fs::copy(setup.path("cases.csv"), setup.path("var/lib/nicufaxd-cases/cases.csv")).unwrap();
     fs::write(setup.path("document-types.toml"), include_str!("../config/document-types.toml")).unwrap();
+    for secret in ["um.password", "cm.secret", "cm.refresh"] {
+        fs::write(setup.path(secret), "open sesame").unwrap();
+        fs::set_permissions(setup.path(secret), fs::Permissions::from_mode(0o600)).unwrap();
+    }
     let is_key = |line: &str| {
-        if line.starts_with("[[") {
+        if line.starts_with('[') && line.ends_with(']') {
             return true;
         }
         let key = line.split(" = ").next().unwrap_or_default();
-        line.contains(" = ") && key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+        line.contains(" = ") && key.bytes().all(|byte| byte.is_ascii_lowercase() || b"_2".contains(&byte))
     };
+    let name = |line: &str| line.split(" = ").next().unwrap_or_default().to_owned();
     let shown = text.lines().map(|line| match line.strip_prefix("# ") {
-        // Where this machine keeps its language data and its key is not the program's to say.
-        Some(key) if spelled_out && is_key(key) && !key.starts_with("tessdata") && !key.starts_with("key_file") => key,
+        // Where this machine keeps its language data, its key and its certificates is not the program's to say.
+        Some(key)
+            if spelled_out && is_key(key) && !["tessdata", "key_file", "ca_file"].contains(&name(key).as_str()) =>
+        {
+            key
+        }
         _ => line,
     });
     // A group that every machine has, in the place of the nurses'.
@@ -229,4 +239,32 @@ fn the_delivered_unit_passes_systemds_own_verification() {
     let said = String::from_utf8_lossy(&verified.stderr);
     let about_the_unit: Vec<&str> = said.lines().filter(|line| line.contains("nicufaxd")).collect();
     assert!(verified.status.success() && about_the_unit.is_empty(), "{said}");
+}
+
+#[test]
+fn what_is_wrong_with_a_mail_account_is_named_with_its_key() {
+    let account = |keys: &str| {
+        format!("[[intake.mailbox]]\nname = \"um\"\nimap = {{ host = \"mail.example\", user = \"um\", {keys} }}\n")
+    };
+    for (keys, words) in [
+        ("password_file = \"p\", tls = \"none\"", "imap.tls: \"none\" would send the password in the clear"),
+        ("password_file = \"p\", password_credential = \"p\"", "stands beside password_credential"),
+        ("folder = \"INBOX\"", "has no way to sign in"),
+        ("password_file = \"absent\"", "imap.password: "),
+        ("password_file = \"p\", after_folder = \"inbox\"", "imap.after_folder: is the folder itself"),
+        ("password_file = \"p\", after = \"flag\", flag = \"\\\\Seen\"", "imap.flag: is no keyword"),
+        ("password_file = \"p\", flag = \"done\"", "imap.flag: has no effect"),
+        ("oauth2 = { token_url = \"http://mail.example/t\", client_id = \"c\" }", "in the clear"),
+        ("password_file = \"p\", ca_file = \"absent\"", "imap.ca_file: "),
+    ] {
+        let setup = Setup::with("", &account(keys));
+        fs::write(setup.path("p"), "open sesame").unwrap();
+        fs::set_permissions(setup.path("p"), fs::Permissions::from_mode(0o600)).unwrap();
+        let ended = setup.run(&["check"]);
+        assert_eq!(ended.code, Some(CONFIG), "{keys}: {}", ended.said);
+        assert!(ended.said.contains(words), "{keys}: {} lacks {words}", ended.said);
+    }
+    let both = "[[intake.mailbox]]\nname = \"um\"\nlane = \"attention\"\n";
+    let ended = Setup::with("", both).run(&["check"]);
+    assert!(ended.said.contains("has neither maildir nor imap") && ended.said.contains("is no lane of mailboxes"));
 }
