@@ -15,6 +15,7 @@ use crate::document::{
 };
 use crate::link::{self, LinkPolicy, Registry};
 use crate::queue::item::{ItemId, ItemState, QueueItem};
+use crate::reader::message::page_of_text;
 use crate::reader::pool::{ReadError, ReaderPool, Urgency};
 use crate::route::{self, Lane, Routing};
 use crate::understand::{self, Segmentation, TypeRules};
@@ -181,7 +182,10 @@ impl Deciding<'_> {
         let understanding = understand::understand(reading, rules, self.received());
         let understood_in = start.elapsed();
         let start = Instant::now();
-        let mut linked = link::link(reading, &understanding, registry, policy, self.receipt);
+        let mut linked = match self.covering(reading) {
+            Some(text) => link::link_covered(reading, &text, &understanding, registry, policy, self.receipt),
+            None => link::link(reading, &understanding, registry, policy, self.receipt),
+        };
         let linked_in = start.elapsed();
         for page in strange.iter().filter(|page| reading.pages.iter().any(|here| here.number == **page)) {
             leave_to_a_person(&mut linked, format!("page {page} may be about another baby"));
@@ -197,6 +201,17 @@ impl Deciding<'_> {
         let number = |page: Option<&Page>, none| page.map_or(none, |page| page.number);
         let page_range = [number(reading.pages.first(), 1), number(reading.pages.last(), 0)];
         Judgement { page_range, understanding, linked, understood_in, linked_in }
+    }
+
+    /// The words around a message's one paper; of several papers nobody knows which they are about.
+    fn covering(&self, reading: &Reading) -> Option<Page> {
+        let mail = reading.mail.as_ref().filter(|mail| mail.papers.len() == 1)?;
+        let whole = mail.papers.first().is_some_and(|[first, last]| {
+            let numbers = reading.pages.iter().map(|page| page.number);
+            numbers.eq(*first..=*last)
+        });
+        let text = mail.covering.as_deref().filter(|_| whole)?;
+        Some(page_of_text(text, 1, link::COVERING_PAGE))
     }
 
     fn routed(&self, judgement: Judgement) -> Decision {
@@ -418,6 +433,38 @@ mod tests {
         assert_eq!(links(&reading, &[GIRL, BOY]), [([1, 2], None)]);
         // Nobody else's could it be.
         assert_eq!(links(&reading, &[GIRL]), [([1, 2], Some("C-1".to_owned()))]);
+    }
+
+    /// A mail with one paper, and these words around it.
+    fn mailed(paper: &str, words: &str) -> Reading {
+        let mail = Mail { papers: vec![[1, 1]], covering: Some(words.to_owned()), ..Mail::default() };
+        Reading { mail: Some(mail), ..reading_of(&[paper]) }
+    }
+
+    #[test]
+    fn a_messages_words_help_a_paper_that_speaks_for_the_same_case_and_never_link_one_by_themselves() {
+        let only = GIRL.replace("Baby Girl A,A", "Ada,");
+        let scrawl = "NICU WEEKLY CLINICAL REVIEW\nPatient: Okonkwo      Birth date: 4/2/2027\nWt today: 1.98 kg";
+        let words = "Please find the review attached.\nAda Okonkwo, MRN 88104477, DOB 4/2/2027";
+        let reading = mailed(scrawl, words);
+        assert_eq!(links(&reading_of(&[scrawl]), &[&only]), [([1, 1], None)]);
+        let decisions = decide(&reading, &receipt(), &knowledge(&[&only]));
+        assert_eq!(decisions[0].linked.case_id.as_deref(), Some("C-1"), "{:?}", decisions[0].linked);
+        assert!(decisions[0].linked.reasons.iter().any(|reason| reason.contains("mail")), "{:?}", decisions[0].linked);
+        // With a sibling about, words from outside the paper tell nothing apart.
+        assert_eq!(links(&mailed(scrawl, words), &[GIRL, BOY]), [([1, 1], None)]);
+        assert_eq!(links(&mailed("NICU WEEKLY CLINICAL REVIEW\nWt today: 1.98 kg", words), &[&only]), [([1, 1], None)]);
+    }
+
+    #[test]
+    fn a_paper_whose_message_speaks_of_another_baby_goes_to_a_person() {
+        let about_the_boy = "Attached: Okonkwo, Baby Boy B, MRN 88104478, auth 7712004502";
+        assert_eq!(links(&mailed(&girl(), "Please see attached."), &[GIRL, BOY]), [([1, 1], Some("C-1".to_owned()))]);
+        assert_eq!(links(&mailed(&girl(), about_the_boy), &[GIRL, BOY]), [([1, 1], None)]);
+        assert_eq!(
+            links(&mailed(&girl(), "Okonkwo, Baby Girl A, MRN 88104477"), &[GIRL, BOY]),
+            [([1, 1], Some("C-1".to_owned()))]
+        );
     }
 
     #[test]

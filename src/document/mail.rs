@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// Bytes of [`Mail::covering`]: what a person writes fits, what a thread of replies repeats need not.
+pub const MOST_COVERING: usize = 4_000;
+
 /// What an email tells of the papers in it, and of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mail {
@@ -16,6 +19,9 @@ pub struct Mail {
     pub papers: Vec<[u32; 2]>,
     /// The one paper is the message's own text.
     pub is_body: bool,
+    /// The message's own words beside its papers, at most [`MOST_COVERING`] bytes.
+    #[serde(default)]
+    pub covering: Option<String>,
     /// What is in it besides and could not be read; sorted, each once.
     pub unread: Vec<UnreadPart>,
     /// Why it needs nobody, if a machine sent it to tell of another message.

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use jiff::civil::Date;
 
+use super::covering::COVERING_PAGE;
 use super::identifiers::{IdFinding, IdState, find_id, id_bits};
 use super::index::{IdKind, Index, NameId, Traits};
 use super::labels::Label;
@@ -211,12 +212,12 @@ fn weigh_dates(comparison: &mut Comparison, printed: &Printed, case: &Case, inde
         && let Some(date) = printed.dates.iter().find(|date| date.date == mother_dob)
     {
         let bits = if date.label == Label::ParentsBirthDate { 8.0 } else { 4.0 };
-        comparison.add(bits, format!("mother's dob exact p{}", date.page));
+        comparison.add(bits, format!("mother's dob exact {}", on_pages(&[date.page])));
     }
     if let Some(admitted) = case.admit_date.filter(|&admitted| Some(admitted) != case.dob)
         && let Some(date) = printed.dates.iter().find(|date| date.label == Label::AdmitDate && date.date == admitted)
     {
-        comparison.add(3.0, format!("admit date exact p{}", date.page));
+        comparison.add(3.0, format!("admit date exact {}", on_pages(&[date.page])));
     }
 }
 
@@ -260,7 +261,7 @@ fn weigh_names(comparison: &mut Comparison, printed: &Printed, traits: &Traits, 
         let tokens = if of_mother { &traits.mother_last } else { &traits.surname };
         let words = if of_mother { "mother's surname" } else { "surname" };
         let bits = name_bits(tokens, index, place.exact) - if of_mother { 1.0 } else { 0.0 };
-        comparison.add(bits, format!("{words} p{}", printed.page_number(place)));
+        comparison.add(bits, format!("{words} {}", on_pages(&[printed.page_number(place)])));
     } else if !traits.surname.is_empty() && printed.pages.iter().any(|page| page.tokens.len() > 50) {
         comparison.add(-3.0, "surname not found".to_owned());
     }
@@ -278,7 +279,7 @@ fn weigh_names(comparison: &mut Comparison, printed: &Printed, traits: &Traits, 
         comparison.own_full_name = beside(&family, &certain).is_some();
         comparison.add(
             name_bits(&traits.legal_first, index, place.exact),
-            format!("first name p{}", printed.page_number(place)),
+            format!("first name {}", on_pages(&[printed.page_number(place)])),
         );
     }
     let mothers: Vec<Place> = beside(&family, &mother_firsts).into_iter().collect();
@@ -288,7 +289,7 @@ fn weigh_names(comparison: &mut Comparison, printed: &Printed, traits: &Traits, 
         if traits.mother_last != traits.surname && !mother_lasts.is_empty() && !surnames.is_empty() {
             bits += name_bits(&traits.mother_last, index, true);
         }
-        comparison.add(bits, format!("mother's name p{}", printed.page_number(place)));
+        comparison.add(bits, format!("mother's name {}", on_pages(&[printed.page_number(place)])));
     }
     if let Some(name) = traits.mothers_child
         && let Some(place) = best(&printed.mentions(&[name]))
@@ -296,7 +297,7 @@ fn weigh_names(comparison: &mut Comparison, printed: &Printed, traits: &Traits, 
         comparison.mothers_child = true;
         comparison.add(
             name_bits(&[name], index, place.exact),
-            format!("mother's first name in the baby's p{}", printed.page_number(place)),
+            format!("mother's first name in the baby's {}", on_pages(&[printed.page_number(place)])),
         );
     }
     find_patient_names(comparison, printed, traits, &family, index, own);
@@ -461,8 +462,13 @@ fn weigh_facility(comparison: &mut Comparison, printed: &Printed, traits: &Trait
 /// Each page once, in page order, however often and in whatever order things were found.
 pub(super) fn on_pages(pages: &[u32]) -> String {
     let pages: BTreeSet<&u32> = pages.iter().collect();
-    let numbers: Vec<String> = pages.into_iter().map(u32::to_string).collect();
-    format!("p{}", numbers.join(","))
+    let is_text = pages.contains(&COVERING_PAGE);
+    let numbers: Vec<String> = pages.into_iter().filter(|page| **page != COVERING_PAGE).map(u32::to_string).collect();
+    match (numbers.as_slice(), is_text) {
+        ([], true) => "mail".to_owned(),
+        (numbers, true) => format!("p{},mail", numbers.join(",")),
+        (numbers, false) => format!("p{}", numbers.join(",")),
+    }
 }
 
 #[cfg(test)]
@@ -473,5 +479,6 @@ mod tests {
     fn every_page_is_named_once_and_in_order() {
         assert_eq!(on_pages(&[3, 1, 3, 1]), "p1,3");
         assert_eq!(on_pages(&[2, 2]), "p2");
+        assert_eq!((on_pages(&[0, 1]), on_pages(&[0])), ("p1,mail".to_owned(), "mail".to_owned()));
     }
 }

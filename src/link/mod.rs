@@ -10,9 +10,10 @@
 //!
 //! In the order of the flow: `registry` and `index` are the loaded snapshot, `printed` what stands on a page (with
 //! `labels`, `dates` and, for whose it is, `siblings`), `spot` what of the registry stands there, `compare` the weights (with `identifiers`),
-//! `decide` the rules.
+//! `decide` the rules; `covering` adds what the text around a message's paper says.
 
 mod compare;
+mod covering;
 mod dates;
 mod decide;
 mod identifiers;
@@ -29,6 +30,7 @@ mod family_tests;
 #[cfg(test)]
 mod tests;
 
+pub use self::covering::{COVERING_PAGE, link_covered};
 pub use crate::names::Sex;
 pub use registry::{Case, CaseStatus, Registry, RegistryError};
 

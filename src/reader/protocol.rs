@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-use crate::document::{DocumentFormat, DocumentId, Mail, Page};
+use crate::document::{DocumentFormat, DocumentId, MOST_COVERING, Mail, Page};
 use crate::reader::cage::{CageMode, Lack};
 use crate::reader::render::{RenderError, RenderLimits};
 
@@ -121,7 +121,8 @@ pub fn is_possible_mail(mail: &Mail, pages: u32) -> bool {
         follows
     });
     let texts = [&mail.from, &mail.subject, &mail.fax_sender].into_iter().flatten();
-    parted && next == pages.saturating_add(1) && texts.map(String::len).sum::<usize>() <= MOST_HEAD
+    let covered = mail.covering.as_ref().is_none_or(|text| text.len() <= MOST_COVERING);
+    covered && parted && next == pages.saturating_add(1) && texts.map(String::len).sum::<usize>() <= MOST_HEAD
 }
 
 /// Why a document is refused for good.

@@ -24,6 +24,7 @@ pub(super) fn mail(message: &Message<'_>) -> Mail {
         reported_pages: reported_pages(said),
         automatic: automatic(message),
         subject,
+        covering: None,
         papers: Vec::new(),
         is_body: false,
         unread: Vec::new(),

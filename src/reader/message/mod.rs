@@ -21,7 +21,7 @@ use mail_parser::{Encoding, Message, MessageParser, MessagePart, MimeHeaders, Pa
 
 pub use self::text::page_of_text;
 use super::render::{self, RenderError, RenderLimits};
-use crate::document::{DocumentFormat, Mail, UnreadPart};
+use crate::document::{DocumentFormat, MOST_COVERING, Mail, UnreadPart};
 
 /// Forwarded within forwarded: deeper ones are somebody's joke or an attack.
 const DEEPEST: u32 = 8;
@@ -145,9 +145,17 @@ pub fn open(bytes: &[u8], limits: &RenderLimits) -> Result<Opened, RenderError> 
     } else {
         // Machines that tell of other messages send no papers.
         mail.automatic = None;
+        mail.covering = covering(mail.subject.iter().chain(&finds.bodies));
     }
     mail.unread = finds.unread;
     Ok(Opened { papers, mail })
+}
+
+/// What a message says in words, from its beginning.
+fn covering<'t>(texts: impl Iterator<Item = &'t String>) -> Option<String> {
+    let mut words = texts.map(String::as_str).collect::<Vec<_>>().join("\n\n");
+    words.truncate(words.floor_char_boundary(MOST_COVERING));
+    (!words.trim().is_empty()).then_some(words)
 }
 
 fn is_picture(paper: &Paper) -> bool {
