@@ -176,16 +176,24 @@ fn delivered(setup: &Setup, spelled_out: bool) -> String {
     }
     fs::copy(setup.path("cases.csv"), setup.path("var/lib/nicufaxd-cases/cases.csv")).unwrap();
     fs::write(setup.path("document-types.toml"), include_str!("../config/document-types.toml")).unwrap();
+    fs::create_dir_all(setup.path("templates")).unwrap();
     let is_key = |line: &str| {
-        if line.starts_with("[[") {
+        if line.starts_with('[') && line.ends_with(']') {
             return true;
         }
         let key = line.split(" = ").next().unwrap_or_default();
         line.contains(" = ") && key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
     };
     let shown = text.lines().map(|line| match line.strip_prefix("# ") {
-        // Where this machine keeps its language data and its key is not the program's to say.
-        Some(key) if spelled_out && is_key(key) && !key.starts_with("tessdata") && !key.starts_with("key_file") => key,
+        // Where this machine keeps its language data and its key is not the program's to say; sendmail and smtp exclude
+        // each other.
+        Some(key)
+            if spelled_out
+                && is_key(key)
+                && !["tessdata", "key_file", "sendmail"].iter().any(|elsewhere| key.starts_with(elsewhere)) =>
+        {
+            key
+        }
         _ => line,
     });
     // A group that every machine has, in the place of the nurses'.

@@ -6,6 +6,7 @@
 //! by `check` (`cli/check.rs`), with the same `Config` that the daemon runs on.
 
 mod file;
+pub mod outbox;
 pub mod secret;
 mod validate;
 
@@ -66,6 +67,8 @@ pub struct Config {
     /// `[export] dir` and `group`, in `time_zone`.
     pub export: Worklist,
     pub log: LogSettings,
+    /// Mails that the daemon writes; none are unless it stands there.
+    pub outbox: Option<outbox::OutboxSettings>,
 }
 
 /// `[reader]`: the worker processes and their bounds.
@@ -143,6 +146,9 @@ impl Config {
         let mut problems = Problems { file, found: unreadable };
 
         let time_zone = problems.time_zone(parsed.time_zone.as_deref());
+        let silent_after = parsed.intake.silent_after();
+        let mailbox_names = parsed.intake.mailbox.iter().map(|mailbox| mailbox.name.clone()).collect();
+        let outbox = problems.outbox(parsed.outbox, silent_after, mailbox_names, base);
         let mailboxes = parsed.intake.mailbox.into_iter().enumerate();
         let mut folders: Vec<_> = parsed
             .intake
@@ -183,6 +189,7 @@ impl Config {
             export: Worklist { folder: resolve(base, &parsed.export.dir), zone: time_zone.clone(), group },
             time_zone,
             log: LogSettings { format: parsed.log.format.unwrap_or(LogFormat::Human), level },
+            outbox,
         };
         if problems.found.is_empty() { Ok(config) } else { Err(problems.found) }
     }
