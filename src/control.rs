@@ -21,7 +21,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, watch};
 
 use crate::archive::event::{Event, Refusal};
-use crate::archive::{Accepted, Archive, ArchiveError, Arrival, Content, DocumentState, Status};
+use crate::archive::{Accepted, Archive, ArchiveError, Arrival, Content, DeadLetter, DocumentState, Status};
 use crate::cli::{EX_DATAERR, EX_SOFTWARE, EX_TEMPFAIL, EX_UNAVAILABLE, archive_exit_code};
 use crate::clock;
 use crate::config::Config;
@@ -32,6 +32,7 @@ use crate::document::{DocumentId, Receipt};
 use crate::intake::status::SourceStatuses;
 use crate::intake::submit::{self, RefusedFile, Submission};
 use crate::log::{self, LastError};
+use crate::outbox::OutboxStatus;
 use crate::queue::item::{ItemId, ItemState, QueueItem};
 use crate::reader::pool::ReaderPool;
 
@@ -258,7 +259,10 @@ pub fn answer(archive: &Archive, request: &Request, by: &str) -> Result<Value, F
             Ok(Value::Array(entries))
         }
         Request::HeldShow { id } => {
-            let entry = held_entries(archive)?.into_iter().find(|entry| names(entry, id)).ok_or_else(|| no_such(id))?;
+            let entry = match dead_letter(archive, id)? {
+                Some(letter) => dead_letter_whole(&letter),
+                None => held_entries(archive)?.into_iter().find(|entry| names(entry, id)).ok_or_else(|| no_such(id))?,
+            };
             match entry.get("document").and_then(|document| serde_json::from_value(document.clone()).ok()) {
                 Some(document) => shown(document)?,
                 None => listed(1)?,
@@ -266,6 +270,11 @@ pub fn answer(archive: &Archive, request: &Request, by: &str) -> Result<Value, F
             Ok(entry)
         }
         Request::HeldRetry { id } => {
+            if let Some(DeadLetter { id: mail, document, .. }) = dead_letter(archive, id)? {
+                let answer = json!({ "mail": mail.short() });
+                archive.record(Event::MailRetried { mail, document, by: by.to_owned() })?;
+                return Ok(answer);
+            }
             let held = archive.held()?;
             let mut named = held.iter().filter(|held| held.document.as_str().starts_with(id.as_str()));
             match (named.next(), named.next()) {
@@ -281,6 +290,11 @@ pub fn answer(archive: &Archive, request: &Request, by: &str) -> Result<Value, F
                     None => Err(no_such(id)),
                 },
             }
+        }
+        Request::HeldDismiss { id } if id.starts_with(MAIL) => {
+            let DeadLetter { id: mail, document, .. } = dead_letter(archive, id)?.ok_or_else(|| no_such(id))?;
+            archive.record(Event::MailDismissed { mail, document, by: by.to_owned() })?;
+            Ok(json!({ "dismissed": id }))
         }
         Request::HeldDismiss { id } => match archive.refused()?.iter().find(|refusal| refusal.id == *id) {
             Some(refusal) if refusal.source == submit::SOURCE => {
@@ -330,14 +344,46 @@ fn accept_and_clear(archive: &Archive, arrival: Arrival, refusals: &str) -> Resu
     Ok(accepted)
 }
 
-/// Held documents, then refused files.
+/// How the ids of mails begin.
+const MAIL: &str = "mail-";
+
+/// The mail of this id that was given up.
+fn dead_letter(archive: &Archive, id: &str) -> Result<Option<DeadLetter>, ArchiveError> {
+    if !id.starts_with(MAIL) {
+        return Ok(None);
+    }
+    Ok(archive.dead_letters()?.into_iter().find(|letter| letter.id.short() == id))
+}
+
+/// As the list shows it: without address and text.
+fn dead_letter_value(letter: &DeadLetter) -> Value {
+    let kind = letter.mail.as_ref().map_or("", |mail| mail.kind.name());
+    json!({ "id": letter.id.short(), "kind": "mail", "source": "outbox", "source_file": kind,
+            "document": letter.document, "reason": letter.reason, "since": letter.since })
+}
+
+fn dead_letter_whole(letter: &DeadLetter) -> Value {
+    let mut whole = dead_letter_value(letter);
+    whole["attempts"] = json!(letter.attempts);
+    if let Some(mail) = &letter.mail {
+        whole["recipient"] = json!(mail.recipient);
+        whole["item"] = json!(mail.item);
+        whole["queued_at"] = json!(mail.queued_at);
+        whole["subject"] = json!(mail.subject);
+        whole["body"] = json!(mail.body);
+    }
+    whole
+}
+
+/// Held documents, then refused files, then mails that were given up.
 fn held_entries(archive: &Archive) -> Result<Vec<Value>, ArchiveError> {
     let held: Vec<Value> = archive.held()?.iter().map(held_value).collect();
     let refused = archive.refused()?.into_iter().map(|refusal| {
         json!({ "id": refusal.id, "kind": "refused", "source": refusal.source, "source_file": refusal.source_file,
                 "reason": refusal.reason, "since": refusal.at })
     });
-    Ok(held.into_iter().chain(refused).collect())
+    let letters: Vec<Value> = archive.dead_letters()?.iter().map(dead_letter_value).collect();
+    Ok(held.into_iter().chain(refused).chain(letters).collect())
 }
 
 fn held_value(held: &DocumentState) -> Value {
@@ -351,7 +397,7 @@ fn held_value(held: &DocumentState) -> Value {
 
 /// Whether this entry of the held list goes by `id`: the short id, or the whole digest.
 fn names(entry: &Value, id: &str) -> bool {
-    entry["id"] == id || entry["document"] == id
+    entry["id"] == id || (entry["kind"] == "document" && entry["document"] == id)
 }
 
 fn item_id(id: &str) -> Result<ItemId, Failure> {
@@ -370,6 +416,7 @@ pub struct Serving {
     pub archive: Archive,
     pub pool: Arc<ReaderPool>,
     pub sources: SourceStatuses,
+    pub outbox: OutboxStatus,
     pub cases: watch::Receiver<CasesInForce>,
     pub progress: watch::Receiver<Progress>,
     pub last_error: LastError,
@@ -525,6 +572,7 @@ fn status(serving: &Serving, started: Timestamp) -> Result<Value, Failure> {
         "oldest_waiting": oldest_waiting(&serving.archive)?,
         "lanes": lanes,
         "oldest_item": oldest.map(|item| json!({ "id": item.id, "received_at": item.received_at, "due_at": item.due_at })),
+        "outbox": serving.outbox.tell()?,
         "workers": serving.pool.status(),
         "last_error": serving.last_error.line(),
     }))

@@ -28,6 +28,10 @@ pub enum Step {
     ExportWritten,
     ExportNamed,
     ExportSynced,
+    /// Of a mail, not of a document: it is recorded as attempted, and not yet handed over.
+    MailAttempted,
+    /// The relay has taken a mail, which is not yet recorded.
+    MailTaken,
 }
 
 impl Step {
@@ -76,6 +80,8 @@ impl Step {
             Self::ExportWritten => "export-written",
             Self::ExportNamed => "export-named",
             Self::ExportSynced => "export-synced",
+            Self::MailAttempted => "mail-attempted",
+            Self::MailTaken => "mail-taken",
         }
     }
 }

@@ -19,6 +19,7 @@ use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use crate::archive::MailId;
 use crate::clock;
 use crate::config::{LogFormat, LogSettings};
 use crate::document::{DocumentId, DocumentType, MatchStatus};
@@ -240,6 +241,22 @@ pub fn rules_reloaded(rules: usize) {
 
 pub fn rules_refused(reason: &str) {
     error!(stage = "rules", reason, "document-type rules refused; the last good ones stay in force");
+}
+
+pub fn mail_sent(mail: &MailId, kind: &'static str, attempt: u32) {
+    info!(stage = "outbox", %mail, kind, attempt, "mail sent");
+}
+
+pub fn mail_put_off(mail: &MailId, kind: &'static str, attempt: u32, reason: &str, again_in: Duration) {
+    warn!(stage = "outbox", %mail, kind, attempt, reason, again_in_s = again_in.as_secs(), "mail not sent; it is tried again");
+}
+
+pub fn mail_given_up(mail: &MailId, reason: &str) {
+    warn!(stage = "outbox", %mail, reason, "mail given up; `nicufaxd held show {mail}` tells of it, `held retry {mail}` tries again");
+}
+
+pub fn mail_not_recorded(mail: &MailId, reason: &str, again_in: Duration) {
+    error!(stage = "outbox", %mail, reason, again_in_s = again_in.as_secs(), "what became of a mail cannot be recorded now; it is tried again");
 }
 
 /// `again`: whether starting again may help.

@@ -188,7 +188,7 @@ impl Deciding<'_> {
         };
         let linked_in = start.elapsed();
         for page in strange.iter().filter(|page| reading.pages.iter().any(|here| here.number == **page)) {
-            leave_to_a_person(&mut linked, format!("page {page} may be about another baby"));
+            leave_to_a_person(&mut linked, format!("page {page} {MAY_BE_ABOUT} another baby"));
         }
         // What stood on it may have been about the other twin.
         let lost = reading.pages.iter().find(|page| is_lost(page));
@@ -229,13 +229,21 @@ fn pages_of(reading: &Reading, [first, last]: [u32; 2]) -> Reading {
     Reading { format: reading.format, pages: within.cloned().collect(), mail: reading.mail.clone() }
 }
 
+/// What stands in a link's reasons wherever pages may be about another baby than the rest.
+const MAY_BE_ABOUT: &str = "may be about";
+
+/// Whether pages of this item may be about another baby than the rest of them.
+pub fn may_be_about_another(item: &QueueItem) -> bool {
+    item.link.reasons.iter().any(|reason| reason.contains(MAY_BE_ABOUT))
+}
+
 /// Which pages seem to be about which of several babies, in words.
 fn several_babies(spans: &[[u32; 2]]) -> String {
     let pages: Vec<String> = spans
         .iter()
         .map(|[first, last]| if first == last { first.to_string() } else { format!("{first} to {last}") })
         .collect();
-    format!("may be about {} babies: pages {}", spans.len(), pages.join(", "))
+    format!("{MAY_BE_ABOUT} {} babies: pages {}", spans.len(), pages.join(", "))
 }
 
 /// Takes back a link that the pages leave in doubt.

@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test stops at the first surprise")]
 
 mod generator;
+mod peers;
 mod run;
 
 use std::fs;
@@ -15,6 +16,7 @@ use std::path::Path;
 
 use generator::encrypted::encrypted_pdf;
 use generator::{Fonts, fax_of_lines};
+use peers::MailServer;
 use run::memory::children;
 use run::{DATAERR, Daemon, NO_CASES, Setup, case, files_below, wait_until};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
@@ -65,12 +67,13 @@ fn baby(id: &str, first: &str, birth_order: &str) -> String {
 fn fax(first: &str, remark: &str) -> Vec<u8> {
     let lines = [
         "Wombatville General",
-        "Concurrent review",
+        "NICU CONCURRENT CLINICAL REVIEW",
         &format!("Patient: Quillfeather, {first}"),
         "Date of birth: 02/07/2026",
         "MRN: MRN5550987   Member ID: AX4711-77   Reference UM777321",
         "Mother: Honoriana Quillfeather, born 06/05/1987",
-        "Weight today 1450 grams",
+        "Weight today 1450 grams   Bed type: Isolette",
+        "Respiratory support: room air   Feeding: 30 ml every 3 hours",
         remark,
     ];
     fax_of_lines(&Fonts::load().unwrap(), &lines)
@@ -84,6 +87,13 @@ fn arrive_all(setup: &Setup) -> usize {
     setup.arrive("Quillfeather-again.tif", &good);
     fs::write(setup.inbox().join("Quillfeather-twin.json"), r#"{"sender": "6175550199", "kookaburra": "#).unwrap();
     setup.arrive("Quillfeather-twin.tif", &fax("Baby Girl", "Sibling: Zebediah"));
+    let back = [
+        "Wombatville General",
+        "NOTIFICATION OF READMISSION",
+        "Patient: Nightingale, Kookaburra",
+        "The infant was readmitted to our unit after discharge home.",
+    ];
+    setup.arrive("Quillfeather-back.tif", &fax_of_lines(&Fonts::load().unwrap(), &back));
     setup.arrive("Quillfeather-text.tif", b"Dear R. Nightingale, Zebediah Quillfeather, MRN 5550987");
     setup.arrive("Quillfeather-cut.tif", &good[..good.len() / 2]);
     setup.arrive("Quillfeather-locked.pdf", &encrypted_pdf("Zebediah Quillfeather, MRN5550987"));
@@ -103,13 +113,31 @@ fn shown(process: u32) -> String {
     read("comm") + &read("cmdline")
 }
 
+/// Every mail that a document, time and trouble can give rise to, and the log at its most talkative.
+fn outbox(port: u16) -> String {
+    let now = jiff::Timestamp::now().in_tz("America/New_York").unwrap();
+    format!(
+        "[log]\nformat = \"json\"\nlevel = \"trace\"\n\
+         [outbox]\nfrom = \"fax@clinic.example\"\noperators = [\"it@clinic.example\"]\nallow = [\"plan.example\"]\n\
+         smtp = {{ host = \"127.0.0.1\", port = {port}, tls = \"none\" }}\ntrust_local_relay = true\n\
+         link_base = \"https://queue.example/\"\nretry_after = \"1s\"\n\
+         [outbox.notices]\num = [\"um@clinic.example\"]\nattention = [\"um@clinic.example\"]\n\
+         [[outbox.digest]]\nnurse = \"R. Nightingale\"\nto = \"nurse@clinic.example\"\ntimes = [\"{}\"]\n\
+         [[outbox.forward]]\nname = \"all\"\nwhen = [\"um\", \"attention\", \"plan\"]\nto = [\"um@plan.example\"]\n\
+         min_confidence = 0.5\n",
+        now.strftime("%H:%M")
+    )
+}
+
 fn names_below(folder: &Path) -> Vec<String> {
     files_below(folder).into_iter().map(|file| file.to_str().unwrap().to_owned()).collect()
 }
 
 #[test]
 fn names_and_numbers_of_patients_stand_nowhere_but_where_they_are_wanted() {
-    let setup = Setup::with("", "[log]\nformat = \"json\"\nlevel = \"trace\"\n");
+    let setup = Setup::new();
+    let relay = MailServer::start(&setup.path("relay"), &[]);
+    setup.configure("", &outbox(relay.port));
     let temporary = setup.path("temporary");
     fs::create_dir(&temporary).unwrap();
     let twins = baby("UM777321", "Zebediah", "A") + &baby("UM777322", "Quentin", "B");
@@ -135,6 +163,8 @@ fn names_and_numbers_of_patients_stand_nowhere_but_where_they_are_wanted() {
     let elsewhere = setup.path("Quillfeather-handed-in.tif");
     fs::write(&elsewhere, fax("Zebediah", "kookaburra")).unwrap();
     let elsewhere = elsewhere.to_str().unwrap();
+    // Half of its time has passed when it is handed in.
+    let received = (jiff::Timestamp::now() - jiff::SignedDuration::from_hours(13)).to_string();
     for arguments in [
         &["queue", "show", id][..],
         &["queue", "list", "--json"],
@@ -145,7 +175,16 @@ fn names_and_numbers_of_patients_stand_nowhere_but_where_they_are_wanted() {
         &["held", "retry", &held],
         &["held", "retry", "Quillfeather"],
         &["held", "dismiss", "Quillfeather"],
-        &["submit", elsewhere, "--sender", "6175550199", "--note", "of Zebediah Quillfeather"],
+        &[
+            "submit",
+            elsewhere,
+            "--sender",
+            "6175550199",
+            "--received-at",
+            &received,
+            "--note",
+            "of Zebediah Quillfeather",
+        ],
         &["submit", "Quillfeather-is-not-there.tif"],
         &["read", elsewhere, "--explain"],
         &["cases", "show", "UM777321"],
@@ -178,6 +217,14 @@ fn names_and_numbers_of_patients_stand_nowhere_but_where_they_are_wanted() {
         });
     }
 
+    // A notice to the lane, a digest, a forward, and the trouble with the cases.
+    for to in ["um@clinic.example", "nurse@clinic.example", "um@plan.example", "it@clinic.example"] {
+        wait_until(to, || relay.mails().iter().any(|mail| mail["recipient"] == to).then_some(()));
+    }
+    for mail in relay.mails() {
+        let told = format!("{}{}{}", mail["head"], mail["text"], mail["enclosed"][0]["name"]);
+        assert_eq!(betrayed(&told), [""; 0], "{mail:#}");
+    }
     let status = setup.succeed(&["status", "--json"]);
     let workers: Vec<u32> = children(daemon_pid);
     assert!(!workers.is_empty());

@@ -181,6 +181,7 @@ fn delivered(setup: &Setup, spelled_out: bool) -> String {
         fs::write(setup.path(secret), "open sesame").unwrap();
         fs::set_permissions(setup.path(secret), fs::Permissions::from_mode(0o600)).unwrap();
     }
+    fs::create_dir_all(setup.path("templates")).unwrap();
     let is_key = |line: &str| {
         if line.starts_with('[') && line.ends_with(']') {
             return true;
@@ -190,9 +191,12 @@ fn delivered(setup: &Setup, spelled_out: bool) -> String {
     };
     let name = |line: &str| line.split(" = ").next().unwrap_or_default().to_owned();
     let shown = text.lines().map(|line| match line.strip_prefix("# ") {
-        // Where this machine keeps its language data, its key and its certificates is not the program's to say.
+        // Where this machine keeps its language data, its key and its certificates is not the program's to say; sendmail
+        // and smtp exclude each other.
         Some(key)
-            if spelled_out && is_key(key) && !["tessdata", "key_file", "ca_file"].contains(&name(key).as_str()) =>
+            if spelled_out
+                && is_key(key)
+                && !["tessdata", "key_file", "ca_file", "sendmail"].contains(&name(key).as_str()) =>
         {
             key
         }

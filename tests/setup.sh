@@ -6,7 +6,8 @@ set -eu
 
 packages="pkg-config libtesseract-dev libleptonica-dev libclang-dev clang
     tesseract-ocr tesseract-ocr-eng tesseract-ocr-osd
-    libtiff-tools fonts-liberation fonts-dejavu-core poppler-utils python3 systemd dovecot-imapd"
+    libtiff-tools fonts-liberation fonts-dejavu-core poppler-utils python3 systemd
+    openssl dovecot-imapd python3-aiosmtpd"
 case "${1:-}" in
     "") ;;
     bench) packages="$packages ocrmypdf" ;;

@@ -16,8 +16,11 @@
 //! | `r` mark of the refusal's key | the record of a refusal |
 //! | `p` document id | [`PurgedEntry`] |
 //! | `c` | the last record that changed what the exports show |
+//! | `M` mail id | [`MailEntry`] |
+//! | `Q` rank | id of a mail that waits to be sent |
+//! | `F` rank | id of a mail that was given up |
 //!
-//! A document's rank is the sequence of the record by which it was received, so the order of keys is that of arrival.
+//! A mail's rank is the sequence of the record by which it was queued. A document's rank is the sequence of the record by which it was received, so the order of keys is that of arrival.
 
 use std::collections::BTreeSet;
 
@@ -28,6 +31,7 @@ use super::event::Event;
 use super::fact::{Fact, ForeignItem};
 use super::index::{Changes, Fault, Index};
 use super::journal::Location;
+use super::mail::MailId;
 use super::vault::{Mark, Vault};
 use crate::document::DocumentId;
 use crate::queue::item::ItemId;
@@ -41,6 +45,9 @@ pub(super) const ITEM: u8 = b'i';
 pub(super) const UNRESOLVED: u8 = b'o';
 pub(super) const REFUSAL: u8 = b'r';
 pub(super) const PURGED: u8 = b'p';
+pub(super) const MAIL: u8 = b'M';
+pub(super) const MAIL_WAITING: u8 = b'Q';
+pub(super) const MAIL_FAILED: u8 = b'F';
 /// The one key of its kind.
 pub(super) const CHANGED: &[u8] = b"c";
 
@@ -69,6 +76,14 @@ pub(super) struct DocumentEntry {
     pub held: Option<Location>,
     /// Numbers of its items.
     pub segments: BTreeSet<u32>,
+    /// Mails about it that were neither sent nor seen to by a person.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub mails: u32,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde wants it")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 /// What is known of an item.
@@ -99,6 +114,36 @@ pub(super) struct PurgedEntry {
     pub at: Location,
     /// The record by which it had been received: it opens under the key that was to be destroyed, and no other.
     pub received: Location,
+}
+
+/// Where a mail stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum MailStanding {
+    Waiting,
+    Sent,
+    Failed,
+    Dismissed,
+}
+
+/// What is known of a mail.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct MailEntry {
+    /// Sequence of the record by which it was queued.
+    pub rank: u64,
+    /// The record by which it was queued.
+    pub queued: Location,
+    /// The record since which it waits: that one, or that by which a person wanted it tried again.
+    pub since: Location,
+    /// The record by which it was given up.
+    pub failed: Option<Location>,
+    pub attempts: u32,
+    pub document: Option<DocumentId>,
+    pub standing: MailStanding,
+}
+
+pub(super) fn mail_key(id: &MailId) -> Vec<u8> {
+    [&[MAIL], id.as_str().as_bytes()].concat()
 }
 
 pub(super) fn document_key(id: &str) -> Vec<u8> {
@@ -296,6 +341,34 @@ impl<'a> Staging<'a> {
         Ok(())
     }
 
+    /// The mail, if it stands so; what else happens to it changes nothing.
+    fn mail(&self, id: &MailId, standing: MailStanding) -> Result<MailEntry, Objection> {
+        let entry: Option<MailEntry> = self.get(&mail_key(id))?.map(|bytes| decode(&bytes)).transpose()?;
+        entry.filter(|entry| entry.standing == standing).ok_or(Objection::NothingNew)
+    }
+
+    /// Puts a mail into one of its standings; leaves the list of the one before.
+    fn put_mail(&mut self, id: &MailId, entry: &MailEntry) -> Result<(), Fault> {
+        self.remove(ranked_key(MAIL_WAITING, entry.rank));
+        self.remove(ranked_key(MAIL_FAILED, entry.rank));
+        match entry.standing {
+            MailStanding::Waiting => self.put(ranked_key(MAIL_WAITING, entry.rank), id)?,
+            MailStanding::Failed => self.put(ranked_key(MAIL_FAILED, entry.rank), id)?,
+            MailStanding::Sent | MailStanding::Dismissed => {}
+        }
+        self.put(mail_key(id), entry)
+    }
+
+    /// Nothing more is to be done for a mail.
+    fn close_mail(&mut self, id: &MailId, entry: MailEntry, standing: MailStanding) -> Result<(), Objection> {
+        if let Some(document) = &entry.document {
+            let mut of = self.known(document)?;
+            of.mails = of.mails.saturating_sub(1);
+            self.put_document(document, &of)?;
+        }
+        Ok(self.put_mail(id, &MailEntry { standing, ..entry })?)
+    }
+
     /// Whether every item of a document is resolved, and nothing of it waits.
     fn is_done_with(&self, entry: &DocumentEntry) -> Result<bool, Fault> {
         for &segment in &entry.segments {
@@ -304,7 +377,7 @@ impl<'a> Staging<'a> {
                 return Ok(false);
             }
         }
-        Ok(entry.standing == Standing::Queued && !entry.segments.is_empty())
+        Ok(entry.standing == Standing::Queued && !entry.segments.is_empty() && entry.mails == 0)
     }
 
     /// Applies one fact, recorded at `at` under `sequence`, to the changes of the current request.
@@ -313,8 +386,9 @@ impl<'a> Staging<'a> {
             Fact::DocumentReceived { document, size, arrival } => {
                 // Received anew: its file was gone, and with it the key to what had been recorded of it; or it was
                 // purged.
-                if let Some(before) = self.document(document)? {
-                    self.remove_document(document, &before)?;
+                let before = self.document(document)?;
+                if let Some(before) = &before {
+                    self.remove_document(document, before)?;
                 }
                 self.remove(purged_key(document));
                 let mut entry = DocumentEntry {
@@ -326,6 +400,7 @@ impl<'a> Staging<'a> {
                     standing: Standing::Waiting,
                     held: None,
                     segments: BTreeSet::new(),
+                    mails: before.map_or(0, |before| before.mails),
                 };
                 self.stand(document, &mut entry, Standing::Waiting)?;
                 self.put(marked_key(UNRELEASED, arrival), &())?;
@@ -429,6 +504,43 @@ impl<'a> Staging<'a> {
             }
             Fact::Shown { document } => _ = self.known(document)?,
             Fact::CasesLoaded {} | Fact::Listed {} | Fact::Exported {} => {}
+            Fact::MailQueued { mail, document } => {
+                if self.get(&mail_key(mail))?.is_some() {
+                    return Err(Objection::NothingNew);
+                }
+                if let Some(document) = document {
+                    let mut of = self.known(document)?;
+                    of.mails = of.mails.saturating_add(1);
+                    self.put_document(document, &of)?;
+                }
+                let (document, standing) = (document.clone(), MailStanding::Waiting);
+                let (queued, since, failed, attempts) = (at, at, None, 0);
+                self.put_mail(
+                    mail,
+                    &MailEntry { rank: sequence, queued, since, failed, attempts, document, standing },
+                )?;
+            }
+            Fact::MailAttempted { mail, attempt, document: _ } => {
+                let entry = self.mail(mail, MailStanding::Waiting)?;
+                self.put_mail(mail, &MailEntry { attempts: *attempt, ..entry })?;
+            }
+            Fact::MailSent { mail, document: _ } => {
+                let entry = self.mail(mail, MailStanding::Waiting)?;
+                self.close_mail(mail, entry, MailStanding::Sent)?;
+            }
+            Fact::MailFailed { mail, document: _ } => {
+                let entry = self.mail(mail, MailStanding::Waiting)?;
+                self.put_mail(mail, &MailEntry { failed: Some(at), standing: MailStanding::Failed, ..entry })?;
+            }
+            Fact::MailRetried { mail, document: _ } => {
+                let entry = self.mail(mail, MailStanding::Failed)?;
+                let (since, failed, attempts, standing) = (at, None, 0, MailStanding::Waiting);
+                self.put_mail(mail, &MailEntry { since, failed, attempts, standing, ..entry })?;
+            }
+            Fact::MailDismissed { mail, document: _ } => {
+                let entry = self.mail(mail, MailStanding::Failed)?;
+                self.close_mail(mail, entry, MailStanding::Dismissed)?;
+            }
         }
         if fact.changes_exports() {
             self.put(CHANGED.to_vec(), &at)?;

@@ -161,6 +161,15 @@ fn words(event: &Event) -> (String, String) {
         Event::Listed { by, entries } => (by.clone(), format!("was shown a list of {entries}")),
         Event::Exported { by, items } => (by.clone(), format!("exported the queue of {items} items")),
         Event::Purged { rule, by, .. } => (by.clone(), format!("purged under rule {rule}")),
+        Event::MailQueued { key, kind, recipient, item, .. } => {
+            let about = item.as_ref().map(|item| format!(" about {item}")).unwrap_or_default();
+            (machine(), format!("queued a mail ({}){about} to {recipient}, because of {key}", kind.name()))
+        }
+        Event::MailAttempted { mail, attempt, .. } => (machine(), format!("began attempt {attempt} to send {mail}")),
+        Event::MailSent { mail, .. } => (machine(), format!("sent {mail}: the relay has taken it over")),
+        Event::MailFailed { mail, reason, .. } => (machine(), format!("gave {mail} up: {reason}")),
+        Event::MailRetried { mail, by, .. } => (by.clone(), format!("wanted {mail} tried again")),
+        Event::MailDismissed { mail, by, .. } => (by.clone(), format!("dismissed {mail}; it is not sent")),
     }
 }
 
@@ -175,6 +184,9 @@ fn unopened(fact: Option<&Fact>) -> (String, String) {
         Some(Fact::Retried { .. }) => "tried again".to_owned(),
         Some(Fact::Resolved { document, segment }) => format!("resolved {}", ItemId::new(document, *segment)),
         Some(Fact::Shown { .. }) => "shown".to_owned(),
+        Some(Fact::MailQueued { mail, .. }) => format!("queued {mail}"),
+        Some(Fact::MailFailed { mail, .. }) => format!("gave {mail} up"),
+        Some(Fact::MailRetried { mail, .. } | Fact::MailDismissed { mail, .. }) => format!("saw to {mail}"),
         Some(
             Fact::AttemptStarted { .. }
             | Fact::HandedBack { .. }
@@ -183,7 +195,9 @@ fn unopened(fact: Option<&Fact>) -> (String, String) {
             | Fact::CasesLoaded {}
             | Fact::Listed {}
             | Fact::Exported {}
-            | Fact::Purged { .. },
+            | Fact::Purged { .. }
+            | Fact::MailAttempted { .. }
+            | Fact::MailSent { .. },
         )
         | None => "something".to_owned(),
     };

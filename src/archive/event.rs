@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::mail::{MailId, MailKind};
 use crate::document::{DocumentId, Receipt};
 use crate::queue::item::{ItemId, QueueItem};
 
@@ -123,6 +124,55 @@ pub enum Event<I = QueueItem> {
     /// The document's key was destroyed, under this rule of the configuration: what it says, what was read on it and
     /// what was recorded of it can be opened by nobody.
     Purged { document: DocumentId, rule: String, by: String },
+    /// A mail is to be sent. Recorded before anything is sent; under a key that is known it changes nothing.
+    MailQueued {
+        /// Names the reason, recipient included.
+        key: String,
+        kind: MailKind,
+        #[serde(default)]
+        document: Option<DocumentId>,
+        #[serde(default)]
+        item: Option<ItemId>,
+        recipient: String,
+        subject: String,
+        body: String,
+    },
+    /// A mail is about to be handed to the relay. Without an outcome after it, nobody knows whether the relay has it: it
+    /// is sent again, under the same Message-ID.
+    MailAttempted {
+        mail: MailId,
+        #[serde(default)]
+        document: Option<DocumentId>,
+        /// Counted from 1.
+        attempt: u32,
+    },
+    /// The relay has taken it over.
+    MailSent {
+        mail: MailId,
+        #[serde(default)]
+        document: Option<DocumentId>,
+    },
+    /// It was given up and waits for a person. `reason` is bounded and holds no address.
+    MailFailed {
+        mail: MailId,
+        #[serde(default)]
+        document: Option<DocumentId>,
+        reason: String,
+    },
+    /// A person wants a mail that was given up to be tried again.
+    MailRetried {
+        mail: MailId,
+        #[serde(default)]
+        document: Option<DocumentId>,
+        by: String,
+    },
+    /// A person has seen to a mail that was given up: it is not sent.
+    MailDismissed {
+        mail: MailId,
+        #[serde(default)]
+        document: Option<DocumentId>,
+        by: String,
+    },
 }
 
 impl<I> Event<I> {
@@ -139,6 +189,12 @@ impl<I> Event<I> {
             | Self::Retried { document, .. }
             | Self::Shown { document, .. }
             | Self::Purged { document, .. } => Some(document),
+            Self::MailQueued { document, .. }
+            | Self::MailAttempted { document, .. }
+            | Self::MailSent { document, .. }
+            | Self::MailFailed { document, .. }
+            | Self::MailRetried { document, .. }
+            | Self::MailDismissed { document, .. } => document.as_ref(),
             Self::Refused { .. }
             | Self::RefusalCleared { .. }
             | Self::CasesLoaded { .. }

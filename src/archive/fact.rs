@@ -8,6 +8,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::event::{Event, Stage};
+use super::mail::MailId;
 use super::vault::{Mark, Vault};
 use crate::document::DocumentId;
 use crate::queue::item::ItemId;
@@ -74,6 +75,37 @@ pub(super) enum Fact {
         rule: String,
         by: String,
     },
+    MailQueued {
+        mail: MailId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        document: Option<DocumentId>,
+    },
+    MailAttempted {
+        mail: MailId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        document: Option<DocumentId>,
+        attempt: u32,
+    },
+    MailSent {
+        mail: MailId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        document: Option<DocumentId>,
+    },
+    MailFailed {
+        mail: MailId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        document: Option<DocumentId>,
+    },
+    MailRetried {
+        mail: MailId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        document: Option<DocumentId>,
+    },
+    MailDismissed {
+        mail: MailId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        document: Option<DocumentId>,
+    },
 }
 
 /// An event names an item that is none of its document's.
@@ -131,6 +163,22 @@ impl Fact {
             Event::Purged { document, rule, by } => {
                 Self::Purged { document: document.clone(), rule: rule.clone(), by: by.clone() }
             }
+            Event::MailQueued { key, document, .. } => {
+                Self::MailQueued { mail: MailId::of(key, vault), document: document.clone() }
+            }
+            Event::MailAttempted { mail, document, attempt } => {
+                Self::MailAttempted { mail: mail.clone(), document: document.clone(), attempt: *attempt }
+            }
+            Event::MailSent { mail, document } => Self::MailSent { mail: mail.clone(), document: document.clone() },
+            Event::MailFailed { mail, document, reason: _ } => {
+                Self::MailFailed { mail: mail.clone(), document: document.clone() }
+            }
+            Event::MailRetried { mail, document, by: _ } => {
+                Self::MailRetried { mail: mail.clone(), document: document.clone() }
+            }
+            Event::MailDismissed { mail, document, by: _ } => {
+                Self::MailDismissed { mail: mail.clone(), document: document.clone() }
+            }
         })
     }
 
@@ -148,6 +196,12 @@ impl Fact {
             | Self::Resolved { document, .. }
             | Self::Shown { document }
             | Self::Purged { document, .. } => Some(document),
+            Self::MailQueued { document, .. }
+            | Self::MailAttempted { document, .. }
+            | Self::MailSent { document, .. }
+            | Self::MailFailed { document, .. }
+            | Self::MailRetried { document, .. }
+            | Self::MailDismissed { document, .. } => document.as_ref(),
             Self::Refused { .. }
             | Self::RefusalCleared { .. }
             | Self::CasesLoaded {}
@@ -174,7 +228,13 @@ impl Fact {
             | Self::CasesLoaded {}
             | Self::Shown { .. }
             | Self::Listed {}
-            | Self::Exported {} => false,
+            | Self::Exported {}
+            | Self::MailQueued { .. }
+            | Self::MailAttempted { .. }
+            | Self::MailSent { .. }
+            | Self::MailFailed { .. }
+            | Self::MailRetried { .. }
+            | Self::MailDismissed { .. } => false,
         }
     }
 
@@ -185,6 +245,12 @@ impl Fact {
                 Some(Event::AttemptStarted { document: document.clone(), stage: *stage, attempt: *attempt })
             }
             Self::HandedBack { document } => Some(Event::HandedBack { document: document.clone() }),
+            Self::MailAttempted { mail, document, attempt } => {
+                Some(Event::MailAttempted { mail: mail.clone(), document: document.clone(), attempt: *attempt })
+            }
+            Self::MailSent { mail, document } => {
+                Some(Event::MailSent { mail: mail.clone(), document: document.clone() })
+            }
             // Its document's key is about to be destroyed.
             Self::Purged { document, rule, by } => {
                 Some(Event::Purged { document: document.clone(), rule: rule.clone(), by: by.clone() })
@@ -201,7 +267,11 @@ impl Fact {
             | Self::Resolved { .. }
             | Self::Shown { .. }
             | Self::Listed {}
-            | Self::Exported {} => None,
+            | Self::Exported {}
+            | Self::MailQueued { .. }
+            | Self::MailFailed { .. }
+            | Self::MailRetried { .. }
+            | Self::MailDismissed { .. } => None,
         }
     }
 

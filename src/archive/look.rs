@@ -28,7 +28,7 @@ const PAGE: usize = 256;
 const LOST: &str = "its stored file is missing or damaged; restore it from a copy";
 
 /// Whether an error says that a document's key is not to be had.
-fn is_lost(error: &ArchiveError) -> bool {
+pub(super) fn is_lost(error: &ArchiveError) -> bool {
     matches!(
         error,
         ArchiveError::DocumentMissing { .. }

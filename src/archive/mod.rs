@@ -17,8 +17,8 @@
 //!
 //! The state directory is sealed unless the configuration says otherwise. Then whoever has the directory but not the
 //! master key (a stolen or returned disk, a copy, a snapshot, another user who gets past the permissions) learns how
-//! many documents of which size came when, how many items each has, when it was held, resolved, shown or purged, and
-//! nothing of what a document, its reading, a file's name, a case or a person's note says: neither by opening nor by
+//! many documents of which size came when, how many items each has, when it was held, resolved, shown or purged, when
+//! mails about it were queued, tried and sent, and nothing of what a document, its reading, a file's name, a case or a person's note says: neither by opening nor by
 //! guessing, because names and marks are keyed digests.
 //!
 //! * A document has a random **data key**. It lies wrapped at the head of the document's file, and seals the document,
@@ -48,6 +48,7 @@ mod kept;
 mod keys;
 mod lock;
 mod look;
+mod mail;
 mod purge;
 mod rebuild;
 mod seal;
@@ -89,6 +90,7 @@ pub use self::index::Summary as IndexSummary;
 pub use self::kept::{KeptCases, kept_cases};
 pub use self::keys::{AtRest, KeyPlace, Remark, Rotated, check_keys, new_key, rotate};
 pub use self::look::{Counts, DocumentState, Items, Status};
+pub use self::mail::{DeadLetter, Mail, MailCounts, MailId, MailKind, WaitingMail};
 pub use self::purge::{Due, RetentionRule};
 pub use self::rebuild::RECOVERED_SOURCE;
 pub use self::verify::{ChainHead, NotAHead, Problem, Proof, Report, head, proves, verify};
@@ -175,6 +177,7 @@ struct Inner {
     vault: Vault,
     items: watch::Receiver<u64>,
     waiting: watch::Receiver<u64>,
+    mails: watch::Receiver<u64>,
     disk: Disk,
     state: PathBuf,
     min_free: u64,
@@ -213,6 +216,7 @@ impl Archive {
         let index = Arc::new(index);
         let (items_changed, items) = watch::channel(0);
         let (waiting_changed, waiting) = watch::channel(0);
+        let (mails_changed, mails) = watch::channel(0);
         let writer = Writer {
             vault: vault.clone(),
             documents: documents.clone(),
@@ -220,6 +224,7 @@ impl Archive {
             index: Arc::clone(&index),
             items: items_changed,
             waiting: waiting_changed,
+            mails: mails_changed,
             stopped: None,
         };
         let (requests, received) = mpsc::channel();
@@ -230,8 +235,20 @@ impl Archive {
         let writer = Some((requests, thread));
         let state = state.to_owned();
         let min_free = options.min_free;
-        let inner =
-            Inner { writer, documents, index, reader, vault, items, waiting, disk, state, min_free, _lock: Some(lock) };
+        let inner = Inner {
+            writer,
+            documents,
+            index,
+            reader,
+            vault,
+            items,
+            waiting,
+            mails,
+            disk,
+            state,
+            min_free,
+            _lock: Some(lock),
+        };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -251,6 +268,7 @@ impl Archive {
             vault,
             items: watch::channel(0).1,
             waiting: watch::channel(0).1,
+            mails: watch::channel(0).1,
             disk,
             state: state.to_owned(),
             min_free: 0,
@@ -400,6 +418,11 @@ impl Archive {
     /// Changes whenever a document has begun to wait for the pipeline.
     pub fn watch_waiting(&self) -> watch::Receiver<u64> {
         self.inner.waiting.clone()
+    }
+
+    /// Changes whenever a mail has begun to wait.
+    pub fn watch_mails(&self) -> watch::Receiver<u64> {
+        self.inner.mails.clone()
     }
 }
 

@@ -1,7 +1,7 @@
 //! Purging: what may be forgotten by a rule of the configuration, and forgetting it.
 //!
 //! Only documents of which every item is resolved are ever purged; what is open, held or waiting is not, whatever a
-//! rule says. First it is recorded, then the document's key is destroyed, then its files are removed; a start finishes
+//! rule says, nor a document about which a mail is still to be sent. First it is recorded, then the document's key is destroyed, then its files are removed; a start finishes
 //! what a crash has left. The journal's records stay where they are, so the chain stays whole, and what they said of the
 //! document can be opened by nobody.
 
@@ -94,7 +94,7 @@ impl Archive {
 
     /// When the last item of a document was resolved; `None` while something of it is open, held or waiting.
     fn resolved_at(&self, entry: &DocumentEntry) -> Result<Option<Timestamp>, ArchiveError> {
-        if entry.standing != Standing::Queued {
+        if entry.standing != Standing::Queued || entry.mails > 0 {
             return Ok(None);
         }
         let mut last: Option<Location> = None;

@@ -82,6 +82,7 @@ impl Answer {
 struct Changed {
     items: bool,
     waiting: bool,
+    mails: bool,
 }
 
 impl Changed {
@@ -89,6 +90,7 @@ impl Changed {
         match event {
             Event::DocumentReceived { .. } => self.waiting = true,
             Event::Retried { .. } => (self.items, self.waiting) = (true, true),
+            Event::MailQueued { .. } | Event::MailRetried { .. } => self.mails = true,
             Event::Queued { .. }
             | Event::Held { .. }
             | Event::Resolved { .. }
@@ -102,7 +104,11 @@ impl Changed {
             | Event::CasesLoaded { .. }
             | Event::Shown { .. }
             | Event::Listed { .. }
-            | Event::Exported { .. } => {}
+            | Event::Exported { .. }
+            | Event::MailAttempted { .. }
+            | Event::MailSent { .. }
+            | Event::MailFailed { .. }
+            | Event::MailDismissed { .. } => {}
         }
     }
 }
@@ -114,6 +120,7 @@ pub(super) struct Writer {
     pub index: Arc<Index>,
     pub items: watch::Sender<u64>,
     pub waiting: watch::Sender<u64>,
+    pub mails: watch::Sender<u64>,
     /// The fault after which nothing more is taken; every later caller is told of it too.
     pub stopped: Option<ArchiveError>,
 }
@@ -218,6 +225,9 @@ impl Writer {
         }
         if outcome.is_ok() && changed.waiting {
             self.waiting.send_modify(|generation| *generation += 1);
+        }
+        if outcome.is_ok() && changed.mails {
+            self.mails.send_modify(|generation| *generation += 1);
         }
         for answer in answers {
             answer.give(outcome.clone());

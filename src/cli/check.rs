@@ -17,6 +17,7 @@ use crate::daemon::knowledge::{load_cases, load_rules};
 use crate::daemon::pool_settings;
 use crate::intake::folder::AfterAccept;
 use crate::intake::imap::{Encryption, ImapSettings, SignIn, check_authorities};
+use crate::outbox;
 use crate::reader::cage;
 use crate::reader::pool::{ReadError, ReaderPool};
 
@@ -78,6 +79,9 @@ fn problems_of(config: &Config) -> Vec<Problem> {
     }
     if let Err(error) = load_cases(config) {
         found.add("cases.path", error.to_string(), "export the registry again, or correct that line");
+    }
+    for (key, problem, remedy) in outbox::check(config) {
+        found.add(key, problem, remedy);
     }
     found.worker();
     found.problems

@@ -1,4 +1,4 @@
-//! `held list|retry|dismiss`: what no stage could finish, with the reason.
+//! `held list|retry|dismiss`: what no stage could finish, and mails that were given up, with the reason.
 
 use serde_json::Value;
 
@@ -38,7 +38,10 @@ pub fn list(config: &Config, json: bool) -> Result<(), Failure> {
 
 pub fn retry(config: &Config, id: String) -> Result<(), Failure> {
     let answer = control::ask(config, &Request::HeldRetry { id })?;
-    print_text(&format!("{} is tried again\n", answer["document"].as_str().unwrap_or_default()))
+    print_text(&format!(
+        "{} is tried again\n",
+        answer["document"].as_str().or(answer["mail"].as_str()).unwrap_or_default()
+    ))
 }
 
 pub fn dismiss(config: &Config, id: String) -> Result<(), Failure> {

@@ -101,7 +101,7 @@ enum Command {
     /// The work queue.
     #[command(subcommand)]
     Queue(QueueCommand),
-    /// Documents that no stage could finish, with the reason.
+    /// Documents that no stage could finish, and mails that could not be sent, with the reason.
     #[command(subcommand)]
     Held(HeldCommand),
     /// What the daemon is doing; exit code 69 when it is not running.
@@ -196,16 +196,16 @@ enum KeyCommand {
 
 #[derive(Subcommand)]
 enum HeldCommand {
-    /// Every held document and refused file, with its reason.
+    /// Every held document, refused file and mail that was given up, with its reason.
     List {
         #[arg(long)]
         json: bool,
     },
     /// One of them, whole, as JSON.
     Show { id: String },
-    /// Give a held document its attempts back and try again.
+    /// Give a held document, or a mail that was given up, its attempts back and try again.
     Retry { id: String },
-    /// Take a file that `submit` refused off the list: a person has seen to it.
+    /// Take a file that `submit` refused, or a mail that was given up, off the list: a person has seen to it.
     Dismiss { id: String },
 }
 

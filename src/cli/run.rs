@@ -60,7 +60,7 @@ fn exit_code(error: &DaemonError) -> u8 {
         DaemonError::Archive(error) | DaemonError::Knowledge(KnowledgeError::Archive(error)) => {
             archive_exit_code(error)
         }
-        DaemonError::Knowledge(_) | DaemonError::Reader(_) => EX_CONFIG,
+        DaemonError::Knowledge(_) | DaemonError::Reader(_) | DaemonError::Template(_) => EX_CONFIG,
         DaemonError::Source(_) | DaemonError::Control(_) | DaemonError::Export(_) | DaemonError::Thread(_) => {
             EX_TEMPFAIL
         }

@@ -34,6 +34,7 @@ pub(super) struct File {
     pub export: Export,
     #[serde(default)]
     pub log: Log,
+    pub outbox: Option<super::outbox::Table>,
 }
 
 #[derive(Default, Deserialize)]
@@ -45,6 +46,16 @@ pub(super) struct Intake {
     pub folder: Vec<Folder>,
     #[serde(default)]
     pub mailbox: Vec<Mailbox>,
+}
+
+impl Intake {
+    /// The sources of which silence is to be told, with how long it may last.
+    pub fn silent_after(&self) -> Vec<(String, Duration)> {
+        let folders = self.folder.iter().map(|folder| (&folder.name, folder.silent_after));
+        let mailboxes = self.mailbox.iter().map(|mailbox| (&mailbox.name, mailbox.silent_after));
+        let told = folders.chain(mailboxes).filter_map(|(name, after)| Some((name.clone(), after?)));
+        told.collect()
+    }
 }
 
 #[derive(Deserialize)]
@@ -64,6 +75,9 @@ pub(super) struct Mailbox {
     pub done: Option<PathBuf>,
     /// Default 100 MB, 1 kB to 2 GB.
     pub max_bytes: Option<ByteSize>,
+    /// Default: silence is not told of; 1 min to 31 days.
+    #[serde(default, deserialize_with = "duration")]
+    pub silent_after: Option<Duration>,
 }
 
 #[derive(Deserialize)]
@@ -138,6 +152,9 @@ pub(super) struct Folder {
     pub done: Option<PathBuf>,
     /// Default 100 MB, 1 kB to 2 GB.
     pub max_bytes: Option<ByteSize>,
+    /// Default: silence is not told of; 1 min to 31 days.
+    #[serde(default, deserialize_with = "duration")]
+    pub silent_after: Option<Duration>,
 }
 
 #[derive(Default, Deserialize)]

@@ -7,6 +7,7 @@
 
 mod file;
 mod mailbox;
+pub mod outbox;
 pub mod secret;
 mod validate;
 
@@ -74,6 +75,8 @@ pub struct Config {
     /// `[export] dir` and `group`, in `time_zone`.
     pub export: Worklist,
     pub log: LogSettings,
+    /// Mails that the daemon writes; none are unless it stands there.
+    pub outbox: Option<outbox::OutboxSettings>,
 }
 
 /// `[reader]`: the worker processes and their bounds.
@@ -151,6 +154,9 @@ impl Config {
         let mut problems = Problems { file, found: unreadable };
 
         let time_zone = problems.time_zone(parsed.time_zone.as_deref());
+        let silent_after = parsed.intake.silent_after();
+        let mailbox_names = parsed.intake.mailbox.iter().map(|mailbox| mailbox.name.clone()).collect();
+        let outbox = problems.outbox(parsed.outbox, silent_after, mailbox_names, base);
         let mut folders: Vec<_> = parsed
             .intake
             .folder
@@ -207,6 +213,7 @@ impl Config {
             export: Worklist { folder: resolve(base, &parsed.export.dir), zone: time_zone.clone(), group },
             time_zone,
             log: LogSettings { format: parsed.log.format.unwrap_or(LogFormat::Human), level },
+            outbox,
         };
         if problems.found.is_empty() { Ok(config) } else { Err(problems.found) }
     }

@@ -75,6 +75,7 @@ mod tests {
     fn kept(text: &str, mode: u32) -> (tempfile::TempDir, SecretPlace) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("um.password");
+        #[allow(clippy::disallowed_methods, reason = "a test's own file")]
         std::fs::write(&path, text).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
         (folder, SecretPlace::File(path))

@@ -55,7 +55,7 @@ pub(super) struct Problems<'a> {
 }
 
 impl Problems<'_> {
-    pub fn add(&mut self, key: impl Into<String>, problem: impl Into<String>, remedy: impl Into<String>) {
+    pub(super) fn add(&mut self, key: impl Into<String>, problem: impl Into<String>, remedy: impl Into<String>) {
         self.found.push(Problem {
             file: self.file.to_owned(),
             key: key.into(),
@@ -138,7 +138,7 @@ impl Problems<'_> {
     }
 
     /// A name that can stand there as it is.
-    fn usable_name(&mut self, key: String, name: &str, stands_in: &str) {
+    pub(super) fn usable_name(&mut self, key: String, name: &str, stands_in: &str) {
         let acceptable = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
         if name.is_empty() || name.len() > 64 || !name.bytes().all(acceptable) {
             let remedy = format!("use 1 to 64 letters, digits, `-`, `_` or `.`: the name stands in {stands_in}");

@@ -13,7 +13,7 @@ use serde::Serialize;
 use tokio::sync::watch;
 
 use super::decider::Decider;
-use super::work::{blocking, decide};
+use super::work::{blocking, decide, forwards};
 use crate::archive::event::Event;
 use crate::archive::{Archive, ArchiveError};
 use crate::clock;
@@ -21,6 +21,7 @@ use crate::config::Config;
 use crate::document::DocumentId;
 use crate::link::{CaseStatus, Registry, RegistryError};
 use crate::log;
+use crate::outbox::Planner;
 use crate::pipeline::Knowledge;
 use crate::queue::item::{ItemState, QueueItem};
 use crate::understand::{RulesError, TypeRules};
@@ -111,6 +112,7 @@ pub struct KnowledgeInForce {
     archive: Archive,
     /// Compiles the rules too, which it is to look with.
     decider: Decider,
+    planner: Option<Arc<Planner>>,
     current: watch::Sender<Knowledge>,
     cases: watch::Sender<CasesInForce>,
     /// The case file as it was when last read, good or bad.
@@ -120,14 +122,19 @@ pub struct KnowledgeInForce {
 impl KnowledgeInForce {
     /// Loads rules and cases. Bad rules keep the daemon from starting; bad or absent cases don't, because documents can
     /// be stored and read without them: the last good snapshot is used, or none, and all goes to people until one comes.
-    pub async fn load(config: Arc<Config>, archive: Archive, decider: Decider) -> Result<Self, KnowledgeError> {
+    pub async fn load(
+        config: Arc<Config>,
+        archive: Archive,
+        decider: Decider,
+        planner: Option<Arc<Planner>>,
+    ) -> Result<Self, KnowledgeError> {
         let seen = file_state(&config);
         let (knowledge, cases, taken) = {
             let (config, archive) = (config.clone(), archive.clone());
             decider.run(move || first_knowledge(&config, &archive)).await.ok_or(KnowledgeError::Task)??
         };
         let (current, cases) = (watch::Sender::new(knowledge), watch::Sender::new(cases));
-        let in_force = Self { config, archive, decider, current, cases, seen };
+        let in_force = Self { config, archive, decider, planner, current, cases, seen };
         if taken {
             in_force.record_cases().await?;
             in_force.decide_again();
@@ -226,12 +233,13 @@ impl KnowledgeInForce {
 
     /// Decides every open item again in the background.
     fn decide_again(&self) {
-        let (archive, decider) = (self.archive.clone(), self.decider.clone());
+        let (archive, decider, planner) = (self.archive.clone(), self.decider.clone(), self.planner.clone());
         let knowledge = self.current.borrow().clone();
         tokio::spawn(async move {
             let start = Instant::now();
             // An archive that can't record is noticed by the work loop too, which ends the daemon.
-            if let Ok((documents, changed)) = decide_open_items_again(&archive, &decider, &knowledge).await
+            if let Ok((documents, changed)) =
+                decide_open_items_again(&archive, &decider, planner.as_deref(), &knowledge).await
                 && documents > 0
             {
                 log::decided_again(documents, changed, start.elapsed());
@@ -286,6 +294,7 @@ fn file_state(config: &Config) -> FileState {
 async fn decide_open_items_again(
     archive: &Archive,
     decider: &Decider,
+    planner: Option<&Planner>,
     knowledge: &Knowledge,
 ) -> Result<(usize, usize), ArchiveError> {
     let (mut documents, mut changed) = (0, 0);
@@ -299,12 +308,15 @@ async fn decide_open_items_again(
             blocking(move || archive.reading(&id)).await?
         };
         let Some(reading) = reading else { continue };
-        let Some(items) = decide(archive, decider, &id, &Arc::new(reading), knowledge, false).await? else { continue };
+        let reading = Arc::new(reading);
+        let Some(items) = decide(archive, decider, &id, &reading, knowledge, false).await? else { continue };
         documents += 1;
         if may_replace(&items_of(archive, &id)?, &items) {
             changed += 1;
-            let (archive, event) = (archive.clone(), Event::Queued { document: id, items });
-            blocking(move || archive.record(event)).await?;
+            let mut events = planner.map_or_else(Vec::new, |planner| forwards(planner, &id, &reading, &items));
+            events.insert(0, Event::Queued { document: id, items });
+            let archive = archive.clone();
+            blocking(move || archive.record_all(events)).await?;
         }
     }
     Ok((documents, changed))

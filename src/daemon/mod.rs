@@ -20,6 +20,7 @@ use crate::intake::imap::{self, Tokens};
 use crate::intake::status::SourceStatuses;
 use crate::intake::{SourceError, folder};
 use crate::log::{self, LastError};
+use crate::outbox::{self, Outbox, TemplateError, Watched};
 use crate::queue::export;
 use crate::reader::pool::{PoolSettings, ReadError, ReaderPool};
 use crate::reader::render::RenderLimits;
@@ -50,6 +51,8 @@ pub enum DaemonError {
     Knowledge(#[from] KnowledgeError),
     #[error(transparent)]
     Reader(#[from] ReadError),
+    #[error(transparent)]
+    Template(#[from] TemplateError),
     #[error("control socket in the state directory cannot be opened: {0}; check the directory's permissions")]
     Control(std::io::Error),
     #[error("signal handlers cannot be set: {0}")]
@@ -81,8 +84,10 @@ pub async fn run(
             .await
             .map_err(|_| DaemonError::Task)??
     };
+    let planner = outbox::load(&config)?;
     let decider = Decider::start().map_err(DaemonError::Thread)?;
-    let mut knowledge = KnowledgeInForce::load(config.clone(), archive.clone(), decider.clone()).await?;
+    let mut knowledge =
+        KnowledgeInForce::load(config.clone(), archive.clone(), decider.clone(), planner.clone()).await?;
     // Missing language data is found here, not at the first fax.
     let pool = Arc::new(ReaderPool::start(pool_settings(&config.reader)?).await?);
 
@@ -94,11 +99,18 @@ pub async fn run(
     let (finish, finished) = watch::channel(false);
     let exporter =
         tokio::spawn(export::run_exporter(config.export.clone(), archive.clone(), archive.watch_items(), finished));
+    let watched = (mode == Mode::Serve).then(|| Watched {
+        sources: statuses.clone(),
+        pool: pool.clone(),
+        last_error: last_error.clone(),
+    });
+    let outbox = Outbox::start(planner.as_ref(), &archive, watched, &stopping);
     let control = control::serve(control::Serving {
         config: config.clone(),
         archive: archive.clone(),
         pool: pool.clone(),
         sources: statuses.clone(),
+        outbox: outbox.status(),
         cases: knowledge.cases_in_force(),
         progress: progress.subscribe(),
         last_error,
@@ -120,6 +132,7 @@ pub async fn run(
             pool: pool.clone(),
             knowledge: knowledge.subscribe(),
             decider,
+            planner,
             attempts: config.reader.attempts,
             progress,
         }
@@ -179,7 +192,7 @@ pub async fn run(
             _ = watchdog.tick() => systemd::alive(),
         }
     };
-    stop.send_replace(true);
+    let told_to_stop = stop.send_replace(true);
     let worked = worked.map_err(DaemonError::Archive)?;
     // In a drain, the work ends as soon as the last source does, so its error may be told only here.
     while let Some(ended) = sources.join_next().await {
@@ -190,6 +203,15 @@ pub async fn run(
     if let Some(retention) = retention {
         retention.await.map_err(|_| DaemonError::Task)?;
     }
+    if mode == Mode::Drain && !told_to_stop {
+        // What is cut off is sent by the next start.
+        tokio::select! {
+            () = outbox.drain() => {}
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    }
+    outbox.end().await;
     pool.shutdown().await;
     control.end().await;
     finish.send_replace(true);

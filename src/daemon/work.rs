@@ -17,6 +17,7 @@ use crate::archive::{Archive, ArchiveError, Remedy, Status};
 use crate::document::{Automatic, DocumentId, PageSource, Reading};
 use crate::fault::{self, Step};
 use crate::log;
+use crate::outbox::Planner;
 use crate::pipeline::{self, Knowledge, KnownItem};
 use crate::queue::item::{ItemId, QueueItem};
 use crate::reader::pool::{ReadError, ReaderPool};
@@ -53,6 +54,8 @@ pub struct WorkLoop {
     pub pool: Arc<ReaderPool>,
     pub knowledge: watch::Receiver<Knowledge>,
     pub decider: Decider,
+    /// Which mails a document's arrival sends; `None` where none are written.
+    pub planner: Option<Arc<Planner>>,
     /// Attempts before a document is held.
     pub attempts: u32,
     pub progress: watch::Sender<Progress>,
@@ -226,7 +229,9 @@ impl WorkLoop {
             start.elapsed(),
         );
 
+        let source = state.receipts.first().map(|receipt| receipt.source.as_str()).unwrap_or_default();
         if let Some(reason) = pipeline::nothing_readable(&reading) {
+            self.record_all(self.mails(id, source, &reading, &[])).await?;
             return self.hold(id, Stage::Read, reason).await;
         }
 
@@ -241,7 +246,10 @@ impl WorkLoop {
                 .map(|item| (item.lane.clone(), item.due_rule.clone().unwrap_or_default()))
                 .unwrap_or_default();
             let ids: Vec<ItemId> = items.iter().map(|item| item.id.clone()).collect();
-            self.record(Event::Queued { document: id.clone(), items }).await?;
+            // Together: an item that is to be sent on is never there without the mail.
+            let mut events = self.mails(id, source, &reading, &items);
+            events.insert(0, Event::Queued { document: id.clone(), items });
+            self.record_all(events).await?;
             fault::at(Step::ItemsQueued);
             // Cases that came in the meantime were applied to the items of that moment; these were not yet there.
             if Arc::ptr_eq(&knowledge.registry, &self.knowledge.borrow().registry) {
@@ -311,10 +319,27 @@ impl WorkLoop {
         Ok(Verdict::Held)
     }
 
-    async fn record(&self, event: Event) -> Result<(), ArchiveError> {
-        let archive = self.archive.clone();
-        blocking(move || archive.record(event)).await
+    /// The mails that are written because this document came.
+    fn mails(&self, id: &DocumentId, source: &str, reading: &Reading, items: &[QueueItem]) -> Vec<Event> {
+        let Some(planner) = &self.planner else { return Vec::new() };
+        let acknowledgement = planner.acknowledgement(id, source, reading.mail.as_ref());
+        acknowledgement.into_iter().chain(forwards(planner, id, reading, items)).collect()
     }
+
+    async fn record(&self, event: Event) -> Result<(), ArchiveError> {
+        self.record_all(vec![event]).await
+    }
+
+    async fn record_all(&self, events: Vec<Event>) -> Result<(), ArchiveError> {
+        let archive = self.archive.clone();
+        blocking(move || archive.record_all(events)).await
+    }
+}
+
+/// The mails by which a document is sent on; none for what a machine sent to tell of another message.
+pub(super) fn forwards(planner: &Planner, id: &DocumentId, reading: &Reading, items: &[QueueItem]) -> Vec<Event> {
+    let automatic = reading.mail.as_ref().is_some_and(|mail| mail.automatic.is_some());
+    if automatic { Vec::new() } else { planner.forwards(id, items) }
 }
 
 fn pages_by(reading: &Reading, source: PageSource) -> usize {

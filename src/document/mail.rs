@@ -26,6 +26,9 @@ pub struct Mail {
     pub unread: Vec<UnreadPart>,
     /// Why it needs nobody, if a machine sent it to tell of another message.
     pub automatic: Option<Automatic>,
+    /// Whether a person seems to have written it, to whom an answer may go by itself: no list, no robot, none of ours.
+    #[serde(default)]
+    pub answerable: bool,
 }
 
 impl Mail {

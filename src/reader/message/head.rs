@@ -23,6 +23,7 @@ pub(super) fn mail(message: &Message<'_>) -> Mail {
         fax_sender: fax_sender(said),
         reported_pages: reported_pages(said),
         automatic: automatic(message),
+        answerable: answerable(message),
         subject,
         covering: None,
         papers: Vec::new(),
@@ -57,6 +58,47 @@ fn reported_pages(subject: &str) -> Option<u32> {
     found.get(1).or(found.get(2))?.as_str().parse().ok().filter(|pages| *pages > 0)
 }
 
+/// Whether a person seems to have written it to us alone, so that an answer may go there by itself (RFC 3834, section 2).
+fn answerable(message: &Message<'_>) -> bool {
+    const OF_LISTS: [&str; 9] = [
+        "list-id",
+        "list-post",
+        "list-unsubscribe",
+        "list-help",
+        "mailing-list",
+        "x-mailing-list",
+        "x-loop",
+        "x-auto-response-suppress",
+        "feedback-id",
+    ];
+    let raw = |wanted: &str| {
+        let of = message.headers_raw().filter(|(name, _)| name.eq_ignore_ascii_case(wanted));
+        of.map(|(_, value)| value.trim().to_lowercase()).collect::<Vec<_>>()
+    };
+    let of_list = OF_LISTS.iter().any(|name| !raw(name).is_empty())
+        || raw("precedence").iter().any(|value| ["bulk", "list", "junk", "auto_reply"].contains(&value.as_str()));
+    let robot = raw("auto-submitted").iter().any(|value| value != "no")
+        || raw("return-path").iter().any(|value| value.replace(' ', "") == "<>");
+    // A Message-ID of ours, sent back or answered: what answers us may do so for ever.
+    let ours =
+        ["message-id", "in-reply-to", "references"].iter().any(|name| raw(name).iter().any(|id| id.contains(OURS)));
+    let mut authors = message.from().into_iter().flat_map(mail_parser::Address::iter);
+    let author = authors.next().and_then(mail_parser::Addr::address).map(str::to_lowercase).unwrap_or_default();
+    let local = author.split('@').next().unwrap_or_default();
+    let letters: String = local.chars().filter(char::is_ascii_alphanumeric).collect();
+    let nobody = ["mailerdaemon", "postmaster", "noreply", "donotreply", "daemon", "root", "listserv", "majordomo"];
+    let is_nobody = local.is_empty()
+        || authors.next().is_some()
+        || nobody.iter().any(|name| letters == *name)
+        || ["noreply", "donotreply", "bounce"].iter().any(|name| letters.contains(name))
+        || local.starts_with("owner-")
+        || ["-request", "-owner"].iter().any(|end| local.ends_with(end));
+    !of_list && !robot && !ours && !is_nobody && automatic(message).is_none()
+}
+
+/// How Message-IDs begin that the daemon writes.
+const OURS: &str = "<nicufaxd.";
+
 /// Whether a machine wrote it to tell of another message (RFC 3834; RFC 6522).
 fn automatic(message: &Message<'_>) -> Option<Automatic> {
     let root = message.parts.first()?;
@@ -88,6 +130,39 @@ fn automatic(message: &Message<'_>) -> Option<Automatic> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_a_person_wrote_may_be_answered_by_a_machine() {
+        let parser = mail_parser::MessageParser::default();
+        let may = |head: &str| answerable(&parser.parse(&format!("{head}Subject: x\r\n\r\nhello")).unwrap());
+        let person = "From: R. Nurse <ur@hospital.example>\r\n";
+        assert!(may(person) && may(&format!("Return-Path: <ur@hospital.example>\r\nAuto-Submitted: no\r\n{person}")));
+        for head in [
+            "List-Id: <nicu.hospital.example>",
+            "Precedence: bulk",
+            "Precedence:  List",
+            "Auto-Submitted: auto-generated",
+            "Return-Path: <>",
+            "Message-ID: <nicufaxd.12@clinic.example>",
+            "In-Reply-To: <nicufaxd.12@clinic.example>",
+            "References: <a@b>\r\n <nicufaxd.12@clinic.example>",
+            "X-Auto-Response-Suppress: All",
+            "X-Autoreply: yes",
+        ] {
+            assert!(!may(&format!("{head}\r\n{person}")), "{head}");
+        }
+        for from in [
+            "MAILER-DAEMON@h.example",
+            "no-reply@h.example",
+            "NICU_noreply@h.example",
+            "nicu-bounces@h.example",
+            "owner-nicu@h.example",
+            "",
+        ] {
+            assert!(!may(&format!("From: {from}\r\n")), "{from}");
+        }
+        assert!(!may("From: a@h.example, b@h.example\r\n"));
+    }
 
     #[test]
     fn a_gateways_subject_gives_the_fax_number_and_the_pages() {
