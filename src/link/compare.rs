@@ -337,6 +337,10 @@ fn name_bits(name: &[NameId], index: &Index, exact: bool) -> f64 {
     (index.rarity(rarest) - if exact { 0.0 } else { 2.0 }).clamp(1.0, 10.0)
 }
 
+/// What people write behind a name and its comma, and nobody is called: `Ada Okonkwo, MRN 88104477`.
+const BEHIND_A_NAME: [&str; 9] =
+    ["admitted", "auth", "authorization", "born", "dob", "member", "mrn", "nicu", "record"];
+
 /// What stands beside the family's surname: words for a nameless newborn, birth orders, other first names.
 fn find_patient_names(
     comparison: &mut Comparison,
@@ -411,6 +415,7 @@ fn find_patient_names(
             && first.confidence >= 0.5
             && first.folded.bytes().all(|byte| byte.is_ascii_alphabetic())
             && names::given_token(&first.folded) == GivenToken::Legal
+            && !BEHIND_A_NAME.contains(&first.folded.as_str())
             && ![&traits.surname, &traits.legal_first, &traits.mother_first, &traits.mother_last]
                 .into_iter()
                 .any(|names| spelled(names, &first.folded))
