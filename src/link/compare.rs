@@ -339,7 +339,7 @@ fn name_bits(name: &[NameId], index: &Index, exact: bool) -> f64 {
 
 /// What people write behind a name and its comma, and nobody is called: `Ada Okonkwo, MRN 88104477`.
 const BEHIND_A_NAME: [&str; 9] =
-    ["admitted", "auth", "authorization", "born", "dob", "member", "mrn", "nicu", "record"];
+    ["ADMITTED", "AUTH", "AUTHORIZATION", "BORN", "DOB", "MEMBER", "MRN", "NICU", "RECORD"];
 
 /// What stands beside the family's surname: words for a nameless newborn, birth orders, other first names.
 fn find_patient_names(
