@@ -2,7 +2,8 @@
 //! of this is nothing.
 //!
 //! `NICUFAXD_DIE_AT=STEP:N` kills the process (SIGKILL, as a power cut would) when it comes to that step between a source
-//! and the exports for the Nth time. `NICUFAXD_HANG_SOURCE=NAME` has every file of that source hang as it is opened.
+//! and the exports for the Nth time. `NICUFAXD_HANG_SOURCE=NAME` has every file of that source hang as it is opened,
+//! `NICUFAXD_HANG_FOLDER=NAME` its folder at the first touch.
 //! `NICUFAXD_CLOCK_FILE` names a file that says by how many seconds the clock is wrong; it may change while we run.
 //! (Disks that fail are told of in `archive/disk.rs`, documents that misbehave in `reader/`.)
 
@@ -118,15 +119,28 @@ pub fn at(step: Step) {
     }
 }
 
-/// Opens a file of a source.
+/// What of a source does not answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hanging {
+    /// The folder itself, at the first touch.
+    Folder,
+    /// Its files, as they are opened.
+    Files,
+}
+
+/// Touches a source.
 #[cfg(not(feature = "faults"))]
 #[inline]
-pub fn hang(_source: &str) {}
+pub fn hang(_what: Hanging, _source: &str) {}
 
-/// Opens a file of a source, and does not come back if that source is to hang.
+/// Touches a source, and does not come back if that is to hang.
 #[cfg(feature = "faults")]
-pub fn hang(source: &str) {
-    while std::env::var("NICUFAXD_HANG_SOURCE").is_ok_and(|name| name == source) {
+pub fn hang(what: Hanging, source: &str) {
+    let variable = match what {
+        Hanging::Folder => "NICUFAXD_HANG_FOLDER",
+        Hanging::Files => "NICUFAXD_HANG_SOURCE",
+    };
+    while std::env::var(variable).is_ok_and(|name| name == source) {
         std::thread::park();
     }
 }

@@ -204,7 +204,13 @@ fn a_resolved_item_leaves_queue_and_exports_and_never_comes_back() {
     wait_until("the second arrival", || (setup.files("inbox").is_empty()).then_some(()));
     assert!(daemon.stop().0.success());
 
-    setup.succeed(&["queue", "resolve", &second, "--by", "N. Bellamy"]);
+    // A remark that no list of processes may show comes by standard input.
+    let mut command = setup.command(&["queue", "resolve", &second, "--by", "N. Bellamy", "--note", "-"]);
+    let remark = setup.path("remark");
+    fs::write(&remark, "a word with the mother\n").unwrap();
+    let ended = Setup::finish(command.stdin(fs::File::open(remark).unwrap()));
+    assert_eq!(ended.code, Some(0), "{}", ended.said);
+    assert!(setup.succeed(&["audit", "--document", &second]).contains("a word with the mother"));
     assert_eq!(setup.json(&["queue", "list", "--json"]), Value::Array(Vec::new()));
     setup.drain();
     assert_eq!(setup.exported(), Vec::<Value>::new());

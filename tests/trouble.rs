@@ -72,6 +72,24 @@ fn a_share_that_hangs_holds_up_no_other_source_and_no_stop() {
     assert_eq!(setup.exported().len(), 41);
 }
 
+#[test]
+#[cfg_attr(
+    not(feature = "faults"),
+    ignore = "needs --features faults: other builds have no share that hangs on demand"
+)]
+fn a_share_that_does_not_even_tell_what_it_is_is_told_of() {
+    let setup = Setup::new();
+    let mut command = setup.command(&["run"]);
+    command.env("NICUFAXD_HANG_FOLDER", "secure-fax");
+    let daemon = Daemon::new(command);
+    daemon.wait_for_line("word of it", |line| {
+        line["source"] == "secure-fax" && line["message"] == "source does not answer; the others go on"
+    });
+    let status = setup.json(&["status", "--json"]);
+    assert!(status["sources"]["secure-fax"]["last_error"].as_str().unwrap().contains("hangs"), "{status:#}");
+    daemon.stop();
+}
+
 fn private(folder: &Path) {
     use std::os::unix::fs::DirBuilderExt;
     fs::DirBuilder::new().mode(0o700).create(folder).unwrap();

@@ -6,6 +6,8 @@
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::sync::mpsc;
+use std::time::Duration;
 
 use rustix::fs::Access;
 
@@ -77,7 +79,9 @@ fn problems_of(config: &Config) -> Vec<Problem> {
     if let Err(error) = load_rules(config) {
         found.add("understand.document_types", error.to_string(), "correct the rule that is named");
     }
-    if let Err(error) = load_cases(config) {
+    if found.answers("cases.path", &config.cases)
+        && let Err(error) = load_cases(config)
+    {
         found.add("cases.path", error.to_string(), "export the registry again, or correct that line");
     }
     for (key, problem, remedy) in outbox::check(config) {
@@ -86,6 +90,9 @@ fn problems_of(config: &Config) -> Vec<Problem> {
     found.worker();
     found.problems
 }
+
+/// What a file system may take to answer.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
 
 /// Proves that things can be made in a folder: permissions alone say yes to root in `/proc` and on read-only disks.
 /// A folder is made, because a watched inbox takes no notice of those.
@@ -110,7 +117,30 @@ impl Found<'_> {
         });
     }
 
+    /// Whether the file system beneath a path answers at all.
+    fn answers(&mut self, key: &str, path: &Path) -> bool {
+        let (sender, answer) = mpsc::sync_channel(1);
+        let asked = path.to_owned();
+        // One that hangs is left hanging, to its end or ours.
+        std::thread::spawn(move || {
+            let seen = asked.ancestors().find(|ancestor| ancestor.exists()).map(Path::to_owned);
+            _ = sender.send(seen);
+        });
+        let answered = answer.recv_timeout(ANSWERS_WITHIN).is_ok();
+        if !answered {
+            self.add(
+                key,
+                format!("{} does not answer within {} s", path.display(), ANSWERS_WITHIN.as_secs()),
+                "is it a share that hangs? mount it again; the daemon starts without it, and tells when it answers",
+            );
+        }
+        answered
+    }
+
     fn folder(&mut self, key: &str, path: &Path, access: Access) {
+        if !self.answers(key, path) {
+            return;
+        }
         if !path.is_dir() {
             self.add(key, format!("{} is no folder", path.display()), format!("make it: mkdir -p {}", path.display()));
         } else if rustix::fs::access(path, access).is_err() {
@@ -148,6 +178,9 @@ impl Found<'_> {
 
     /// In an existing folder something can be made; above an absent one there is a folder in which it can.
     fn writable_or_creatable(&mut self, key: &str, path: &Path) {
+        if !self.answers(key, path) {
+            return;
+        }
         let tried = match path.ancestors().find(|ancestor| ancestor.exists()) {
             Some(existing) => make_and_remove(existing).map_err(|error| format!("in {}: {error}", existing.display())),
             None => Err("no folder above it exists".to_owned()),

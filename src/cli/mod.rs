@@ -15,6 +15,7 @@ mod status;
 mod submit;
 mod verify;
 
+use std::io::Read;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -28,6 +29,9 @@ use crate::config::{self, Config};
 use crate::control::{self, Failure, Request};
 use crate::intake::submit::SubmitOptions;
 use crate::route::Lane;
+
+/// Bytes of a remark.
+const LONGEST_REMARK: u64 = 64 * 1024;
 
 /// sysexits.h: the command was used wrongly.
 pub const EX_USAGE: u8 = 64;
@@ -81,7 +85,7 @@ enum Command {
         /// When the fax server received it; the due time runs from here. Default: the file's own time.
         #[arg(long, value_name = "RFC3339")]
         received_at: Option<Timestamp>,
-        /// A remark for the nurse.
+        /// A remark for the nurse; `-` reads it from standard input, so that no list of processes shows it.
         #[arg(long, value_name = "TEXT")]
         note: Option<String>,
     },
@@ -180,7 +184,7 @@ enum QueueCommand {
         /// The case it belongs to, if a person linked it.
         #[arg(long, value_name = "ID")]
         case: Option<String>,
-        /// A remark for the record.
+        /// A remark for the record; `-` reads it from standard input, so that no list of processes shows it.
         #[arg(long)]
         note: Option<String>,
     },
@@ -235,6 +239,7 @@ pub fn main() -> ExitCode {
         Command::Check => check::check(config),
         Command::Run { drain } => load(config).and_then(|config| run::run(&config, drain)),
         Command::Submit { files, source, sender, received_at, note } => load(config).and_then(|config| {
+            let note = remark(note)?;
             let max_bytes = SUBMIT_LIMIT;
             submit::submit(&config, &files, &SubmitOptions { source, sender, received_at, note, max_bytes })
         }),
@@ -250,9 +255,10 @@ pub fn main() -> ExitCode {
         Command::Queue(QueueCommand::Show { id }) => {
             load(config).and_then(|config| show(&config, &Request::QueueShow { id }))
         }
-        Command::Queue(QueueCommand::Resolve { id, by, case, note }) => {
-            load(config).and_then(|config| queue::resolve(&config, &Request::QueueResolve { id, by, case, note }))
-        }
+        Command::Queue(QueueCommand::Resolve { id, by, case, note }) => load(config).and_then(|config| {
+            let note = remark(note)?;
+            queue::resolve(&config, &Request::QueueResolve { id, by, case, note })
+        }),
         Command::Held(HeldCommand::List { json }) => load(config).and_then(|config| held::list(&config, json)),
         Command::Held(HeldCommand::Show { id }) => {
             load(config).and_then(|config| show(&config, &Request::HeldShow { id }))
@@ -308,6 +314,17 @@ pub fn archive_exit_code(error: &ArchiveError) -> u8 {
     } else {
         EX_TEMPFAIL
     }
+}
+
+/// A remark as it was given, or from standard input.
+fn remark(given: Option<String>) -> Result<Option<String>, Failure> {
+    if given.as_deref() != Some("-") {
+        return Ok(given);
+    }
+    let mut text = String::new();
+    let read = std::io::stdin().lock().take(LONGEST_REMARK).read_to_string(&mut text);
+    read.map_err(|error| Failure::new(EX_DATAERR, format!("the remark cannot be read from standard input: {error}")))?;
+    Ok(Some(text.trim().to_owned()))
 }
 
 fn load(file: &std::path::Path) -> Result<Config, Failure> {

@@ -134,10 +134,7 @@ pub async fn watch_folder(
             () = sleep_until(next_look) => {
                 note_pending(&mut watched, &mut folder).await;
                 let look = tokio::select! {
-                    look = async {
-                        folder.watch_again(&mut watched).await;
-                        folder.look().await
-                    } => look,
+                    look = folder.look(Some(&mut watched)) => look,
                     () = grace(&mut stop) => return Ok(()),
                 };
                 next_look = match look {
@@ -169,7 +166,7 @@ pub async fn drain_folder(
     let mut folder = Folder::new(settings, archive, statuses);
     let patience = (folder.settings.settle * DRAIN_PATIENCE).max(Duration::from_secs(60));
     loop {
-        let look = folder.look().await?;
+        let look = folder.look(None).await?;
         while let Some(document) = folder.unannounced.pop_front() {
             if accepted.send(document).await.is_err() {
                 // Nobody works any more; the archive keeps what was stored.

@@ -12,6 +12,7 @@ use super::{FolderError, FolderSettings};
 use crate::archive::{Archive, ArchiveError};
 use crate::clock;
 use crate::document::DocumentId;
+use crate::fault;
 use crate::intake::changes::{Change, Changes};
 use crate::intake::judge::{Rules, SidecarFile, Verdict, is_document_of, judge};
 use crate::intake::refusals::Refusals;
@@ -78,13 +79,16 @@ impl Folder {
 
     /// Sets the kernel's watch if there is none on the folder that now bears this path; without one the rescans do the
     /// work.
-    pub async fn watch_again(&mut self, watched: &mut Option<Changes>) {
+    async fn watch_again(&mut self, watched: &mut Option<Changes>) {
         let settings = Arc::clone(&self.settings);
         let before = watched.take();
         let had_one = before.is_some();
-        *watched = on_blocking_thread(move || match before {
-            Some(changes) if changes.is_on(&settings.path) => Some(changes),
-            Some(_) | None => Changes::watch(&settings.path).ok(),
+        *watched = on_blocking_thread(move || {
+            fault::hang(fault::Hanging::Folder, &settings.name);
+            match before {
+                Some(changes) if changes.is_on(&settings.path) => Some(changes),
+                Some(_) | None => Changes::watch(&settings.path).ok(),
+            }
         })
         .await;
         if had_one && watched.is_none() {
@@ -93,8 +97,10 @@ impl Folder {
     }
 
     /// Looks at everything that lies in the folder, takes what is ready, and tells of what cannot be taken.
-    pub async fn look(&mut self) -> Result<LookOutcome, FolderError> {
-        let outcome = self.look_with_patience().await;
+    ///
+    /// Whoever watches it gives the kernel's watch, which is set again first if it has come off.
+    pub async fn look(&mut self, watched: Option<&mut Option<Changes>>) -> Result<LookOutcome, FolderError> {
+        let outcome = self.look_with_patience(watched).await;
         let name = &self.settings.name;
         let before = self.statuses.snapshot().remove(name).and_then(|status| status.last_error);
         match &outcome {
@@ -114,9 +120,14 @@ impl Folder {
     }
 
     /// Says so when a look takes very long: whoever waits for faxes wants to know that a share hangs.
-    async fn look_with_patience(&mut self) -> Result<LookOutcome, FolderError> {
+    async fn look_with_patience(&mut self, watched: Option<&mut Option<Changes>>) -> Result<LookOutcome, FolderError> {
         let (name, statuses) = (self.settings.name.clone(), self.statuses.clone());
-        let mut look = std::pin::pin!(self.look_once());
+        let mut look = std::pin::pin!(async {
+            if let Some(watched) = watched {
+                self.watch_again(watched).await;
+            }
+            self.look_once().await
+        });
         if let Ok(outcome) = tokio::time::timeout(PATIENCE, &mut look).await {
             return outcome;
         }

@@ -120,7 +120,7 @@ pub(super) fn store_and_release(settings: &FolderSettings, archive: &Archive, ba
 
 pub(super) fn arrival(settings: &FolderSettings, file: &Ready) -> Result<Arrival, ReadError> {
     let Ready { entry, sidecar, key } = file;
-    fault::hang(&settings.name);
+    fault::hang(fault::Hanging::Files, &settings.name);
     let mut opened = SourceFile::open(&settings.path.join(&entry.name))?;
     if opened.fingerprint != entry.fingerprint {
         return Err(ReadError::Changed);

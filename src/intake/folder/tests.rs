@@ -218,12 +218,12 @@ async fn a_file_that_cannot_be_released_is_stored_once_and_released_later() {
     settings.rescan = Duration::from_millis(1);
     settings.settle = Duration::ZERO;
     let mut folder = Folder::new(settings, inbox.archive.clone(), inbox.statuses.clone());
-    folder.look().await.unwrap();
-    folder.look().await.unwrap();
+    folder.look(None).await.unwrap();
+    folder.look(None).await.unwrap();
     assert_eq!((inbox.names("fax"), folder.unannounced.len()), (vec!["0042.tif".to_owned()], 1));
     fs::remove_file(&done).unwrap();
     while !inbox.names("fax").is_empty() {
-        folder.look().await.unwrap();
+        folder.look(None).await.unwrap();
     }
     assert_eq!((receipts(&inbox.archive).len(), inbox.names("done").len()), (1, 1));
     assert_eq!(inbox.statuses.snapshot()["secure-fax"].accepted, 1);
@@ -312,9 +312,9 @@ async fn a_burst_larger_than_a_batch_and_than_the_channel_is_stored_whole() {
         inbox.put(&format!("{number:04}.tif"), format!("II*\0 {number}").as_bytes());
     }
     let mut folder = inbox.folder();
-    folder.look().await.unwrap();
+    folder.look(None).await.unwrap();
     while !inbox.names("fax").is_empty() {
-        folder.look().await.unwrap();
+        folder.look(None).await.unwrap();
     }
     assert_eq!((receipts(&inbox.archive).len(), folder.unannounced.len()), (200, 200));
     assert_eq!(inbox.names("done").len(), 200);
@@ -338,10 +338,10 @@ async fn a_drain_leaves_a_file_that_never_settles_for_the_next_time() {
     let inbox = Inbox::new();
     inbox.put("0042.tif", b"II*\0");
     let mut folder = inbox.folder();
-    let first = folder.look().await.unwrap();
+    let first = folder.look(None).await.unwrap();
     assert_eq!(first.unsettled.len(), 1);
     inbox.put("0042.tif", b"II*\0 and more");
-    let second = folder.look().await.unwrap();
+    let second = folder.look(None).await.unwrap();
     // Known since the first look, though it begins to settle anew: a drain's patience runs out.
     assert_eq!(second.unsettled[0].first_seen, first.unsettled[0].first_seen);
     assert!(second.unsettled[0].until > first.unsettled[0].until);

@@ -48,6 +48,8 @@ const RETRY: Duration = Duration::from_secs(5);
 pub enum ExportError {
     #[error("the export folder {} cannot be made ({error}); correct export.dir or its permissions", folder.display())]
     Folder { folder: PathBuf, error: io::Error },
+    #[error("what was written to the export folder {} may not last ({error}); all of it is written anew; look at the disk", folder.display())]
+    NotSynced { folder: PathBuf, error: io::Error },
     #[error("{file} cannot be written ({error}); make room, or correct the export folder's permissions")]
     File { file: &'static str, error: io::Error },
     #[error("{file} cannot be read ({error}); correct the export folder's permissions")]
@@ -291,7 +293,7 @@ impl<'a> Sheets<'a> {
             replacement.replace().map_err(|error| ExportError::File { file, error })?;
             fault::at(Step::ExportNamed);
         }
-        atomic::sync_folder(folder).map_err(|error| ExportError::Folder { folder: folder.to_owned(), error })?;
+        atomic::sync_folder(folder).map_err(|error| ExportError::NotSynced { folder: folder.to_owned(), error })?;
         fault::at(Step::ExportSynced);
         Ok(self.items.len())
     }
