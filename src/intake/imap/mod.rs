@@ -47,6 +47,9 @@ use crate::document::DocumentId;
 /// minutes, and some servers forget to tell.
 const IDLE_FOR: Duration = Duration::from_secs(5 * 60);
 
+/// Before the next look when the server told of more during one.
+const AFTER_NEWS: Duration = Duration::from_millis(200);
+
 /// Waits between tries to connect: twice as long each time, from the first to the last.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(5 * 60);
@@ -192,6 +195,8 @@ async fn stay(
         note_success(settings, statuses);
         *failures = 0;
         if look.again || connection.told_of_more() {
+            // A server that tells of new messages at every answer, and has none, must not be asked for ever.
+            sleep(AFTER_NEWS).await;
             continue;
         }
         connection = if connection.can_idle {
