@@ -127,6 +127,7 @@ fn catch_up(folder: &Path, vault: &Vault, journal: &Head, index: &Index) -> Resu
     if behind > 0 {
         tracing::info!(records = behind, "the index takes in records of the journal");
         replay(folder, vault, index, from.at.map(|at| (from.head, at)), |_, _| Ok(()))?;
+        index.hand_over()?;
     }
     Ok(())
 }
