@@ -234,7 +234,7 @@ fn a_torn_tail_is_cut_at_every_byte_of_the_last_record() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("00000001.log");
     let event = Event::CasesLoaded { digest: "d".to_owned(), cases: 3 };
-    let mut opened = journal::Journal::open(Disk::default(), folder.path(), &Vault::Plain).unwrap().journal;
+    let mut opened = journal::Journal::open(Disk::default(), folder.path(), &Vault::Plain, 0).unwrap().journal;
     let mut ends = Vec::new();
     for _ in 0..3 {
         opened.prepare(&event, &CASES_LOADED, crate::clock::now()).unwrap();
@@ -244,7 +244,7 @@ fn a_torn_tail_is_cut_at_every_byte_of_the_last_record() {
     let whole = fs::read(&file).unwrap();
     for cut in ends[1]..ends[2] {
         write(&file, &whole[..cut]);
-        let mut again = journal::Journal::open(Disk::default(), folder.path(), &Vault::Plain).unwrap();
+        let mut again = journal::Journal::open(Disk::default(), folder.path(), &Vault::Plain, 0).unwrap();
         assert_eq!((again.journal.head().sequence, again.torn), (2, cut - ends[1]));
         assert_eq!(fs::read(&file).unwrap(), &whole[..ends[1]]);
         again.journal.prepare(&event, &CASES_LOADED, crate::clock::now()).unwrap();
@@ -268,16 +268,143 @@ fn a_document_whose_record_is_torn_away_is_received_again_whether_or_not_the_ind
             File::options().write(true).open(journal_file(&state)).unwrap().set_len(cut).unwrap();
             if !with_index {
                 fs::remove_dir_all(state.path().join("index")).unwrap();
+            } else if cut > whole {
+                // The index knows that this is no leftover; what a person does without a copy of it.
+                assert!(matches!(
+                    Archive::open(state.path(), &options()).map(|_| ()),
+                    Err(ArchiveError::JournalDamaged { .. })
+                ));
+                fs::rename(state.path().join("index"), state.path().join("index.moved")).unwrap();
             }
             let archive = open(&state);
             let known = archive.document(&lost).unwrap().unwrap();
             assert_eq!(known.receipts[0].source, RECOVERED_SOURCE, "cut at {cut}");
             drop(archive);
             let report = verify(state.path(), &options(), None).unwrap();
-            assert!(report.problems.is_empty() && report.index_checked, "cut at {cut}: {:?}", report.problems);
+            let told = usize::from(with_index && cut == whole);
+            assert!(report.problems.len() == told && report.index_checked, "cut at {cut}: {:?}", report.problems);
             assert!(report.unrecorded.is_empty(), "cut at {cut}");
         }
     }
+}
+
+/// Cuts the last records off a filled state directory's journal; gives how many are left.
+fn lose_records(state: &TempDir, lost: usize) -> u64 {
+    let journal = fs::read(journal_file(state)).unwrap();
+    let lines: Vec<&[u8]> = journal.split_inclusive(|&byte| byte == b'\n').collect();
+    let left = &lines[..lines.len() - lost];
+    write(&journal_file(state), &left.concat());
+    left.len() as u64
+}
+
+/// What verify says, as text.
+fn verified(state: &TempDir) -> Vec<String> {
+    let report = verify(state.path(), &options(), None).unwrap();
+    report.problems.iter().map(ToString::to_string).collect()
+}
+
+fn audited(state: &TempDir) -> Vec<String> {
+    let mut lines = Vec::new();
+    audit(state.path(), &options().at_rest, &AuditFilter::default(), |line| lines.push(line.what)).unwrap();
+    lines
+}
+
+#[test]
+fn records_lost_from_the_journals_end_are_recorded_and_reported_until_a_person_moves_the_proof_away() {
+    let original = TempDir::new().unwrap();
+    fill(&open(&original));
+    for lost in [1, 2, 5] {
+        let state = copy_state(original.path());
+        let left = lose_records(&state, lost);
+        let (from, to) = (left + 1, left + lost as u64);
+        drop(open(&state));
+        let proof = state.path().join(format!("index.lost-{from}-{to}"));
+        assert!(proof.is_dir());
+        // Told again and again, recorded once.
+        for _ in 0..2 {
+            let told = verified(&state);
+            assert_eq!(told.len(), 1, "{told:?}");
+            assert!(told[0].starts_with(&format!("records {from} to {to} were lost")), "{told:?}");
+            assert!(told[0].contains(proof.to_str().unwrap()), "{told:?}");
+            drop(open(&state));
+        }
+        // Nor does making the index anew forget it.
+        drop(Archive::rebuild(state.path(), &options()).unwrap());
+        assert_eq!(verified(&state).len(), 1);
+        fs::remove_dir_all(&proof).unwrap();
+        assert!(verified(&state).is_empty());
+        let tells = format!("found records {from} to {to} lost");
+        assert_eq!(audited(&state).iter().filter(|what| what.starts_with(&tells)).count(), 1);
+    }
+}
+
+#[test]
+fn a_journal_restored_after_a_loss_is_well_again() {
+    let state = TempDir::new().unwrap();
+    let archive = open(&state);
+    fill(&archive);
+    let before = answers(&archive);
+    drop(archive);
+    let backup = fs::read(journal_file(&state)).unwrap();
+    lose_records(&state, 2);
+    drop(open(&state));
+    assert_eq!(verified(&state).len(), 1);
+    write(&journal_file(&state), &backup);
+    let archive = open(&state);
+    assert_eq!(answers(&archive), before);
+    drop(archive);
+    assert!(verified(&state).is_empty());
+}
+
+#[test]
+fn a_start_killed_after_it_recorded_a_loss_keeps_the_proof_at_the_next_one() {
+    let original = TempDir::new().unwrap();
+    fill(&open(&original));
+    for lost in [1, 2] {
+        let state = copy_state(original.path());
+        let left = lose_records(&state, lost);
+        let index = copy_state(state.path());
+        drop(open(&state));
+        // The record is there; what came after it never happened.
+        let journal = fs::read(journal_file(&state)).unwrap();
+        let lines: Vec<&[u8]> = journal.split_inclusive(|&byte| byte == b'\n').collect();
+        write(&journal_file(&index), &lines[..=left as usize].concat());
+        drop(open(&index));
+        let told = verified(&index);
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].starts_with(&format!("records {} to {}", left + 1, left + lost as u64)), "{told:?}");
+        assert_eq!(audited(&index).iter().filter(|what| what.starts_with("found records")).count(), 1);
+    }
+}
+
+#[test]
+fn damage_to_the_end_of_the_last_record_is_named_and_never_cut_away_where_the_index_knows_the_record() {
+    let state = TempDir::new().unwrap();
+    fill(&open(&state));
+    let whole = fs::read(journal_file(&state)).unwrap();
+    let start = whole[..whole.len() - 1].iter().rposition(|&byte| byte == b'\n').unwrap() + 1;
+    let records = whole.iter().filter(|&&byte| byte == b'\n').count() as u64;
+    flip(&journal_file(&state), whole.len() as u64 - 1);
+    let damaged = fs::read(journal_file(&state)).unwrap();
+    let place = |error: &ArchiveError| match error {
+        ArchiveError::JournalDamaged { offset, sequence, .. } => (*offset, *sequence),
+        other => panic!("{other}"),
+    };
+    for opened in [Archive::open(state.path(), &options()), Archive::rebuild(state.path(), &options())] {
+        assert_eq!(place(&opened.map(|_| ()).unwrap_err()), (start as u64, records));
+        assert_eq!(fs::read(journal_file(&state)).unwrap(), damaged);
+    }
+    let report = verify(state.path(), &options(), None).unwrap();
+    assert!(
+        matches!(&report.problems[..], [Problem::Journal(error)] if place(error) == (start as u64, records)),
+        "{:?}",
+        report.problems
+    );
+    // Where nobody knows that it had been acknowledged, it is a leftover of a crash.
+    fs::remove_dir_all(state.path().join("index")).unwrap();
+    drop(open(&state));
+    assert!(fs::read(journal_file(&state)).unwrap().starts_with(&whole[..start]));
+    assert!(verified(&state).is_empty());
 }
 
 #[test]
@@ -362,7 +489,7 @@ fn a_record_taken_out_or_put_elsewhere_breaks_the_chain() {
 fn the_journal_goes_on_over_segments() {
     let folder = TempDir::new().unwrap();
     let event = Event::CasesLoaded { digest: "d".to_owned(), cases: 3 };
-    let mut opened = journal::Journal::open(Disk::default(), folder.path(), &Vault::Plain).unwrap().journal;
+    let mut opened = journal::Journal::open(Disk::default(), folder.path(), &Vault::Plain, 0).unwrap().journal;
     opened.set_segment_bytes(600);
     for _ in 0..10 {
         opened.begin_group().unwrap();
@@ -375,7 +502,7 @@ fn the_journal_goes_on_over_segments() {
     assert_eq!((head.sequence, torn), (10, 0));
     // A crash right after a segment was made.
     write(&folder.path().join(format!("{:08}.log", segments.len() + 1)), b"");
-    let again = journal::Journal::open(Disk::default(), folder.path(), &Vault::Plain).unwrap().journal;
+    let again = journal::Journal::open(Disk::default(), folder.path(), &Vault::Plain, 0).unwrap().journal;
     assert_eq!(again.head(), &head);
     fs::remove_file(folder.path().join("00000002.log")).unwrap();
     assert!(matches!(rebuild::check_chain(folder.path()), Err(ArchiveError::JournalDamaged { .. })));
