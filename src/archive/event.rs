@@ -219,10 +219,7 @@ impl<I> Event<I> {
     pub(super) fn needs_more_than_a_record(&self) -> bool {
         matches!(
             self,
-            Self::DocumentReceived { .. }
-                | Self::ArrivedAgain { .. }
-                | Self::Purged { .. }
-                | Self::RecordsLost { .. }
+            Self::DocumentReceived { .. } | Self::ArrivedAgain { .. } | Self::Purged { .. } | Self::RecordsLost { .. }
         )
     }
 }

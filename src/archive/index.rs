@@ -270,6 +270,14 @@ impl Index {
         }
     }
 
+    /// Loses an entry without a word, as sled may after a crash.
+    #[cfg(test)]
+    pub(super) fn lose(&self, key: &[u8]) {
+        let Base::Stored(database, _) = &self.base else { return };
+        assert!(database.remove(key).unwrap().is_some());
+        database.flush().unwrap();
+    }
+
     /// Reads everything and sums it up anew, as opening does; `None` when it changed all the time.
     pub(super) fn recount(&self) -> Result<Option<Summary>, Fault> {
         let Base::Stored(database, form) = &self.base else { return Ok(Some(self.summary())) };

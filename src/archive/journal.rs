@@ -558,7 +558,7 @@ impl Journal {
         head: Head,
     ) -> Self {
         let synced = head.sequence;
-        let segment_bytes = SEGMENT_BYTES;
+        let segment_bytes = disk.segment_bytes(SEGMENT_BYTES);
         Self {
             disk,
             vault: vault.clone(),
@@ -576,11 +576,6 @@ impl Journal {
 
     pub(super) fn head(&self) -> &Head {
         &self.head
-    }
-
-    #[cfg(test)]
-    pub(super) fn set_segment_bytes(&mut self, bytes: u64) {
-        self.segment_bytes = bytes;
     }
 
     /// To be called before the first record of a group: begins a new segment when the current one is full.

@@ -91,9 +91,8 @@ pub(super) fn recover(
     };
     // Only an index that agrees can prove that the journal is whole at its end. One that is there and empty belongs to a
     // process that was killed before its first entries reached the disk.
-    let proven = was_there
-        && whole_since
-        && opened.as_ref().is_ok_and(|index| index.summary().head.sequence > 0 || torn == 0);
+    let proven =
+        was_there && whole_since && opened.as_ref().is_ok_and(|index| index.summary().head.sequence > 0 || torn == 0);
     let anew = || {
         let name = match &lost {
             Some(Lost { from, to, .. }) => lost_name(*from, *to),

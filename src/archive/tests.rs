@@ -5,10 +5,11 @@ use std::fs::{self, File};
 use std::io::{Seek, Write};
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 
 use tempfile::TempDir;
 
-use super::disk::{Disk, Operation, faults};
+use super::disk::{Disk, Done, Operation, faults};
 use super::event::{Event, Stage};
 use super::fact::Fact;
 use super::*;
@@ -383,12 +384,12 @@ fn damage_to_the_end_of_the_last_record_is_named_and_never_cut_away_where_the_in
     fill(&open(&state));
     let whole = fs::read(journal_file(&state)).unwrap();
     let start = whole[..whole.len() - 1].iter().rposition(|&byte| byte == b'\n').unwrap() + 1;
-    let records = whole.iter().filter(|&&byte| byte == b'\n').count() as u64;
+    let records = whole.split_inclusive(|&byte| byte == b'\n').count() as u64;
     flip(&journal_file(&state), whole.len() as u64 - 1);
     let damaged = fs::read(journal_file(&state)).unwrap();
-    let place = |error: &ArchiveError| match error {
-        ArchiveError::JournalDamaged { offset, sequence, .. } => (*offset, *sequence),
-        other => panic!("{other}"),
+    let place = |error: &ArchiveError| {
+        let ArchiveError::JournalDamaged { offset, sequence, .. } = error else { panic!("{error}") };
+        (*offset, *sequence)
     };
     for opened in [Archive::open(state.path(), &options()), Archive::rebuild(state.path(), &options())] {
         assert_eq!(place(&opened.map(|_| ()).unwrap_err()), (start as u64, records));
@@ -489,8 +490,9 @@ fn a_record_taken_out_or_put_elsewhere_breaks_the_chain() {
 fn the_journal_goes_on_over_segments() {
     let folder = TempDir::new().unwrap();
     let event = Event::CasesLoaded { digest: "d".to_owned(), cases: 3 };
-    let mut opened = journal::Journal::open(Disk::default(), folder.path(), &Vault::Plain, 0).unwrap().journal;
-    opened.set_segment_bytes(600);
+    let disk = Disk::default();
+    disk.segment_bytes.store(600, Ordering::Relaxed);
+    let mut opened = journal::Journal::open(disk, folder.path(), &Vault::Plain, 0).unwrap().journal;
     for _ in 0..10 {
         opened.begin_group().unwrap();
         opened.prepare(&event, &CASES_LOADED, crate::clock::now()).unwrap();
@@ -500,10 +502,12 @@ fn the_journal_goes_on_over_segments() {
     assert!(segments.len() > 2, "{segments:?}");
     let (head, torn) = rebuild::check_chain(folder.path()).unwrap();
     assert_eq!((head.sequence, torn), (10, 0));
-    // A crash right after a segment was made.
-    write(&folder.path().join(format!("{:08}.log", segments.len() + 1)), b"");
-    let again = journal::Journal::open(Disk::default(), folder.path(), &Vault::Plain, 0).unwrap().journal;
-    assert_eq!(again.head(), &head);
+    // A crash right after a segment was made, or in the midst of its first write.
+    for left in [b"".as_slice(), b"0123456789abcdef {\"v\":2,", &[0; 700]] {
+        write(&folder.path().join(format!("{:08}.log", segments.len() + 1)), left);
+        let again = journal::Journal::open(Disk::default(), folder.path(), &Vault::Plain, 0).unwrap();
+        assert_eq!((again.journal.head(), again.torn), (&head, left.len()));
+    }
     fs::remove_file(folder.path().join("00000002.log")).unwrap();
     assert!(matches!(rebuild::check_chain(folder.path()), Err(ArchiveError::JournalDamaged { .. })));
 }
@@ -622,6 +626,19 @@ fn an_index_that_says_other_than_the_journal_is_made_again() {
     let kept = fs::read_dir(mixed.path()).unwrap();
     let kept = kept.filter(|e| e.as_ref().unwrap().file_name().to_string_lossy().starts_with("index.broken-"));
     assert_eq!(kept.count(), 1);
+}
+
+#[test]
+fn an_index_that_lost_an_entry_without_a_word_is_made_again() {
+    let state = TempDir::new().unwrap();
+    let archive = open(&state);
+    let [_, _, waiting] = fill(&archive);
+    let before = answers(&archive);
+    archive.inner.index.lose(&apply::document_key(waiting.as_str()));
+    drop(archive);
+    assert!(verified(&state).iter().any(|problem| problem.contains("does not hold what it says")));
+    assert_eq!(answers(&open(&state)), before);
+    assert!(verified(&state).is_empty());
 }
 
 #[test]
@@ -745,6 +762,53 @@ fn a_full_disk_refuses_cleanly_at_every_write_and_goes_on_when_there_is_room() {
         drop(archive);
         let report = verify(state.path(), &options(), None).unwrap();
         assert!(report.problems.is_empty() && report.documents == 2, "{report:?}");
+    }
+}
+
+#[test]
+fn a_journal_write_that_fails_half_way_leaves_nothing_behind() {
+    for errno in [faults::NO_SPACE, faults::INPUT_OUTPUT] {
+        let state = TempDir::new().unwrap();
+        let disk = Disk::default();
+        let archive = Archive::open_on(disk.clone(), state.path(), &options()).unwrap();
+        let document = archive.accept(arrival(b"one", "one")).unwrap().document;
+        let before = fs::read(journal_file(&state)).unwrap();
+        disk.faults.plan(Operation::Write, 0, errno);
+        let held = || Event::Held { document: document.clone(), reason: "unreadable".to_owned(), stage: Stage::Read };
+        assert!(matches!(archive.record(held()), Err(ArchiveError::WriteFailed { .. })));
+        assert!(fs::read(journal_file(&state)).unwrap() == before, "half a record stays");
+        assert_eq!(archive.counts().held, 0);
+        archive.record(held()).unwrap();
+        drop(archive);
+        assert!(verified(&state).is_empty());
+    }
+}
+
+#[test]
+fn a_torn_tail_is_kept_for_good_before_it_is_cut_and_each_under_a_name_of_its_own() {
+    let state = TempDir::new().unwrap();
+    fill(&open(&state));
+    let journal = state.path().join("journal");
+    let mut kept = Vec::new();
+    for tail in ["first half", "second half", "third half"] {
+        File::options().append(true).open(journal_file(&state)).unwrap().write_all(tail.as_bytes()).unwrap();
+        let disk = Disk::default();
+        disk.record.begin();
+        drop(Archive::open_on(disk.clone(), state.path(), &options()).unwrap());
+        let changes = disk.record.changes();
+        let at = |wanted: &dyn Fn(&Done) -> bool| changes.iter().position(wanted).unwrap();
+        let is_copy = |path: &Path| path.extension().is_some_and(|extension| extension == "torn");
+        let written =
+            at(&|done| matches!(done, Done::Appended(path, bytes) if is_copy(path) && bytes == tail.as_bytes()));
+        let synced = at(&|done| matches!(done, Done::Synced(path) if is_copy(path)));
+        let named = at(&|done| matches!(done, Done::Synced(path) if *path == journal));
+        let cut = at(&|done| matches!(done, Done::Cut(path, _) if *path == journal_file(&state)));
+        assert!(written < synced && synced < named && named < cut, "{changes:?}");
+        kept.push(tail.as_bytes().to_vec());
+        let copies = files_below(&journal).into_iter().filter(|path| is_copy(path));
+        let mut copies: Vec<Vec<u8>> = copies.map(|path| fs::read(path).unwrap()).collect();
+        copies.sort_unstable();
+        assert_eq!(copies, kept);
     }
 }
 
