@@ -15,6 +15,7 @@
 //! | `o` rank, segment | an item that is not resolved |
 //! | `r` mark of the refusal's key | the record of a refusal |
 //! | `p` document id | [`PurgedEntry`] |
+//! | `L` sequence of the record that tells of it | [`LostEntry`] |
 //! | `c` | the last record that changed what the exports show |
 //! | `M` mail id | [`MailEntry`] |
 //! | `Q` rank | id of a mail that waits to be sent |
@@ -45,6 +46,7 @@ pub(super) const ITEM: u8 = b'i';
 pub(super) const UNRESOLVED: u8 = b'o';
 pub(super) const REFUSAL: u8 = b'r';
 pub(super) const PURGED: u8 = b'p';
+pub(super) const LOST: u8 = b'L';
 pub(super) const MAIL: u8 = b'M';
 pub(super) const MAIL_WAITING: u8 = b'Q';
 pub(super) const MAIL_FAILED: u8 = b'F';
@@ -114,6 +116,13 @@ pub(super) struct PurgedEntry {
     pub at: Location,
     /// The record by which it had been received: it opens under the key that was to be destroyed, and no other.
     pub received: Location,
+}
+
+/// Records that the journal's end had lost, by their numbers.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(super) struct LostEntry {
+    pub from: u64,
+    pub to: u64,
 }
 
 /// Where a mail stands.
@@ -503,6 +512,9 @@ impl<'a> Staging<'a> {
                 self.put(purged_key(document), &PurgedEntry { at, received: entry.received })?;
             }
             Fact::Shown { document } => _ = self.known(document)?,
+            Fact::RecordsLost { from, to, digest: _ } => {
+                self.put(ranked_key(LOST, sequence), &LostEntry { from: *from, to: *to })?;
+            }
             Fact::CasesLoaded {} | Fact::Listed {} | Fact::Exported {} => {}
             Fact::MailQueued { mail, document } => {
                 if self.get(&mail_key(mail))?.is_some() {

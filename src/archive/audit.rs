@@ -157,6 +157,10 @@ fn words(event: &Event) -> (String, String) {
             let note = note.as_ref().map(|note| format!(", note: {note}")).unwrap_or_default();
             (by.clone(), format!("resolved {item} as {disposition}{case}{note}"))
         }
+        Event::RecordsLost { from, to, digest } => (
+            machine(),
+            format!("found records {from} to {to} lost from the journal's end, the last one with digest {digest}"),
+        ),
         Event::Shown { by, .. } => (by.clone(), "was shown it".to_owned()),
         Event::Listed { by, entries } => (by.clone(), format!("was shown a list of {entries}")),
         Event::Exported { by, items } => (by.clone(), format!("exported the queue of {items} items")),
@@ -193,6 +197,7 @@ fn unopened(fact: Option<&Fact>) -> (String, String) {
             | Fact::Refused { .. }
             | Fact::RefusalCleared { .. }
             | Fact::CasesLoaded {}
+            | Fact::RecordsLost { .. }
             | Fact::Listed {}
             | Fact::Exported {}
             | Fact::Purged { .. }

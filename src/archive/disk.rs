@@ -26,9 +26,22 @@ pub(super) struct Disk {
     pub(super) faults: std::sync::Arc<faults::Faults>,
     #[cfg(test)]
     pub(super) record: std::sync::Arc<record::Record>,
+    /// Size of a journal's segment, 0 for the usual one.
+    #[cfg(test)]
+    pub(super) segment_bytes: std::sync::Arc<std::sync::atomic::AtomicU64>,
 }
 
 impl Disk {
+    /// How large a segment of the journal may get, which is `usual` but in tests.
+    pub(super) fn segment_bytes(&self, usual: u64) -> u64 {
+        #[cfg(test)]
+        match self.segment_bytes.load(std::sync::atomic::Ordering::Relaxed) {
+            0 => {}
+            bytes => return bytes,
+        }
+        usual
+    }
+
     /// Makes a folder and those above it, for this user alone.
     pub(super) fn make_folder(&self, path: &Path) -> Result<(), ArchiveError> {
         self.before(Operation::Write, path)?;
@@ -65,7 +78,11 @@ impl Disk {
 
     /// Appends to a file that was just made.
     pub(super) fn write(&self, file: &mut File, path: &Path, bytes: &[u8]) -> Result<(), ArchiveError> {
-        self.before(Operation::Write, path)?;
+        if let Err(error) = self.before(Operation::Write, path) {
+            // As a disk that fills up: what had room is there.
+            file.write_all(first_half(bytes)).map_err(|e| ArchiveError::write_failed(path, e))?;
+            return Err(error);
+        }
         file.write_all(bytes).map_err(|e| ArchiveError::write_failed(path, e))?;
         self.done(|| Done::Appended(path.to_owned(), bytes.to_owned()));
         Ok(())
@@ -97,7 +114,10 @@ impl Disk {
 
     /// Writes at an offset: the journal knows where its last durable record ends, whatever an earlier try left there.
     pub(super) fn write_at(&self, file: &File, path: &Path, bytes: &[u8], offset: u64) -> Result<(), ArchiveError> {
-        self.before(Operation::Write, path)?;
+        if let Err(error) = self.before(Operation::Write, path) {
+            file.write_all_at(first_half(bytes), offset).map_err(|e| ArchiveError::write_failed(path, e))?;
+            return Err(error);
+        }
         file.write_all_at(bytes, offset).map_err(|e| ArchiveError::write_failed(path, e))?;
         self.done(|| Done::Written(path.to_owned(), offset, bytes.to_owned()));
         Ok(())
@@ -202,6 +222,11 @@ impl Disk {
     fn done(&self, change: impl FnOnce() -> Done) {
         self.record.note(change);
     }
+}
+
+/// What is written before a fault strikes.
+fn first_half(bytes: &[u8]) -> &[u8] {
+    bytes.get(..bytes.len() / 2).unwrap_or_default()
 }
 
 /// A change that was made to the disk.

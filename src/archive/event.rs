@@ -107,6 +107,16 @@ pub enum Event<I = QueueItem> {
         #[serde(default)]
         note: Option<String>,
     },
+    /// At a start the journal's end was missing: records that the index had taken in, so that they had been acknowledged.
+    /// Only recovery records it.
+    RecordsLost {
+        /// Number of the first lost record.
+        from: u64,
+        /// Number of the last one.
+        to: u64,
+        /// SHA-256 of the last one, hexadecimal: shows whether a journal found later is the lost one.
+        digest: String,
+    },
     /// Somebody was shown what the archive knows of a document.
     Shown { document: DocumentId, by: String },
     /// Somebody was shown a list of what is open.
@@ -198,15 +208,19 @@ impl<I> Event<I> {
             Self::Refused { .. }
             | Self::RefusalCleared { .. }
             | Self::CasesLoaded { .. }
+            | Self::RecordsLost { .. }
             | Self::Resolved { .. }
             | Self::Listed { .. }
             | Self::Exported { .. } => None,
         }
     }
 
-    /// Whether it tells of bytes that were stored or destroyed, so that the record alone would be untrue.
+    /// Whether it tells of bytes that were stored or destroyed, or of what recovery found, so that the record alone would be untrue.
     pub(super) fn needs_more_than_a_record(&self) -> bool {
-        matches!(self, Self::DocumentReceived { .. } | Self::ArrivedAgain { .. } | Self::Purged { .. })
+        matches!(
+            self,
+            Self::DocumentReceived { .. } | Self::ArrivedAgain { .. } | Self::Purged { .. } | Self::RecordsLost { .. }
+        )
     }
 }
 

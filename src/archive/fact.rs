@@ -61,6 +61,11 @@ pub(super) enum Fact {
         document: DocumentId,
     },
     CasesLoaded {},
+    RecordsLost {
+        from: u64,
+        to: u64,
+        digest: String,
+    },
     Resolved {
         document: DocumentId,
         segment: u32,
@@ -151,6 +156,9 @@ impl Fact {
             Event::Held { document, reason: _, stage: _ } => Self::Held { document: document.clone() },
             Event::Retried { document, by: _ } => Self::Retried { document: document.clone() },
             Event::CasesLoaded { .. } => Self::CasesLoaded {},
+            Event::RecordsLost { from, to, digest } => {
+                Self::RecordsLost { from: *from, to: *to, digest: digest.clone() }
+            }
             Event::Resolved { item, .. } => match document {
                 Some(document) if item.document() == document.short() => {
                     Self::Resolved { document: document.clone(), segment: item.segment() }
@@ -205,6 +213,7 @@ impl Fact {
             Self::Refused { .. }
             | Self::RefusalCleared { .. }
             | Self::CasesLoaded {}
+            | Self::RecordsLost { .. }
             | Self::Listed {}
             | Self::Exported {} => None,
         }
@@ -226,6 +235,7 @@ impl Fact {
             | Self::AttemptStarted { .. }
             | Self::HandedBack { .. }
             | Self::CasesLoaded {}
+            | Self::RecordsLost { .. }
             | Self::Shown { .. }
             | Self::Listed {}
             | Self::Exported {}
@@ -250,6 +260,9 @@ impl Fact {
             }
             Self::MailSent { mail, document } => {
                 Some(Event::MailSent { mail: mail.clone(), document: document.clone() })
+            }
+            Self::RecordsLost { from, to, digest } => {
+                Some(Event::RecordsLost { from: *from, to: *to, digest: digest.clone() })
             }
             // Its document's key is about to be destroyed.
             Self::Purged { document, rule, by } => {

@@ -4,7 +4,8 @@
 //! minutes on damaged files, and its `flush` does not reach the disk. So the index carries a digest over all that it
 //! holds and the number and digest of the last journal record that it has taken in; opening reads everything and
 //! checks both, in a thread with a deadline. Whatever is wrong is a [`Fault`], and the answer to a fault is always
-//! the same: set it aside and make it again.
+//! the same: set it aside and make it again. What recovery puts in is handed to the disk before the archive counts as
+//! open, because sled tells of a failed write only to whoever asks afterwards.
 //!
 //! In a sealed archive every value on the disk is sealed and bound to its key; what stands in keys are ids, marks and
 //! numbers. The digest is over the values unsealed, so that any index of the same journal has the same.
@@ -12,6 +13,7 @@
 //! The same index can live in memory, for a look at an archive that another process has open, and for `verify`.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::mpsc;
@@ -49,6 +51,8 @@ pub(super) enum Fault {
     Panicked,
     #[error("the index's store failed: {0}")]
     Store(#[from] sled::Error),
+    #[error("the index holds {0}, which is neither a file nor a folder")]
+    NoFile(String),
     #[error("the index is of another form")]
     OtherForm,
     #[error("the index does not hold what it says it holds")]
@@ -174,6 +178,32 @@ pub(super) struct Index {
     summary: Mutex<Summary>,
 }
 
+/// sled takes a pipe or a device for an empty file and what is written to it for kept, until its own thread gets to
+/// writing: whether that is before or after somebody was told that all is well, is chance. So nothing is opened that
+/// cannot keep anything.
+fn check_files(folder: &Path) -> Result<(), Fault> {
+    let failed = |error| Fault::Store(sled::Error::Io(error));
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries.map_err(failed)?,
+    };
+    for entry in entries {
+        let entry = entry.map_err(failed)?;
+        // Through links: they may lead to another disk.
+        let kind = match std::fs::metadata(entry.path()) {
+            // The threads of a database that is being let go remove files.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            data => data.map_err(failed)?.file_type(),
+        };
+        if kind.is_dir() {
+            check_files(&entry.path())?;
+        } else if !kind.is_file() {
+            return Err(Fault::NoFile(entry.file_name().to_string_lossy().into_owned()));
+        }
+    }
+    Ok(())
+}
+
 /// Opens a database whose last handle may have been dropped a moment ago: sled's own threads keep its lock a little
 /// longer. Another process can't have it, that is what the archive's lock is for.
 fn open_when_let_go(config: &sled::Config) -> sled::Result<sled::Db> {
@@ -207,6 +237,7 @@ impl Index {
     }
 
     fn open_unguarded(path: &Path, form: Form) -> Result<Self, Fault> {
+        check_files(path)?;
         let config = sled::Config::new().path(path).cache_capacity(CACHE_BYTES).mode(sled::Mode::LowSpace);
         let database = open_when_let_go(&config)?;
         let mut held = Summary { form: FORM, ..Summary::default() };
@@ -228,6 +259,23 @@ impl Index {
             Some(said) => said,
         };
         Ok(Self { base: Base::Stored(database, form), summary: Mutex::new(summary) })
+    }
+
+    /// Waits until everything taken in was handed to the disk, so that a store that keeps nothing is found out now and
+    /// not by chance. Nobody relies on it being there after a power loss.
+    pub(super) fn hand_over(&self) -> Result<(), Fault> {
+        match &self.base {
+            Base::Stored(database, _) => guarded(|| database.flush()).map(|_| ()),
+            Base::Memory(_) => Ok(()),
+        }
+    }
+
+    /// Loses an entry without a word, as sled may after a crash.
+    #[cfg(test)]
+    pub(super) fn lose(&self, key: &[u8]) {
+        let Base::Stored(database, _) = &self.base else { return };
+        assert!(database.remove(key).unwrap().is_some());
+        database.flush().unwrap();
     }
 
     /// Reads everything and sums it up anew, as opening does; `None` when it changed all the time.

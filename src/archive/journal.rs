@@ -7,7 +7,8 @@
 //! * a **torn tail**: the last write was cut short by a crash. Nobody was told that it succeeded, so it is cut away
 //!   (the cut bytes are kept beside, as `….torn`).
 //! * **damage before it**: a record that had been acknowledged does not check. That is reported with file, offset
-//!   and sequence, and never cut away.
+//!   and sequence, and never cut away. At the very end only somebody else can know that a record had been acknowledged:
+//!   whoever opens the journal says what the index has taken in.
 //!
 //! In a sealed archive a record holds the event's [`Fact`] in the clear and the event itself sealed (`sealed`, base64):
 //! under the data key of the document that it is about, or under the archive key of generation `key`. Sequence and
@@ -286,16 +287,45 @@ pub(super) fn holds_records(folder: &Path) -> Result<bool, ArchiveError> {
 
 /// Whether the journal begins with a sealed record.
 pub(super) fn is_sealed(folder: &Path) -> Result<bool, ArchiveError> {
-    let path = segment_path(folder, 1);
+    Ok(first_link(folder, 1)?.is_some_and(|link| matches!(link.said, Said::Sealed { .. })))
+}
+
+/// The first record of a segment; `None` when there is none that checks, which is the affair of those who read it.
+fn first_link(folder: &Path, segment: u32) -> Result<Option<Link>, ArchiveError> {
+    let path = segment_path(folder, segment);
     let file = match File::open(&path) {
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         file => file.map_err(|e| ArchiveError::read_failed(&path, e))?,
     };
     let mut line = Vec::new();
     BufReader::new(file).read_until(b'\n', &mut line).map_err(|e| ArchiveError::read_failed(&path, e))?;
-    let anywhere = Location { segment: 1, offset: 0, length: 0 };
-    // What does not check is the affair of those who read it.
-    Ok(parse::<IgnoredAny, IgnoredAny>(&line, anywhere).is_ok_and(|link| matches!(link.said, Said::Sealed { .. })))
+    Ok(parse(&line, Location { segment, offset: 0, length: line.len() as u32 }).ok())
+}
+
+/// What is wrong with a torn tail, where the index has taken in records that should stand there: then it is no
+/// leftover, and cutting it away would lose what was acknowledged.
+pub(super) fn acknowledged_and_torn(folder: &Path, head: &Head, torn: usize) -> Result<ArchiveError, ArchiveError> {
+    let path = segment_path(folder, segments(folder)?.last().copied().unwrap_or(1));
+    let length = std::fs::metadata(&path).map_err(|e| ArchiveError::read_failed(&path, e))?.len();
+    Ok(ArchiveError::JournalDamaged {
+        path,
+        offset: length.saturating_sub(torn as u64),
+        sequence: head.sequence + 1,
+        what: "the last record is damaged, and the index proves that it had been acknowledged (without a copy: move the \
+               folder index out of the state directory, and the next start goes on without this record)",
+    })
+}
+
+/// A name for what is cut away that no earlier cut has taken.
+fn free_torn_path(folder: &Path, segment: u32) -> PathBuf {
+    let mut path = folder.join(format!("{segment:08}.torn"));
+    for number in 2_u64.. {
+        if path.symlink_metadata().is_err() {
+            break;
+        }
+        path = folder.join(format!("{segment:08}.{number}.torn"));
+    }
+    path
 }
 
 /// Reads the records after `from`, or all of them, through every segment, and gives each to `found`. Gives the last
@@ -463,6 +493,8 @@ pub(super) struct Journal {
 /// The journal as opened, with what opening it found.
 pub(super) struct Opened {
     pub journal: Journal,
+    /// Where the last record stands; `None` when there is none.
+    pub last: Option<Location>,
     /// Bytes cut from a torn tail.
     pub torn: usize,
 }
@@ -470,38 +502,50 @@ pub(super) struct Opened {
 impl Journal {
     /// Checks the last segment, cuts a torn tail, and stands ready to append. Makes the first segment of a new
     /// archive.
-    pub(super) fn open(disk: Disk, folder: &Path, vault: &Vault) -> Result<Opened, ArchiveError> {
+    ///
+    /// `acknowledged` is the number of the last record that the index has taken in, 0 when nobody knows: what is
+    /// damaged up to there is no torn tail, and is never cut away.
+    pub(super) fn open(disk: Disk, folder: &Path, vault: &Vault, acknowledged: u64) -> Result<Opened, ArchiveError> {
         let numbers = segments(folder)?;
         let Some(&last) = numbers.last() else {
             let path = segment_path(folder, 1);
             let file = disk.create(&path, 0o600)?;
             disk.sync_folder(folder)?;
-            return Ok(Opened { journal: Self::at(disk, vault, folder, (file, path), 1, 0, Head::default()), torn: 0 });
+            let journal = Self::at(disk, vault, folder, (file, path), 1, 0, Head::default());
+            return Ok(Opened { journal, last: None, torn: 0 });
         };
-        // A crash right after a new segment was made leaves it empty: the last record then stands in the one before.
-        let mut head = None;
+        let mut last_at = None;
+        let mut note = |link: Link| {
+            last_at = Some(link.at);
+            Ok(())
+        };
+        let mut head = (last == 1).then(Head::default);
+        // A crash right after a new segment was made, or in its first write, leaves no record in it that checks: the last
+        // one then stands in the segment before.
         if let Some(&earlier) = numbers.iter().rev().nth(1)
-            && std::fs::metadata(segment_path(folder, last)).is_ok_and(|data| data.len() == 0)
+            && first_link(folder, last)?.is_none()
         {
-            scan(folder, earlier, 0, false, &mut head, |_: Link| Ok(()))?;
-        } else if last == 1 {
-            head = Some(Head::default());
+            scan(folder, earlier, 0, false, &mut head, &mut note)?;
         }
-        let scanned = scan(folder, last, 0, true, &mut head, |_: Link| Ok(()))?;
+        let scanned = scan(folder, last, 0, true, &mut head, note)?;
+        let head = head.unwrap_or_default();
         let path = segment_path(folder, last);
         let file = File::options().write(true).open(&path).map_err(|e| ArchiveError::read_failed(&path, e))?;
         if !scanned.torn.is_empty() {
-            let kept = folder.join(format!("{last:08}.torn"));
-            disk.remove(&kept)?;
+            if acknowledged > head.sequence {
+                return Err(acknowledged_and_torn(folder, &head, scanned.torn.len())?);
+            }
+            // The copy lasts, name and all, before anything is taken away.
+            let kept = free_torn_path(folder, last);
             let mut copy = disk.create(&kept, 0o600)?;
             disk.write(&mut copy, &kept, &scanned.torn)?;
             disk.sync(&copy, &kept)?;
+            disk.sync_folder(folder)?;
             disk.cut(&file, &path, scanned.end)?;
             disk.sync(&file, &path)?;
         }
-        let head = head.unwrap_or_default();
         let journal = Self::at(disk, vault, folder, (file, path), last, scanned.end, head);
-        Ok(Opened { journal, torn: scanned.torn.len() })
+        Ok(Opened { journal, last: last_at, torn: scanned.torn.len() })
     }
 
     fn at(
@@ -514,7 +558,7 @@ impl Journal {
         head: Head,
     ) -> Self {
         let synced = head.sequence;
-        let segment_bytes = SEGMENT_BYTES;
+        let segment_bytes = disk.segment_bytes(SEGMENT_BYTES);
         Self {
             disk,
             vault: vault.clone(),
@@ -532,11 +576,6 @@ impl Journal {
 
     pub(super) fn head(&self) -> &Head {
         &self.head
-    }
-
-    #[cfg(test)]
-    pub(super) fn set_segment_bytes(&mut self, bytes: u64) {
-        self.segment_bytes = bytes;
     }
 
     /// To be called before the first record of a group: begins a new segment when the current one is full.

@@ -79,7 +79,7 @@ use self::event::Event;
 use self::index::Index;
 use self::journal::Reader;
 use self::lock::Lock;
-use self::rebuild::Recovered;
+use self::rebuild::{Recovered, Wanted};
 use self::vault::Vault;
 use self::writer::{Incoming, Request, Writer};
 use crate::document::{DocumentId, Reading, Receipt};
@@ -203,6 +203,10 @@ impl Archive {
     }
 
     fn open_on(disk: Disk, state: &Path, options: &OpenOptions) -> Result<Self, ArchiveError> {
+        Self::open_with(disk, state, options, Wanted::AsItIs)
+    }
+
+    fn open_with(disk: Disk, state: &Path, options: &OpenOptions, index: Wanted) -> Result<Self, ArchiveError> {
         prepare_state(&disk, state)?;
         let lock = Lock::take(state)?;
         let vault = keys::open(&disk, state, &options.at_rest)?;
@@ -212,7 +216,7 @@ impl Archive {
         kept::prepare(&disk, state)?;
         disk.sync_folder(state)?;
         let Recovered { journal, index, reader } =
-            rebuild::recover(&disk, state, &documents, &vault, options.index_deadline)?;
+            rebuild::recover(&disk, state, &documents, &vault, (index, options.index_deadline))?;
         let index = Arc::new(index);
         let (items_changed, items) = watch::channel(0);
         let (waiting_changed, waiting) = watch::channel(0);
@@ -285,10 +289,9 @@ impl Archive {
             let _lock = Lock::take(state)?;
             // Before anything is set aside.
             keys::look(state, &options.at_rest)?;
-            let (head, _) = rebuild::check_chain(&state.join(JOURNAL))?;
-            rebuild::set_aside(&disk, state, head.sequence)?;
+            rebuild::check_chain(&state.join(JOURNAL))?;
         }
-        Self::open(state, options)
+        Self::open_with(disk, state, options, Wanted::Anew)
     }
 
     /// [`ArchiveError::LittleRoom`] while less is free than [`OpenOptions::min_free`]: what is accepted needs room to be

@@ -7,18 +7,23 @@
 
 #![allow(clippy::disallowed_methods, reason = "what a test writes need not last")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 
 use tempfile::TempDir;
 
 use super::disk::{Disk, Done};
 use super::event::{Event, Stage};
 use super::tests::{arrival, files_below, item, options, resolved};
+use super::vault::HEADER;
 use super::*;
 use crate::document::DocumentId;
 use crate::queue::item::ItemId;
+
+/// A segment of the journal takes about two records.
+const SEGMENT_BYTES: u64 = 1000;
 
 /// What becomes of changes that were not synced.
 #[derive(Clone, Copy, Debug)]
@@ -80,6 +85,8 @@ struct ModelDisk {
     /// In their order.
     names_since: Vec<Naming>,
     folders: Vec<PathBuf>,
+    /// Folders whose names are in the folder above for good.
+    synced_folders: BTreeSet<PathBuf>,
 }
 
 impl ModelDisk {
@@ -98,8 +105,8 @@ impl ModelDisk {
 
     fn apply(&mut self, change: &Done) {
         match change {
-            // Folders are made again when they are missing, so it does not matter when they last.
-            Done::Folder(path) => self.folders.push(path.clone()),
+            // Those above it are made with it.
+            Done::Folder(path) => self.folders.extend(path.ancestors().map(Path::to_owned)),
             Done::Created(path) => {
                 self.files.push(Content::default());
                 self.name(path, Some(self.files.len() - 1));
@@ -119,6 +126,8 @@ impl ModelDisk {
                         .partition(|(name, _)| name.parent() == Some(path));
                     self.names_since = rest;
                     apply_names(&mut self.synced_names, last);
+                    let within = self.folders.iter().filter(|folder| folder.parent() == Some(path));
+                    self.synced_folders.extend(within.cloned());
                 }
             }
             Done::Renamed(from, to) => {
@@ -154,10 +163,18 @@ impl ModelDisk {
                 names
             }
         };
-        for folder in &self.folders {
+        // What is in a folder goes with the folder's own name.
+        let goes = |folder: &Path| {
+            matches!(loss, Loss::All | Loss::Names)
+                && folder.ancestors().any(|part| part.parent().is_some() && !self.synced_folders.contains(part))
+        };
+        for folder in self.folders.iter().filter(|folder| !goes(folder)) {
             fs::create_dir_all(to.join(folder)).unwrap();
         }
         for (name, file) in names {
+            if goes(name.parent().unwrap()) {
+                continue;
+            }
             let Content { synced, since } = &self.files[file];
             let mut content = synced.clone();
             for (number, edit) in since.iter().enumerate() {
@@ -194,20 +211,29 @@ fn apply_names(names: &mut BTreeMap<PathBuf, usize>, changes: Vec<Naming>) {
 struct Acknowledged {
     changes: usize,
     documents: Vec<(DocumentId, Vec<u8>)>,
-    /// Purged for good.
-    purged: Vec<DocumentId>,
+    /// Purged for good, with the wrapped key at the head of its file.
+    purged: Vec<(DocumentId, Vec<u8>)>,
     journal: Vec<u8>,
 }
 
+/// The journal, whatever segments it lies in.
+fn whole_journal(state: &Path) -> Vec<u8> {
+    let mut files = files_below(&state.join("journal"));
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "log"));
+    files.sort_unstable();
+    files.iter().flat_map(|file| fs::read(file).unwrap()).collect()
+}
+
 /// A run of the archive that leaves nothing out: single documents, many together, the same again, events, cases, a
-/// purge.
+/// purge, and a new segment of the journal for every few records.
 fn run(state: &Path) -> (Vec<Done>, Vec<Acknowledged>) {
     let disk = Disk::default();
+    disk.segment_bytes.store(SEGMENT_BYTES, Ordering::Relaxed);
     disk.record.begin();
     let archive = Archive::open_on(disk.clone(), state, &options()).unwrap();
     let mut points = Vec::new();
-    let mut point = |documents: &[(DocumentId, Vec<u8>)], purged: &[DocumentId]| {
-        let journal = fs::read(state.join("journal/00000001.log")).unwrap();
+    let mut point = |documents: &[(DocumentId, Vec<u8>)], purged: &[(DocumentId, Vec<u8>)]| {
+        let journal = whole_journal(state);
         let (changes, documents, purged) = (disk.record.changes().len(), documents.to_vec(), purged.to_vec());
         points.push(Acknowledged { changes, documents, purged, journal });
     };
@@ -250,8 +276,11 @@ fn run(state: &Path) -> (Vec<Done>, Vec<Acknowledged>) {
     // From here on it may be there or not.
     documents.retain(|(document, _)| *document != last_id);
     point(&documents, &[]);
+    let mut files = files_below(&state.join("documents")).into_iter();
+    let file = fs::read(files.find(|file| file.ends_with(last_id.as_str())).unwrap()).unwrap();
     archive.purge(due, "uid 7", || false).unwrap();
-    point(&documents, &[last_id]);
+    point(&documents, &[(last_id, file[..HEADER].to_vec())]);
+    assert!(files_below(&state.join("journal")).len() > 3, "the journal goes over segments");
     drop(archive);
     (relative(disk.record.changes(), state), points)
 }
@@ -289,19 +318,27 @@ fn after_a_power_loss_at_any_moment_the_archive_opens_with_all_that_was_acknowle
             fs::create_dir(&place).unwrap();
             fs::set_permissions(&place, fs::Permissions::from_mode(0o700)).unwrap();
             disk.lose(loss, &place);
+            let purged = acknowledged.map_or(&[][..], |point| &point.purged);
+            for (document, key) in purged {
+                // Before a start could make up for it.
+                let left = files_below(&place);
+                assert!(!left.iter().any(|file| file.ends_with(document.as_str())), "after {made} changes, {loss:?}");
+                let on_disk = disk.files.iter().any(|file| file.synced.starts_with(key));
+                assert!(!on_disk, "after {made} changes: the purged document's key is still on the disk");
+            }
             let opened = Archive::open(&place, &options());
             let archive = opened.unwrap_or_else(|error| panic!("after {made} changes, {loss:?}: {error}"));
-            let Some(Acknowledged { documents, purged, journal, .. }) = acknowledged else { continue };
+            let Some(Acknowledged { documents, journal, .. }) = acknowledged else { continue };
             for (document, bytes) in documents {
                 assert_eq!(archive.read_document(document).unwrap(), *bytes, "after {made} changes, {loss:?}");
                 assert!(archive.document(document).unwrap().is_some(), "after {made} changes, {loss:?}");
             }
-            for document in purged {
+            for (document, _) in purged {
                 assert!(archive.document(document).unwrap().is_none(), "after {made} changes, {loss:?}: it is back");
                 let files = files_below(&place.join("documents"));
                 assert!(!files.iter().any(|file| file.ends_with(document.as_str())), "after {made} changes, {loss:?}");
             }
-            let left = fs::read(place.join("journal/00000001.log")).unwrap();
+            let left = whole_journal(&place);
             assert!(left.starts_with(journal), "after {made} changes, {loss:?}: acknowledged records are gone");
             // It goes on from there.
             assert!(archive.accept(arrival(b"seven", "seven")).unwrap().first);

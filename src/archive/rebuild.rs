@@ -1,9 +1,10 @@
 //! What happens at every start: the journal is checked at its end, the index against the journal, and what the index
 //! lacks is made up. There is no other "recovery mode".
 //!
-//! On any doubt the index is set aside and made again. The journal is never changed here, but for a torn tail.
+//! On any doubt the index is set aside and made again. The journal is never changed here, but for a torn tail, and that
+//! only where the index does not know what should stand there. What the index proves to be lost is recorded.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::apply::{Objection, PURGED, PurgedEntry, Staging, decode, id_of_key};
@@ -30,19 +31,43 @@ pub(super) struct Recovered {
     pub reader: Reader,
 }
 
+/// What is to become of the index at a start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// Kept, if nothing is wrong with it.
+    AsItIs,
+    /// Made again, whatever it holds; what it knows of the journal is asked for all the same.
+    Anew,
+}
+
+/// Records that had been acknowledged and are no longer there.
+struct Lost {
+    from: u64,
+    to: u64,
+    digest: String,
+}
+
 /// Brings journal and index into agreement. Needs the lock.
 pub(super) fn recover(
     disk: &Disk,
     state: &Path,
     documents: &Documents,
     vault: &Vault,
-    deadline: Duration,
+    (wanted, deadline): (Wanted, Duration),
 ) -> Result<Recovered, ArchiveError> {
     let folder = state.join(JOURNAL);
     if journal::segments(&folder)?.is_empty() && !documents.stored()?.is_empty() {
         return Err(ArchiveError::JournalMissing { path: folder });
     }
-    let journal::Opened { journal, torn } = Journal::open(disk.clone(), &folder, vault)?;
+    let path = state.join(INDEX);
+    let seal = || vault.keys().map(super::vault::Keys::index);
+    // Asked before the journal is touched: only the index can tell a record that was acknowledged from one whose write a
+    // crash cut short. One that is not there is not made yet: while the journal is in doubt, an empty one would be taken
+    // for that of a process that was killed early.
+    let stored = path.exists().then(|| Index::open(&path, deadline, seal()));
+    let known = stored.as_ref().and_then(|index| index.as_ref().ok()).map(|index| index.summary().head);
+    let known = known.unwrap_or_default();
+    let journal::Opened { mut journal, last, torn } = Journal::open(disk.clone(), &folder, vault, known.sequence)?;
     if torn > 0 {
         tracing::warn!(
             bytes = torn,
@@ -51,38 +76,66 @@ pub(super) fn recover(
         );
     }
     let reader = Reader::new(&folder, vault);
-    let path = state.join(INDEX);
-    let seal = || vault.keys().map(super::vault::Keys::index);
-    // Only an index can prove that the journal is whole at its end; one that is lost, or ahead of it, does not.
-    let was_there = path.exists();
-    let (opened, proven) = match Index::open(&path, deadline, seal()) {
-        Ok(index) => {
-            let head = index.summary().head;
-            // One that is there and empty belongs to a process that was killed before its first entries reached the disk.
-            let proven =
-                if head.sequence == 0 { was_there && torn == 0 } else { head.sequence <= journal.head().sequence };
-            (agrees(&index, journal.head(), &reader).map(|()| index), proven)
-        }
-        Err(fault) => (Err(fault), false),
+    let told = last.map(|at| lost_by(&reader, at)).transpose()?.flatten();
+    // A start that came to no end may have received nothing again yet.
+    let whole_since = told.is_none();
+    let lost = match told {
+        Some(told) if told.digest == known.digest => Some(told),
+        _ if known.sequence > journal.head().sequence => Some(record_loss(&mut journal, known)?),
+        _ => None,
     };
-    let anew = |fault: &dyn std::fmt::Display| {
-        tracing::error!(error = %fault, "the index is set aside and made again from the journal");
-        set_aside(disk, state, journal.head().sequence)?;
+    let was_there = stored.is_some();
+    let opened = match stored {
+        None => Index::open(&path, deadline, seal()),
+        Some(index) => index.and_then(|index| agrees(&index, journal.head(), &reader).map(|()| index)),
+    };
+    // Only an index that agrees can prove that the journal is whole at its end. One that is there and empty belongs to a
+    // process that was killed before its first entries reached the disk.
+    let proven =
+        was_there && whole_since && opened.as_ref().is_ok_and(|index| index.summary().head.sequence > 0 || torn == 0);
+    let anew = || {
+        let name = match &lost {
+            Some(Lost { from, to, .. }) => lost_name(*from, *to),
+            None => format!("{BROKEN}{}", journal.head().sequence),
+        };
+        let aside = set_aside(disk, state, &name)?;
+        if let (Some(Lost { from, to, .. }), Some(proof)) = (&lost, aside) {
+            tracing::error!(
+                from, to, proof = %proof.display(),
+                "the journal has lost its end: records that had been acknowledged, as the index set aside proves; stop the \
+                 program and restore the journal from a backup that holds them; without one, documents are received \
+                 again, and what people resolved in these records must be resolved again; verify reports it until the \
+                 proof is moved away"
+            );
+        }
         let index = Index::open(&path, deadline, seal())?;
         catch_up(&folder, vault, journal.head(), &index)?;
         Ok::<Index, ArchiveError>(index)
     };
+    let broken = |fault: &dyn std::fmt::Display| {
+        tracing::error!(error = %fault, "the index is set aside and made again from the journal");
+    };
     let index = match opened {
+        Ok(index) if wanted == Wanted::Anew => {
+            drop(index);
+            anew()?
+        }
         Ok(index) => match catch_up(&folder, vault, journal.head(), &index) {
             Ok(()) => index,
             // It opened, but takes nothing in.
             Err(ArchiveError::IndexFailed { what }) => {
                 drop(index);
-                anew(&what)?
+                broken(&what);
+                anew()?
             }
             Err(error) => return Err(error),
         },
-        Err(fault) => anew(&fault)?,
+        Err(fault) => {
+            if lost.is_none() {
+                broken(&fault);
+            }
+            anew()?
+        }
     };
     let mut recovered = Recovered { journal, index, reader };
     finish_purges(documents, &recovered, proven)?;
@@ -90,6 +143,26 @@ pub(super) fn recover(
         adopt_unrecorded(documents, vault, &mut recovered)?;
     }
     Ok(recovered)
+}
+
+/// The loss that the record at this place tells of, if it tells of one.
+fn lost_by(reader: &Reader, at: Location) -> Result<Option<Lost>, ArchiveError> {
+    Ok(match reader.entry(at)?.said {
+        Said::Plain(Event::RecordsLost { from, to, digest })
+        | Said::Sealed { fact: Fact::RecordsLost { from, to, digest }, .. } => Some(Lost { from, to, digest }),
+        Said::Plain(_) | Said::Sealed { .. } => None,
+    })
+}
+
+/// Records that the journal does not reach to the last record that the index knows. Before the index is set aside, so
+/// that a start which comes to no end finds one or the other.
+fn record_loss(journal: &mut Journal, known: Head) -> Result<Lost, ArchiveError> {
+    let (from, Head { sequence: to, digest }) = (journal.head().sequence + 1, known);
+    let event = Event::RecordsLost { from, to, digest: digest.clone() };
+    journal.begin_group()?;
+    journal.prepare(&event, &Fact::RecordsLost { from, to, digest: digest.clone() }, crate::clock::now())?;
+    journal.commit()?;
+    Ok(Lost { from, to, digest })
 }
 
 /// Destroys what is recorded as purged and still there: a crash came in between, or a copy was put back.
@@ -127,6 +200,7 @@ fn catch_up(folder: &Path, vault: &Vault, journal: &Head, index: &Index) -> Resu
     if behind > 0 {
         tracing::info!(records = behind, "the index takes in records of the journal");
         replay(folder, vault, index, from.at.map(|at| (from.head, at)), |_, _| Ok(()))?;
+        index.hand_over()?;
     }
     Ok(())
 }
@@ -144,20 +218,44 @@ fn agrees(index: &Index, journal: &Head, reader: &Reader) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Moves a doubtful index out of the way, for whoever wants to know what happened; only the last one is kept.
-pub(super) fn set_aside(disk: &Disk, state: &Path, sequence: u64) -> Result<(), ArchiveError> {
+/// Beginning of the name of an index that was set aside because something was wrong with it, or with what it held.
+const BROKEN: &str = "index.broken-";
+
+/// The name of an index that was set aside as the proof that these records were lost.
+fn lost_name(from: u64, to: u64) -> String {
+    format!("index.lost-{from}-{to}")
+}
+
+/// The index that proves the loss of these records, as long as nobody has moved it away.
+pub(super) fn proof_of_loss(state: &Path, from: u64, to: u64) -> Option<PathBuf> {
+    Some(state.join(lost_name(from, to))).filter(|proof| proof.symlink_metadata().is_ok())
+}
+
+/// Moves an index out of the way, for whoever wants to know what happened, and says where it is, if there was one. Of
+/// the broken ones only the last is kept; one that proves a loss is kept until a person moves it.
+fn set_aside(disk: &Disk, state: &Path, name: &str) -> Result<Option<PathBuf>, ArchiveError> {
     let read = |e| ArchiveError::read_failed(state, e);
     for entry in std::fs::read_dir(state).map_err(read)? {
         let entry = entry.map_err(read)?;
-        if entry.file_name().to_string_lossy().starts_with("index.broken-") {
+        if entry.file_name().to_string_lossy().starts_with(BROKEN) {
             disk.remove_folder(&entry.path())?;
         }
     }
     let path = state.join(INDEX);
-    if path.exists() {
-        disk.rename(&path, &state.join(format!("index.broken-{sequence}")))?;
+    if !path.exists() {
+        return Ok(None);
     }
-    Ok(())
+    let mut aside = state.join(name);
+    // The same numbers lost once more: the earlier proof keeps its name.
+    for number in 2_u64.. {
+        if aside.symlink_metadata().is_err() {
+            break;
+        }
+        aside = state.join(format!("{name}.{number}"));
+    }
+    disk.rename(&path, &aside)?;
+    disk.sync_folder(state)?;
+    Ok(Some(aside))
 }
 
 /// Takes the journal's records after `from` into the index and returns the last one's head.

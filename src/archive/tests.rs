@@ -5,10 +5,11 @@ use std::fs::{self, File};
 use std::io::{Seek, Write};
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 
 use tempfile::TempDir;
 
-use super::disk::{Disk, Operation, faults};
+use super::disk::{Disk, Done, Operation, faults};
 use super::event::{Event, Stage};
 use super::fact::Fact;
 use super::*;
@@ -234,7 +235,7 @@ fn a_torn_tail_is_cut_at_every_byte_of_the_last_record() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("00000001.log");
     let event = Event::CasesLoaded { digest: "d".to_owned(), cases: 3 };
-    let mut opened = journal::Journal::open(Disk::default(), folder.path(), &Vault::Plain).unwrap().journal;
+    let mut opened = journal::Journal::open(Disk::default(), folder.path(), &Vault::Plain, 0).unwrap().journal;
     let mut ends = Vec::new();
     for _ in 0..3 {
         opened.prepare(&event, &CASES_LOADED, crate::clock::now()).unwrap();
@@ -244,7 +245,7 @@ fn a_torn_tail_is_cut_at_every_byte_of_the_last_record() {
     let whole = fs::read(&file).unwrap();
     for cut in ends[1]..ends[2] {
         write(&file, &whole[..cut]);
-        let mut again = journal::Journal::open(Disk::default(), folder.path(), &Vault::Plain).unwrap();
+        let mut again = journal::Journal::open(Disk::default(), folder.path(), &Vault::Plain, 0).unwrap();
         assert_eq!((again.journal.head().sequence, again.torn), (2, cut - ends[1]));
         assert_eq!(fs::read(&file).unwrap(), &whole[..ends[1]]);
         again.journal.prepare(&event, &CASES_LOADED, crate::clock::now()).unwrap();
@@ -268,16 +269,143 @@ fn a_document_whose_record_is_torn_away_is_received_again_whether_or_not_the_ind
             File::options().write(true).open(journal_file(&state)).unwrap().set_len(cut).unwrap();
             if !with_index {
                 fs::remove_dir_all(state.path().join("index")).unwrap();
+            } else if cut > whole {
+                // The index knows that this is no leftover; what a person does without a copy of it.
+                assert!(matches!(
+                    Archive::open(state.path(), &options()).map(|_| ()),
+                    Err(ArchiveError::JournalDamaged { .. })
+                ));
+                fs::rename(state.path().join("index"), state.path().join("index.moved")).unwrap();
             }
             let archive = open(&state);
             let known = archive.document(&lost).unwrap().unwrap();
             assert_eq!(known.receipts[0].source, RECOVERED_SOURCE, "cut at {cut}");
             drop(archive);
             let report = verify(state.path(), &options(), None).unwrap();
-            assert!(report.problems.is_empty() && report.index_checked, "cut at {cut}: {:?}", report.problems);
+            let told = usize::from(with_index && cut == whole);
+            assert!(report.problems.len() == told && report.index_checked, "cut at {cut}: {:?}", report.problems);
             assert!(report.unrecorded.is_empty(), "cut at {cut}");
         }
     }
+}
+
+/// Cuts the last records off a filled state directory's journal; gives how many are left.
+fn lose_records(state: &TempDir, lost: usize) -> u64 {
+    let journal = fs::read(journal_file(state)).unwrap();
+    let lines: Vec<&[u8]> = journal.split_inclusive(|&byte| byte == b'\n').collect();
+    let left = &lines[..lines.len() - lost];
+    write(&journal_file(state), &left.concat());
+    left.len() as u64
+}
+
+/// What verify says, as text.
+fn verified(state: &TempDir) -> Vec<String> {
+    let report = verify(state.path(), &options(), None).unwrap();
+    report.problems.iter().map(ToString::to_string).collect()
+}
+
+fn audited(state: &TempDir) -> Vec<String> {
+    let mut lines = Vec::new();
+    audit(state.path(), &options().at_rest, &AuditFilter::default(), |line| lines.push(line.what)).unwrap();
+    lines
+}
+
+#[test]
+fn records_lost_from_the_journals_end_are_recorded_and_reported_until_a_person_moves_the_proof_away() {
+    let original = TempDir::new().unwrap();
+    fill(&open(&original));
+    for lost in [1, 2, 5] {
+        let state = copy_state(original.path());
+        let left = lose_records(&state, lost);
+        let (from, to) = (left + 1, left + lost as u64);
+        drop(open(&state));
+        let proof = state.path().join(format!("index.lost-{from}-{to}"));
+        assert!(proof.is_dir());
+        // Told again and again, recorded once.
+        for _ in 0..2 {
+            let told = verified(&state);
+            assert_eq!(told.len(), 1, "{told:?}");
+            assert!(told[0].starts_with(&format!("records {from} to {to} were lost")), "{told:?}");
+            assert!(told[0].contains(proof.to_str().unwrap()), "{told:?}");
+            drop(open(&state));
+        }
+        // Nor does making the index anew forget it.
+        drop(Archive::rebuild(state.path(), &options()).unwrap());
+        assert_eq!(verified(&state).len(), 1);
+        fs::remove_dir_all(&proof).unwrap();
+        assert!(verified(&state).is_empty());
+        let tells = format!("found records {from} to {to} lost");
+        assert_eq!(audited(&state).iter().filter(|what| what.starts_with(&tells)).count(), 1);
+    }
+}
+
+#[test]
+fn a_journal_restored_after_a_loss_is_well_again() {
+    let state = TempDir::new().unwrap();
+    let archive = open(&state);
+    fill(&archive);
+    let before = answers(&archive);
+    drop(archive);
+    let backup = fs::read(journal_file(&state)).unwrap();
+    lose_records(&state, 2);
+    drop(open(&state));
+    assert_eq!(verified(&state).len(), 1);
+    write(&journal_file(&state), &backup);
+    let archive = open(&state);
+    assert_eq!(answers(&archive), before);
+    drop(archive);
+    assert!(verified(&state).is_empty());
+}
+
+#[test]
+fn a_start_killed_after_it_recorded_a_loss_keeps_the_proof_at_the_next_one() {
+    let original = TempDir::new().unwrap();
+    fill(&open(&original));
+    for lost in [1, 2] {
+        let state = copy_state(original.path());
+        let left = lose_records(&state, lost);
+        let index = copy_state(state.path());
+        drop(open(&state));
+        // The record is there; what came after it never happened.
+        let journal = fs::read(journal_file(&state)).unwrap();
+        let lines: Vec<&[u8]> = journal.split_inclusive(|&byte| byte == b'\n').collect();
+        write(&journal_file(&index), &lines[..=left as usize].concat());
+        drop(open(&index));
+        let told = verified(&index);
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].starts_with(&format!("records {} to {}", left + 1, left + lost as u64)), "{told:?}");
+        assert_eq!(audited(&index).iter().filter(|what| what.starts_with("found records")).count(), 1);
+    }
+}
+
+#[test]
+fn damage_to_the_end_of_the_last_record_is_named_and_never_cut_away_where_the_index_knows_the_record() {
+    let state = TempDir::new().unwrap();
+    fill(&open(&state));
+    let whole = fs::read(journal_file(&state)).unwrap();
+    let start = whole[..whole.len() - 1].iter().rposition(|&byte| byte == b'\n').unwrap() + 1;
+    let records = whole.split_inclusive(|&byte| byte == b'\n').count() as u64;
+    flip(&journal_file(&state), whole.len() as u64 - 1);
+    let damaged = fs::read(journal_file(&state)).unwrap();
+    let place = |error: &ArchiveError| {
+        let ArchiveError::JournalDamaged { offset, sequence, .. } = error else { panic!("{error}") };
+        (*offset, *sequence)
+    };
+    for opened in [Archive::open(state.path(), &options()), Archive::rebuild(state.path(), &options())] {
+        assert_eq!(place(&opened.map(|_| ()).unwrap_err()), (start as u64, records));
+        assert_eq!(fs::read(journal_file(&state)).unwrap(), damaged);
+    }
+    let report = verify(state.path(), &options(), None).unwrap();
+    assert!(
+        matches!(&report.problems[..], [Problem::Journal(error)] if place(error) == (start as u64, records)),
+        "{:?}",
+        report.problems
+    );
+    // Where nobody knows that it had been acknowledged, it is a leftover of a crash.
+    fs::remove_dir_all(state.path().join("index")).unwrap();
+    drop(open(&state));
+    assert!(fs::read(journal_file(&state)).unwrap().starts_with(&whole[..start]));
+    assert!(verified(&state).is_empty());
 }
 
 #[test]
@@ -362,8 +490,9 @@ fn a_record_taken_out_or_put_elsewhere_breaks_the_chain() {
 fn the_journal_goes_on_over_segments() {
     let folder = TempDir::new().unwrap();
     let event = Event::CasesLoaded { digest: "d".to_owned(), cases: 3 };
-    let mut opened = journal::Journal::open(Disk::default(), folder.path(), &Vault::Plain).unwrap().journal;
-    opened.set_segment_bytes(600);
+    let disk = Disk::default();
+    disk.segment_bytes.store(600, Ordering::Relaxed);
+    let mut opened = journal::Journal::open(disk, folder.path(), &Vault::Plain, 0).unwrap().journal;
     for _ in 0..10 {
         opened.begin_group().unwrap();
         opened.prepare(&event, &CASES_LOADED, crate::clock::now()).unwrap();
@@ -373,10 +502,12 @@ fn the_journal_goes_on_over_segments() {
     assert!(segments.len() > 2, "{segments:?}");
     let (head, torn) = rebuild::check_chain(folder.path()).unwrap();
     assert_eq!((head.sequence, torn), (10, 0));
-    // A crash right after a segment was made.
-    write(&folder.path().join(format!("{:08}.log", segments.len() + 1)), b"");
-    let again = journal::Journal::open(Disk::default(), folder.path(), &Vault::Plain).unwrap().journal;
-    assert_eq!(again.head(), &head);
+    // A crash right after a segment was made, or in the midst of its first write.
+    for left in [b"".as_slice(), b"0123456789abcdef {\"v\":2,", &[0; 700]] {
+        write(&folder.path().join(format!("{:08}.log", segments.len() + 1)), left);
+        let again = journal::Journal::open(Disk::default(), folder.path(), &Vault::Plain, 0).unwrap();
+        assert_eq!((again.journal.head(), again.torn), (&head, left.len()));
+    }
     fs::remove_file(folder.path().join("00000002.log")).unwrap();
     assert!(matches!(rebuild::check_chain(folder.path()), Err(ArchiveError::JournalDamaged { .. })));
 }
@@ -495,6 +626,19 @@ fn an_index_that_says_other_than_the_journal_is_made_again() {
     let kept = fs::read_dir(mixed.path()).unwrap();
     let kept = kept.filter(|e| e.as_ref().unwrap().file_name().to_string_lossy().starts_with("index.broken-"));
     assert_eq!(kept.count(), 1);
+}
+
+#[test]
+fn an_index_that_lost_an_entry_without_a_word_is_made_again() {
+    let state = TempDir::new().unwrap();
+    let archive = open(&state);
+    let [_, _, waiting] = fill(&archive);
+    let before = answers(&archive);
+    archive.inner.index.lose(&apply::document_key(waiting.as_str()));
+    drop(archive);
+    assert!(verified(&state).iter().any(|problem| problem.contains("does not hold what it says")));
+    assert_eq!(answers(&open(&state)), before);
+    assert!(verified(&state).is_empty());
 }
 
 #[test]
@@ -618,6 +762,53 @@ fn a_full_disk_refuses_cleanly_at_every_write_and_goes_on_when_there_is_room() {
         drop(archive);
         let report = verify(state.path(), &options(), None).unwrap();
         assert!(report.problems.is_empty() && report.documents == 2, "{report:?}");
+    }
+}
+
+#[test]
+fn a_journal_write_that_fails_half_way_leaves_nothing_behind() {
+    for errno in [faults::NO_SPACE, faults::INPUT_OUTPUT] {
+        let state = TempDir::new().unwrap();
+        let disk = Disk::default();
+        let archive = Archive::open_on(disk.clone(), state.path(), &options()).unwrap();
+        let document = archive.accept(arrival(b"one", "one")).unwrap().document;
+        let before = fs::read(journal_file(&state)).unwrap();
+        disk.faults.plan(Operation::Write, 0, errno);
+        let held = || Event::Held { document: document.clone(), reason: "unreadable".to_owned(), stage: Stage::Read };
+        assert!(matches!(archive.record(held()), Err(ArchiveError::WriteFailed { .. })));
+        assert!(fs::read(journal_file(&state)).unwrap() == before, "half a record stays");
+        assert_eq!(archive.counts().held, 0);
+        archive.record(held()).unwrap();
+        drop(archive);
+        assert!(verified(&state).is_empty());
+    }
+}
+
+#[test]
+fn a_torn_tail_is_kept_for_good_before_it_is_cut_and_each_under_a_name_of_its_own() {
+    let state = TempDir::new().unwrap();
+    fill(&open(&state));
+    let journal = state.path().join("journal");
+    let mut kept = Vec::new();
+    for tail in ["first half", "second half", "third half"] {
+        File::options().append(true).open(journal_file(&state)).unwrap().write_all(tail.as_bytes()).unwrap();
+        let disk = Disk::default();
+        disk.record.begin();
+        drop(Archive::open_on(disk.clone(), state.path(), &options()).unwrap());
+        let changes = disk.record.changes();
+        let at = |wanted: &dyn Fn(&Done) -> bool| changes.iter().position(wanted).unwrap();
+        let is_copy = |path: &Path| path.extension().is_some_and(|extension| extension == "torn");
+        let written =
+            at(&|done| matches!(done, Done::Appended(path, bytes) if is_copy(path) && bytes == tail.as_bytes()));
+        let synced = at(&|done| matches!(done, Done::Synced(path) if is_copy(path)));
+        let named = at(&|done| matches!(done, Done::Synced(path) if *path == journal));
+        let cut = at(&|done| matches!(done, Done::Cut(path, _) if *path == journal_file(&state)));
+        assert!(written < synced && synced < named && named < cut, "{changes:?}");
+        kept.push(tail.as_bytes().to_vec());
+        let copies = files_below(&journal).into_iter().filter(|path| is_copy(path));
+        let mut copies: Vec<Vec<u8>> = copies.map(|path| fs::read(path).unwrap()).collect();
+        copies.sort_unstable();
+        assert_eq!(copies, kept);
     }
 }
 

@@ -6,9 +6,9 @@
 //! It changes nothing. It may run beside a daemon: then the index, which only one process may open, is looked at by the
 //! daemon, which tells what it holds; what was added meanwhile may be seen or not.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::apply::{DOCUMENT, DocumentEntry, PURGED, decode, document_key, id_of_key};
+use super::apply::{DOCUMENT, DocumentEntry, LOST, LostEntry, PURGED, decode, document_key, id_of_key};
 use super::disk::Disk;
 use super::documents::Documents;
 use super::event::Event;
@@ -40,6 +40,12 @@ pub enum Problem {
          daemon: it receives the documents again that are stored without a record, but what people did with them is lost"
     )]
     RecordsLost { from: u64, to: u64 },
+    #[error(
+        "records {from} to {to} were lost from the journal's end and had been acknowledged; the proof is {}; restore the \
+         journal from a copy that holds them; without one, resolve again what people resolved in them (the documents \
+         were received again); once that is seen to, move the proof out of the state directory", proof.display()
+    )]
+    RecordsWereLost { from: u64, to: u64, proof: PathBuf },
 }
 
 /// What verifying found.
@@ -72,15 +78,18 @@ pub fn verify(state: &Path, options: &OpenOptions, told: Option<Summary>) -> Res
     let vault = keys::look(state, &options.at_rest)?;
     let documents = Documents::new(disk, state, &vault);
     let folder = state.join(JOURNAL);
-    match rebuild::check_chain(&folder) {
-        Ok((head, torn)) => (report.records, report.torn) = (head.sequence, torn),
+    let chain = match rebuild::check_chain(&folder) {
+        Ok((head, torn)) => {
+            (report.records, report.torn) = (head.sequence, torn);
+            head
+        }
         Err(error @ ArchiveError::JournalDamaged { .. }) => {
             // What the journal says is not to be trusted from there on; nothing else can be checked against it.
             report.problems.push(Problem::Journal(error));
             return Ok(report);
         }
         Err(error) => return Err(error),
-    }
+    };
     // Held to the end: no daemon may start in the midst of it.
     let lock = match Lock::take(state) {
         Ok(lock) => Some(lock),
@@ -115,10 +124,19 @@ pub fn verify(state: &Path, options: &OpenOptions, told: Option<Summary>) -> Res
     })?;
     report.index_checked = stored.is_some();
     let known = stored.as_ref().map_or(0, |stored| stored.head.sequence);
-    if known > report.records {
+    if known > report.records && report.torn > 0 {
+        let damage = journal::acknowledged_and_torn(&folder, &chain, std::mem::take(&mut report.torn))?;
+        report.problems.push(Problem::Journal(damage));
+    } else if known > report.records {
         report.problems.push(Problem::RecordsLost { from: report.records + 1, to: known });
     } else if !agrees {
         report.problems.push(Problem::Index { what: "its entries differ".to_owned() });
+    }
+    for (_, entry) in fresh.page(&[LOST], None, usize::MAX)? {
+        let LostEntry { from, to } = decode(&entry)?;
+        if let Some(proof) = rebuild::proof_of_loss(state, from, to) {
+            report.problems.push(Problem::RecordsWereLost { from, to, proof });
+        }
     }
     check_documents(&documents, &fresh, &mut report)?;
     if vault.keys().is_some() {

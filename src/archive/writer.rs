@@ -102,6 +102,7 @@ impl Changed {
             | Event::AttemptStarted { .. }
             | Event::HandedBack { .. }
             | Event::CasesLoaded { .. }
+            | Event::RecordsLost { .. }
             | Event::Shown { .. }
             | Event::Listed { .. }
             | Event::Exported { .. }
