@@ -11,7 +11,8 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use crate::document::{
-    DocumentId, Mail, Match, MatchStatus, Page, PageFlag, PageSource, Reading, Receipt, Understanding,
+    DocumentFormat, DocumentId, DocumentType, Mail, Match, MatchStatus, Page, PageFlag, PageSource, Reading, Receipt,
+    Understanding,
 };
 use crate::link::{self, LinkPolicy, Registry};
 use crate::queue::item::{ItemId, ItemState, QueueItem};
@@ -19,6 +20,11 @@ use crate::reader::message::page_of_text;
 use crate::reader::pool::{ReadError, ReaderPool, Urgency};
 use crate::route::{self, Lane, Routing};
 use crate::understand::{self, Segmentation, TypeRules};
+
+/// Confidence in its type, and facts on it, from which a message's text is taken for a paper: "please find the concurrent
+/// review attached" is none.
+const SURE_OF_WORDS: f32 = 0.8;
+const FACTS_OF_A_PAPER: usize = 3;
 
 /// What deciding goes by; replaced as a whole when cases or rules change.
 #[derive(Clone)]
@@ -101,12 +107,19 @@ fn is_lost(page: &Page) -> bool {
 pub fn decide(reading: &Reading, receipt: &Receipt, knowledge: &Knowledge) -> Vec<Decision> {
     let receipt = &as_told(receipt, reading.mail.as_ref());
     let deciding = Deciding { receipt, knowledge };
-    match reading.mail.as_ref().map(|mail| mail.papers.as_slice()) {
+    let mut decisions: Vec<Decision> = match reading.mail.as_ref().map(|mail| mail.papers.as_slice()) {
         Some(papers @ [_, _, ..]) => {
             papers.iter().flat_map(|paper| deciding.paper(&pages_of(reading, *paper))).collect()
         }
         Some([] | [_]) | None => deciding.paper(reading),
+    };
+    if let Some(document_type) = paper_in_words(reading.mail.as_ref(), knowledge, deciding.received()) {
+        let flag = format!("mail_text: reads like a paper of its own ({}); read it too", document_type.name());
+        for decision in &mut decisions {
+            decision.routing.flags.push(flag.clone());
+        }
     }
+    decisions
 }
 
 /// The receipt with what the email itself tells of the papers in it, where the source tells nothing.
@@ -255,6 +268,16 @@ fn leave_to_a_person(linked: &mut Match, reason: String) {
         linked.reasons.clear();
     }
     linked.reasons.push(reason);
+}
+
+/// What the words around a message's papers seem to be by themselves, when they seem to be a paper too: a review that
+/// was written into the mail beside an attachment.
+fn paper_in_words(mail: Option<&Mail>, knowledge: &Knowledge, received: Date) -> Option<DocumentType> {
+    let text = mail.and_then(|mail| mail.covering.as_deref())?;
+    let reading = Reading::new(DocumentFormat::Message, vec![page_of_text(text, 1, 1)]);
+    let understood = understand::understand(&reading, &knowledge.rules, received);
+    let told = understood.document_type != DocumentType::Other && understood.type_confidence >= SURE_OF_WORDS;
+    (told && understood.fields.len() >= FACTS_OF_A_PAPER).then_some(understood.document_type)
 }
 
 /// The queue items that show these decisions to a nurse. The items of one document name each other.
@@ -462,6 +485,15 @@ mod tests {
         // With a sibling about, words from outside the paper tell nothing apart.
         assert_eq!(links(&mailed(scrawl, words), &[GIRL, BOY]), [([1, 1], None)]);
         assert_eq!(links(&mailed("NICU WEEKLY CLINICAL REVIEW\nWt today: 1.98 kg", words), &[&only]), [([1, 1], None)]);
+    }
+
+    #[test]
+    fn a_review_that_is_written_into_the_mail_beside_an_attachment_is_pointed_out() {
+        let flags = |words: &str| {
+            decide(&mailed("Hospital notice of privacy", words), &receipt(), &knowledge(&[]))[0].routing.flags.clone()
+        };
+        assert!(flags(&girl()).iter().any(|flag| flag.starts_with("mail_text: ")), "{:?}", flags(&girl()));
+        assert_eq!(flags("Please find the concurrent review attached."), Vec::<String>::new());
     }
 
     #[test]

@@ -396,3 +396,28 @@ fn a_service_that_rotates_nothing_and_an_application_in_its_own_name_are_served_
         assert!(service.asked().iter().all(|form| form.contains(grant) && form.contains("client_secret=app-s3cret")));
     }
 }
+
+#[test]
+fn messages_that_the_server_does_not_let_go_of_are_all_taken_and_fetched_once() {
+    let server = Dovecot::start();
+    let between = Between::start(server.imap, None);
+    // No folder can bear this name.
+    let setup = setup(between.port, "after_folder = \"a..b\"");
+    for number in 0..150 {
+        server.deliver(&large(10_000 + number * 100));
+    }
+    let daemon = setup.start();
+    daemon.wait_for_line("the trouble", |line| {
+        line["source"] == "um" && line["reason"].as_str().is_some_and(|reason| reason.contains("does not let go"))
+    });
+    let stored = |daemon: &run::Daemon| daemon.log().iter().filter(|line| line.contains("document stored")).count();
+    wait_until("all to be stored", || (stored(&daemon) == 150).then_some(()));
+    let before = between.bytes();
+    server.deliver(&review(1450));
+    wait_until("the item of a new one", || weights(&setup).contains(&1450).then_some(()));
+    assert!(between.bytes() - before < 20_000, "{} bytes for one small message", between.bytes() - before);
+    let status = setup.json(&["status", "--json"]);
+    assert!(status["sources"]["um"]["last_error"].as_str().unwrap().contains("after_folder"), "{status:#}");
+    daemon.stop();
+    assert_eq!(server.messages("").len(), 151);
+}

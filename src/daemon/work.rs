@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use super::decider::Decider;
 use crate::archive::event::{Event, MACHINE, Stage};
 use crate::archive::{Archive, ArchiveError, Remedy, Status};
-use crate::document::{Automatic, DocumentId, PageSource, Reading};
+use crate::document::{Automatic, DocumentId, DocumentType, MatchStatus, PageSource, Reading};
 use crate::fault::{self, Step};
 use crate::log;
 use crate::outbox::Planner;
@@ -246,6 +246,9 @@ impl WorkLoop {
                 .map(|item| (item.lane.clone(), item.due_rule.clone().unwrap_or_default()))
                 .unwrap_or_default();
             let ids: Vec<ItemId> = items.iter().map(|item| item.id.clone()).collect();
+            let nothing_in_it = items
+                .iter()
+                .all(|item| item.document_type == DocumentType::Other && item.link.status == MatchStatus::Unmatched);
             // Together: an item that is to be sent on is never there without the mail.
             let mut events = self.mails(id, source, &reading, &items);
             events.insert(0, Event::Queued { document: id.clone(), items });
@@ -253,7 +256,10 @@ impl WorkLoop {
             fault::at(Step::ItemsQueued);
             // Cases that came in the meantime were applied to the items of that moment; these were not yet there.
             if Arc::ptr_eq(&knowledge.registry, &self.knowledge.borrow().registry) {
-                if let Some(automatic) = reading.mail.as_ref().and_then(|mail| mail.automatic) {
+                // Whatever its head says: what reads like a hospital's paper is for a person.
+                if let Some(automatic) = reading.mail.as_ref().and_then(|mail| mail.automatic)
+                    && nothing_in_it
+                {
                     self.set_aside(&ids, automatic).await?;
                 }
                 log::document_queued(id, ids.len(), &lane, &due_rule, start.elapsed());
@@ -336,10 +342,10 @@ impl WorkLoop {
     }
 }
 
-/// The mails by which a document is sent on; none for what a machine sent to tell of another message.
+/// The mails by which a document is sent on. None for an email, which may hold what nobody has read: another baby's
+/// name in its text or its history, a picture that was taken for a logo. A person sends on what is in it.
 pub(super) fn forwards(planner: &Planner, id: &DocumentId, reading: &Reading, items: &[QueueItem]) -> Vec<Event> {
-    let automatic = reading.mail.as_ref().is_some_and(|mail| mail.automatic.is_some());
-    if automatic { Vec::new() } else { planner.forwards(id, items) }
+    if reading.mail.is_some() { Vec::new() } else { planner.forwards(id, items) }
 }
 
 fn pages_by(reading: &Reading, source: PageSource) -> usize {

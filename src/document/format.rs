@@ -21,14 +21,24 @@ impl DocumentFormat {
             [b'I', b'I', 42 | 43, 0, ..] | [b'M', b'M', 0, 42 | 43, ..] => Some(Self::Tiff),
             [0xff, 0xd8, 0xff, ..] => Some(Self::Jpeg),
             [0x89, b'P', b'N', b'G', ..] => Some(Self::Png),
-            // Readers accept the mark anywhere in the first 1,024 bytes (PDF 1.7, Annex H, note 13).
             _ if begins_as_message(bytes) => Some(Self::Message),
+            // What is stored in an archive as it is shows its own mark, and is not all that is in there.
+            _ if is_archive(bytes) => None,
+            // Readers accept the mark anywhere in the first 1,024 bytes (PDF 1.7, Annex H, note 13).
             _ => bytes
                 .get(..bytes.len().min(1024))
                 .is_some_and(|head| head.windows(5).any(|window| window == b"%PDF-"))
                 .then_some(Self::Pdf),
         }
     }
+}
+
+/// Whether these bytes begin as a ZIP, RAR, 7-Zip, gzip or TAR archive.
+fn is_archive(bytes: &[u8]) -> bool {
+    [b"PK\x03\x04".as_slice(), b"PK\x05\x06", b"Rar!\x1a\x07", b"7z\xbc\xaf\x27\x1c", b"\x1f\x8b"]
+        .iter()
+        .any(|mark| bytes.starts_with(mark))
+        || bytes.get(257..262) == Some(b"ustar".as_slice())
 }
 
 /// Bytes in which a message's head must show itself.
@@ -86,5 +96,11 @@ mod tests {
         assert_eq!(DocumentFormat::sniff(b"Dear nurse,\nTo: be seen\nFrom: me"), None);
         assert_eq!(DocumentFormat::sniff(b"Patient: Roe, Jan\nDate: 3/4/2026\n"), None);
         assert_eq!(DocumentFormat::sniff(b""), None);
+        assert_eq!(DocumentFormat::sniff(b"PK\x03\x04\x0a\0a.pdf%PDF-1.4"), None);
+        let mut tar = vec![0; 600];
+        tar[..5].copy_from_slice(b"a.pdf");
+        tar[257..262].copy_from_slice(b"ustar");
+        tar[512..520].copy_from_slice(b"%PDF-1.4");
+        assert_eq!(DocumentFormat::sniff(&tar), None);
     }
 }

@@ -49,6 +49,8 @@ pub enum UnreadPart {
     /// Outlook's own wrapping, `winmail.dat`.
     WinmailDat,
     Damaged,
+    /// A picture too small for a page and too large for an ornament: perhaps a form that a telephone sent small.
+    SmallPicture,
     /// No paper that can be read here: a word processor's file, a recording.
     Unsupported,
     /// More than is taken of one message.
@@ -65,6 +67,7 @@ impl UnreadPart {
             Self::Password => "password",
             Self::WinmailDat => "winmail_dat",
             Self::Damaged => "damaged",
+            Self::SmallPicture => "small_picture",
             Self::Unsupported => "unsupported",
             Self::TooLarge => "too_large",
             Self::TooDeep => "too_deep",

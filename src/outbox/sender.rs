@@ -23,6 +23,7 @@ use crate::archive::{Archive, ArchiveError, Mail, MailId, MailKind, WaitingMail}
 use crate::config::outbox::OutboxSettings;
 use crate::document::{DocumentFormat, DocumentId};
 use crate::fault::{self, Step};
+use crate::queue::item::ItemState;
 use crate::{clock, log};
 
 /// Mails on their way at a time. One that hangs holds up none, as long as not so many do.
@@ -175,6 +176,14 @@ impl Sender {
         };
         if let Some(reason) = self.forbidden(&mail) {
             return self.give_up(id, mail.document.as_ref(), reason).await;
+        }
+        if let (MailKind::Forward, Some(item)) = (mail.kind, mail.item.clone()) {
+            let archive = self.archive.clone();
+            let is_open = blocking(move || Ok(archive.item(&item)?.is_some_and(|item| item.state == ItemState::Open)));
+            if !is_open.await? {
+                let reason = "a person has resolved its item meanwhile, or it was decided anew";
+                return self.give_up(id, mail.document.as_ref(), reason).await;
+            }
         }
         let enclosed = match (mail.kind, &mail.document) {
             (MailKind::Forward, Some(document)) => match self.enclose(document).await {

@@ -71,6 +71,9 @@ fn told(part: UnreadPart) -> &'static str {
         UnreadPart::Password => "what needs a password: ask the sender for one that opens without",
         UnreadPart::WinmailDat => "a winmail.dat: ask the sender to turn off Outlook's rich text, and to send it again",
         UnreadPart::Damaged => "what is damaged: ask the sender to send it again",
+        UnreadPart::SmallPicture => {
+            "a picture too small for a page: look at it by hand, and ask the sender for a larger one"
+        }
         UnreadPart::Unsupported => "what cannot be read here: look at it by hand, and ask the sender for a PDF or TIFF",
         UnreadPart::TooLarge => "more than is taken of one email: look at it by hand, and ask the sender to split it",
         UnreadPart::TooDeep => "what was forwarded or packed too many times over: look at it by hand",

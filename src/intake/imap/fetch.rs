@@ -60,6 +60,8 @@ struct Listed {
 pub(super) struct Looked {
     /// Whether another look has something to do at once.
     pub again: bool,
+    /// Why the server does not let go of what is stored, if so: everything was taken all the same.
+    pub not_let_go: Option<Trouble>,
 }
 
 /// The task's memory between looks. None of it is truth: a restart begins without it.
@@ -75,6 +77,8 @@ pub(super) struct Mailbox {
     stored: HashMap<Uid, DocumentId>,
     /// Listed by the server, and not given out when it was asked.
     withheld: HashSet<Uid>,
+    /// What the server said in this look when it was to let go of messages.
+    not_let_go: Option<Trouble>,
 }
 
 impl Mailbox {
@@ -94,6 +98,7 @@ impl Mailbox {
             validity: None,
             stored: HashMap::new(),
             withheld: HashSet::new(),
+            not_let_go: None,
         }
     }
 
@@ -125,11 +130,11 @@ impl Mailbox {
         }
         let mut refused = HashMap::new();
         let mut withheld = HashSet::new();
-        let taken = self.take_all(connection, &fresh, &mut refused, &mut withheld).await;
-        let released = match &taken {
-            Ok(()) if !unreleased.is_empty() => self.release(connection, &unreleased).await,
-            Ok(()) | Err(_) => Ok(()),
-        };
+        self.not_let_go = None;
+        let mut taken = self.take_all(connection, &fresh, &mut refused, &mut withheld).await;
+        if taken.is_ok() && !unreleased.is_empty() && self.not_let_go.is_none() {
+            taken = self.release(connection, &unreleased).await;
+        }
 
         // Only a look that went through has seen everything.
         let whole = taken.is_ok();
@@ -139,10 +144,9 @@ impl Mailbox {
         });
         self.refusals.tell(refused, |_| !whole, looked).await?;
         taken?;
-        released?;
         let again = !withheld.is_subset(&self.withheld);
         self.withheld = withheld;
-        Ok(Looked { again })
+        Ok(Looked { again, not_let_go: self.not_let_go.take() })
     }
 
     /// Takes these messages, a batch at a time.
@@ -301,10 +305,22 @@ impl Mailbox {
         document
     }
 
-    /// Lets go of stored messages at the server, and records that.
+    /// Lets go of stored messages at the server, and records that. That it refuses is noted, and no error.
     async fn release(&mut self, connection: &mut Connection, messages: &[(Uid, DocumentId)]) -> Result<(), Trouble> {
+        if self.not_let_go.is_some() {
+            // Asked once a look: what it refuses for one it refuses for all.
+            return Ok(());
+        }
         let uids: BTreeSet<Uid> = messages.iter().map(|(uid, _)| *uid).collect();
-        let_go(connection, &self.settings.after, &set_of(&uids)).await?;
+        match let_go(connection, &self.settings.after, &set_of(&uids)).await {
+            Ok(()) => {}
+            // They stay, known to be stored, and the rest is taken meanwhile.
+            Err(refused @ Trouble::NotLetGo(_)) => {
+                self.not_let_go = Some(refused);
+                return Ok(());
+            }
+            Err(trouble) => return Err(trouble),
+        }
         fault::at(Step::SourceReleased);
         let released = messages
             .iter()

@@ -174,11 +174,16 @@ pub async fn drain_mailbox(
     let mut mailbox = Mailbox::new(settings.clone(), archive, statuses.clone(), Announcing::start(accepted));
     let mut connection = connect::connect(&settings, &tokens).await.map_err(failed)?;
     // What one look leaves undecided, the next one decides.
-    while mailbox.look(&mut connection).await.map_err(failed)?.again {}
+    let not_let_go = loop {
+        let look = mailbox.look(&mut connection).await.map_err(failed)?;
+        if !look.again {
+            break look.not_let_go;
+        }
+    };
     connection.leave().await;
     note_success(&settings, &statuses);
     mailbox.announced().await;
-    Ok(())
+    not_let_go.map_or(Ok(()), |trouble| Err(failed(trouble)))
 }
 
 /// Connects and stays; ends only with what went wrong.
@@ -192,8 +197,13 @@ async fn stay(
     let mut connection = connect::connect(settings, tokens).await?;
     loop {
         let look = mailbox.look(&mut connection).await?;
-        note_success(settings, statuses);
         *failures = 0;
+        match &look.not_let_go {
+            None => note_success(settings, statuses),
+            Some(trouble) => {
+                tell(settings, statuses, trouble, if connection.can_idle { IDLE_FOR } else { settings.poll })
+            }
+        }
         if look.again || connection.told_of_more() {
             // A server that tells of new messages at every answer, and has none, must not be asked for ever.
             sleep(AFTER_NEWS).await;
@@ -268,7 +278,7 @@ fn tell(settings: &ImapSettings, statuses: &SourceStatuses, trouble: &Trouble, w
         if trouble.is_passing() {
             warn!(%source, %reason, again_in_s, "mailbox: connection lost; connecting again");
         } else {
-            error!(%source, %reason, again_in_s, "source failed; trying again, ever less often");
+            error!(%source, %reason, again_in_s, "source failed; trying again");
         }
     }
     statuses.update(source, |status| status.last_error = Some(reason));

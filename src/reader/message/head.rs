@@ -123,8 +123,13 @@ fn automatic(message: &Message<'_>) -> Option<Automatic> {
         || value("X-Autorespond").is_some()
         || value("Precedence").is_some_and(|value| value == "auto_reply");
     let subject = message.subject().unwrap_or_default().trim().to_lowercase();
-    let titled = ["automatic reply:", "out of office:", "autoreply:", "auto reply:", "out of office"];
-    (replied || titled.iter().any(|title| subject.starts_with(title))).then_some(Automatic::Reply)
+    let titled = ["automatic reply:", "out of office:", "autoreply:", "auto reply:"];
+    // A person may begin a subject so too; a mail program that answers by itself says so elsewhere as well.
+    let by_a_machine = value("Auto-Submitted").is_some_and(|value| value != "no")
+        || value("X-Auto-Response-Suppress").is_some()
+        || value("Precedence").is_some_and(|value| ["bulk", "junk"].contains(&value.as_str()));
+    let titled = titled.iter().any(|title| subject.starts_with(title));
+    (replied || (titled && by_a_machine)).then_some(Automatic::Reply)
 }
 
 #[cfg(test)]

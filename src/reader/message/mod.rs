@@ -42,6 +42,10 @@ const MOST_BODY_PAGES: u32 = 100;
 /// some 3,000 pixels, one scanned at 72 dots an inch 600.
 const PAGE_SIDE: u32 = 500;
 
+/// A picture with a shorter side is an ornament; one between this and [`PAGE_SIDE`] may be a form that was made small on
+/// its way (multimedia messages: 480 by 640).
+const SMALL_SIDE: u32 = 240;
+
 /// A paper, in the clear.
 pub enum Paper {
     File(Vec<u8>),
@@ -203,6 +207,9 @@ impl Finds {
             return;
         }
         if let Some(body) = text::body(message) {
+            if has_file_within(&body) {
+                self.unread.push(UnreadPart::Unsupported);
+            }
             if body.contains("-----BEGIN PGP MESSAGE-----") {
                 self.unread.push(UnreadPart::Encrypted);
             } else {
@@ -218,8 +225,8 @@ impl Finds {
                     self.unread.push(UnreadPart::Encrypted);
                 }
                 PartType::Multipart(_) => {}
-                // What could not be delivered was ours, or is told of elsewhere.
-                PartType::Message(_) if is_report => {}
+                // What could not be delivered was ours, or is told of elsewhere; unless a person sends us the report.
+                PartType::Message(_) if is_report && depth == 0 => {}
                 PartType::Message(nested) => self.message(nested, depth + 1),
                 PartType::Text(_) | PartType::Html(_) | PartType::Binary(_) | PartType::InlineBinary(_)
                     if is_report || is_of_no_interest(part) => {}
@@ -271,7 +278,11 @@ impl Finds {
             return;
         }
         match DocumentFormat::sniff(&bytes) {
-            Some(DocumentFormat::Jpeg | DocumentFormat::Png) if !is_page(&bytes, is_inline) => {}
+            Some(DocumentFormat::Jpeg | DocumentFormat::Png) => match shows(&bytes, is_inline) {
+                Shows::Page => self.paper(Paper::File(bytes.into_owned())),
+                Shows::PerhapsAPage => self.unread.push(UnreadPart::SmallPicture),
+                Shows::Ornament => {}
+            },
             Some(DocumentFormat::Message) => match Parsed::of(&bytes) {
                 Some(nested) => self.message(&nested.0, depth + 1),
                 None => self.unread.push(UnreadPart::Damaged),
@@ -279,7 +290,7 @@ impl Finds {
             Some(_) => self.paper(Paper::File(bytes.into_owned())),
             None if bytes.starts_with(b"PK\x03\x04") => self.archive(&bytes, depth),
             // What signatures are adorned with.
-            None if is_inline && bytes.starts_with(b"GIF8") => {}
+            None if is_inline && bytes.starts_with(b"GIF8") && !is_gif_of_a_page(&bytes) => {}
             None => match std::str::from_utf8(&bytes) {
                 Ok(text) if has_extension(name, "txt") => self.text(text),
                 _ => self.unread.push(UnreadPart::Unsupported),
@@ -327,6 +338,17 @@ impl Finds {
     }
 }
 
+/// Whether a text holds a file that was written into it (`begin 644 name`, as uuencode does).
+fn has_file_within(text: &str) -> bool {
+    text.lines().any(|line| {
+        let mut words = line.strip_prefix("begin ").into_iter().flat_map(|rest| rest.splitn(2, ' '));
+        let mode = words
+            .next()
+            .is_some_and(|mode| mode.len() == 3 && mode.bytes().all(|digit| (b'0'..=b'7').contains(&digit)));
+        mode && words.next().is_some_and(|name| !name.trim().is_empty())
+    })
+}
+
 /// What is declared a text, or nothing at all, and is a file by its content.
 fn file_sent_as_text<'a>(message: &'a Message<'_>, part: &MessagePart<'_>) -> Option<Cow<'a, [u8]>> {
     let raw = message.raw_message.get(part.offset_body as usize..part.offset_end as usize)?;
@@ -371,17 +393,33 @@ fn is_of_no_interest(part: &MessagePart<'_>) -> bool {
     .any(|(kind, subtype)| part.is_content_type(kind, subtype))
 }
 
-/// Whether a picture shows a page, not a logo. One that was attached and cannot be measured is taken for a page, so that
-/// a person learns of it.
-fn is_page(bytes: &[u8], is_inline: bool) -> bool {
+/// What a picture in a message shows, as far as its size tells.
+enum Shows {
+    Page,
+    /// Nothing is read on it; a person learns of it.
+    PerhapsAPage,
+    Ornament,
+}
+
+/// One that was attached and cannot be measured is taken for a page, so that a person learns of it.
+fn shows(bytes: &[u8], is_inline: bool) -> Shows {
     let size = ImageReader::new(Cursor::new(bytes))
         .with_guessed_format()
         .ok()
         .and_then(|reader| reader.into_dimensions().ok());
     match size {
-        Some((width, height)) => width.min(height) >= PAGE_SIDE,
-        None => !is_inline,
+        Some((width, height)) if width.min(height) >= PAGE_SIDE => Shows::Page,
+        // Logos lie; a sheet stands or is no more than half as wide again as high.
+        Some((width, height)) if width.min(height) >= SMALL_SIDE && width <= height * 3 / 2 => Shows::PerhapsAPage,
+        None if !is_inline => Shows::Page,
+        Some(_) | None => Shows::Ornament,
     }
+}
+
+/// Whether a GIF is large enough to show a page (its size stands behind its mark).
+fn is_gif_of_a_page(bytes: &[u8]) -> bool {
+    let side = |at: usize| bytes.get(at..at + 2).map_or(0, |two| u32::from(two[0]) | u32::from(two[1]) << 8);
+    side(6).min(side(8)) >= PAGE_SIDE
 }
 
 #[cfg(test)]

@@ -217,6 +217,8 @@ fn what_machines_send_of_other_messages_is_known_as_such_unless_it_brings_papers
     let away = format!("{HEAD}Auto-Submitted: auto-replied\r\n{}", text("I am away."));
     assert_eq!(automatic(away), Some(Automatic::Reply));
     let titled = format!("{}{}", HEAD.replace("NICU review", "Automatic reply: NICU review"), text("I am away."));
+    assert_eq!(automatic(titled.clone()), None, "a person may begin a subject so");
+    let titled = format!("X-Auto-Response-Suppress: All\r\n{titled}");
     assert_eq!(automatic(titled), Some(Automatic::Reply));
     let round =
         format!("{}{HEAD}{}", "Received: from a by b; Sun, 15 Mar 2026 07:08:54 -0400\r\n".repeat(60), text("x"));
@@ -308,4 +310,50 @@ proptest! {
             prop_assert!(opened.paper_of(opened.pages()).is_some());
         }
     }
+}
+
+#[test]
+fn papers_stored_in_an_archive_as_they_are_are_all_found() {
+    let stored = |names: &[(&str, Vec<u8>)]| {
+        let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+        let options = SimpleFileOptions::default().compression_method(::zip::CompressionMethod::Stored);
+        for (name, bytes) in names {
+            writer.start_file(*name, options).unwrap();
+            writer.write_all(bytes).unwrap();
+        }
+        writer.finish().unwrap().into_inner()
+    };
+    let zipped = stored(&[("a.pdf", pdf("")), ("b.png", sheet()), ("c.pdf", pdf("/A 1"))]);
+    let found = opened(&mixed(&[text("x"), part("Content-Type: application/zip", &zipped)]));
+    assert_eq!(found.mail.papers, [[1, 2], [3, 3], [4, 5]]);
+}
+
+#[test]
+fn what_may_be_a_paper_and_is_not_read_is_named() {
+    let unread = |parts: &[String]| opened(&mixed(parts)).mail.unread;
+    let form = picture(480, 640, ImageFormat::Jpeg);
+    let gif = |side: u8| [b"GIF89a".as_slice(), &[0, side, 0, side], &[0; 40]].concat();
+    let see = || text("see attached");
+    assert_eq!(unread(&[see(), part("Content-Type: image/jpeg", &form)]), [UnreadPart::SmallPicture]);
+    let logo = picture(600, 180, ImageFormat::Png);
+    assert_eq!(unread(&[see(), part("Content-Type: image/png\r\nContent-ID: <logo>", &logo)]), []);
+    let inline = "Content-Type: image/gif\r\nContent-ID: <page>";
+    assert_eq!(unread(&[see(), part(inline, &gif(4))]), [UnreadPart::Unsupported]);
+    assert_eq!(unread(&[see(), part(inline, &gif(0))]), []);
+    let written_in = text("the form:\r\nbegin 644 form.pdf\r\nM)5!$1BTQ+C0*\r\n`\r\nend");
+    assert_eq!(unread(&[written_in]), [UnreadPart::Unsupported]);
+    assert_eq!(unread(&[text("Please begin 644 ml of feeds today.\r\nbegin at 8 o'clock")]), []);
+}
+
+#[test]
+fn a_report_that_a_person_forwards_is_opened() {
+    let report = format!(
+        "From: mailer-daemon@hospital.example\r\nTo: ur@hospital.example\r\nSubject: Undelivered\r\nMIME-Version: 1.0\r\n\
+         Content-Type: multipart/report; report-type=delivery-status; boundary=r\r\n\r\n--r\r\n{}--r\r\n\
+         Content-Type: message/rfc822\r\n\r\n{}\r\n--r--\r\n",
+        text("could not be delivered"),
+        String::from_utf8(mixed(&[text("x"), part("Content-Type: application/pdf", &pdf(""))])).unwrap()
+    );
+    let forwarded = mixed(&[text("did you get this?"), format!("Content-Type: message/rfc822\r\n\r\n{report}\r\n")]);
+    assert_eq!(opened(&forwarded).mail.papers, [[1, 2]]);
 }
