@@ -379,6 +379,29 @@ fn a_start_killed_after_it_recorded_a_loss_keeps_the_proof_at_the_next_one() {
 }
 
 #[test]
+fn a_start_killed_before_it_received_the_documents_of_lost_records_again_does_so_at_the_next_one() {
+    let state = TempDir::new().unwrap();
+    let archive = open(&state);
+    archive.accept(arrival(b"one", "one")).unwrap();
+    let lost = archive.accept(arrival(b"two", "two")).unwrap().document;
+    drop(archive);
+    lose_records(&state, 1);
+    drop(open(&state));
+    // The loss is recorded and the index made anew; what came after it never happened.
+    let journal = fs::read(journal_file(&state)).unwrap();
+    let lines: Vec<&[u8]> = journal.split_inclusive(|&byte| byte == b'\n').collect();
+    write(&journal_file(&state), &lines[..2].concat());
+    fs::remove_dir_all(state.path().join("index")).unwrap();
+    let vault = keys::look(state.path(), &options().at_rest).unwrap();
+    let key = vault.keys().map(vault::Keys::index);
+    let index = Index::open(&state.path().join("index"), Duration::from_secs(20), key).unwrap();
+    rebuild::replay(&state.path().join("journal"), &vault, &index, None, |_, _| Ok(())).unwrap();
+    index.hand_over().unwrap();
+    drop(index);
+    assert!(open(&state).document(&lost).unwrap().is_some());
+}
+
+#[test]
 fn damage_to_the_end_of_the_last_record_is_named_and_never_cut_away_where_the_index_knows_the_record() {
     let state = TempDir::new().unwrap();
     fill(&open(&state));
@@ -528,6 +551,8 @@ fn an_index_that_hangs_as_it_opens_or_takes_nothing_in_is_set_aside_and_made_ane
         fs::remove_file(&pipe).unwrap();
         let mode = rustix::fs::Mode::from_raw_mode(0o600);
         rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        let opened = Index::open(&state.path().join("index"), Duration::from_secs(3), None).map(|_| ());
+        assert!(matches!(opened, Err(index::Fault::NoFile(name)) if file.ends_with(&name)));
         let options = OpenOptions { index_deadline: Duration::from_secs(3), ..options() };
         let archive = Archive::open(state.path(), &options).unwrap();
         assert_eq!(answers(&archive), before, "{file}");
