@@ -195,7 +195,7 @@ impl Deciding<'_> {
         let understanding = understand::understand(reading, rules, self.received());
         let understood_in = start.elapsed();
         let start = Instant::now();
-        let mut linked = match self.covering(reading) {
+        let mut linked = match covering(reading) {
             Some(text) => link::link_covered(reading, &text, &understanding, registry, policy, self.receipt),
             None => link::link(reading, &understanding, registry, policy, self.receipt),
         };
@@ -216,17 +216,6 @@ impl Deciding<'_> {
         Judgement { page_range, understanding, linked, understood_in, linked_in }
     }
 
-    /// The words around a message's one paper; of several papers nobody knows which they are about.
-    fn covering(&self, reading: &Reading) -> Option<Page> {
-        let mail = reading.mail.as_ref().filter(|mail| mail.papers.len() == 1)?;
-        let whole = mail.papers.first().is_some_and(|[first, last]| {
-            let numbers = reading.pages.iter().map(|page| page.number);
-            numbers.eq(*first..=*last)
-        });
-        let text = mail.covering.as_deref().filter(|_| whole)?;
-        Some(page_of_text(text, 1, link::COVERING_PAGE))
-    }
-
     fn routed(&self, judgement: Judgement) -> Decision {
         let Judgement { page_range, understanding, linked, understood_in, linked_in } = judgement;
         let case = linked.case_id.as_deref().and_then(|case_id| self.knowledge.registry.get(case_id));
@@ -234,6 +223,17 @@ impl Deciding<'_> {
         let routing = route::route(&understanding, &linked, case, self.receipt, mailbox, &self.knowledge.zone);
         Decision { page_range, understanding, linked, routing, understood_in, linked_in }
     }
+}
+
+/// The words around a message's one paper; of several papers nobody knows which they are about.
+fn covering(reading: &Reading) -> Option<Page> {
+    let mail = reading.mail.as_ref().filter(|mail| mail.papers.len() == 1)?;
+    let whole = mail.papers.first().is_some_and(|[first, last]| {
+        let numbers = reading.pages.iter().map(|page| page.number);
+        numbers.eq(*first..=*last)
+    });
+    let text = mail.covering.as_deref().filter(|_| whole)?;
+    Some(page_of_text(text, 1, link::COVERING_PAGE))
 }
 
 /// The reading of some pages, with their numbers kept.

@@ -147,6 +147,8 @@ fn without_verified_tls_nothing_is_sent_in_the_clear_and_a_forward_waits_or_is_h
     let unknown = MailServer::under_tls(&setup.path("unknown"), "implicit", &authority, &[]);
     let upgraded = MailServer::under_tls(&setup.path("upgraded"), "starttls", &authority, &[]);
     setup.configure("", &tables(&plain(&clear), &to));
+    let checked = setup.run(&["check"]);
+    assert!(checked.code == Some(CONFIG) && checked.said.contains("outbox.forward: "), "{}", checked.said);
     setup.arrive("one.tif", &readmission());
     setup.drain();
     // A relay on this machine is not enough.

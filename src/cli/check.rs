@@ -74,6 +74,14 @@ fn problems_of(config: &Config) -> Vec<Problem> {
     for account in &config.accounts {
         found.account(account);
     }
+    if let Some(outbox) = &config.outbox
+        && !outbox.forwards.is_empty()
+        && !outbox.is_safe_for_patient_data()
+    {
+        let problem = "would send patient data without verified TLS: each forward is held instead";
+        let remedy = "set tls in [outbox] smtp, or trust_local_relay if the relay is on this machine and does it";
+        found.add("outbox.forward", problem.to_owned(), remedy);
+    }
     found.writable_or_creatable("export.dir", &config.export.folder);
     found.shared();
     if let Err(error) = load_rules(config) {

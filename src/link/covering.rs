@@ -28,23 +28,19 @@ pub fn link_covered(
     let text = Reading { format: paper.format, pages: vec![covering.clone()], mail: None };
     let of_text = link(&text, &nothing_understood(), registry, policy, receipt);
     let Some(spoken_for) = of_text.candidates.first() else { return alone };
-    match alone.case_id.as_deref() {
-        Some(case_id) => {
-            // A case that the text speaks for as much as for any other.
-            let agrees = of_text
-                .candidates
-                .iter()
-                .any(|candidate| candidate.case_id == case_id && candidate.score + policy.margin >= spoken_for.score);
-            if agrees { alone } else { contradicted(alone) }
-        }
-        None => {
-            let both = with_text();
-            let supported = |case_id: &str| {
-                alone.candidates.first().is_some_and(|first| first.case_id == case_id) && !registry.has_sibling(case_id)
-            };
-            if both.case_id.as_deref().is_some_and(supported) { both } else { alone }
-        }
+    if let Some(case_id) = alone.case_id.as_deref() {
+        // A case that the text speaks for as much as for any other.
+        let agrees = of_text
+            .candidates
+            .iter()
+            .any(|candidate| candidate.case_id == case_id && candidate.score + policy.margin >= spoken_for.score);
+        return if agrees { alone } else { contradicted(alone) };
     }
+    let both = with_text();
+    let supported = |case_id: &str| {
+        alone.candidates.first().is_some_and(|first| first.case_id == case_id) && !registry.has_sibling(case_id)
+    };
+    if both.case_id.as_deref().is_some_and(supported) { both } else { alone }
 }
 
 /// Of a text of which only the words count.

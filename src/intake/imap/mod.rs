@@ -201,7 +201,8 @@ async fn stay(
         match &look.not_let_go {
             None => note_success(settings, statuses),
             Some(trouble) => {
-                tell(settings, statuses, trouble, if connection.can_idle { IDLE_FOR } else { settings.poll })
+                let again_in = if connection.can_idle { IDLE_FOR } else { settings.poll };
+                tell(settings, statuses, trouble, again_in);
             }
         }
         if look.again || connection.told_of_more() {

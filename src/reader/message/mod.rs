@@ -123,12 +123,14 @@ pub fn open(bytes: &[u8], limits: &RenderLimits) -> Result<Opened, RenderError> 
     finds.unread.sort_unstable();
     finds.unread.dedup();
     if papers.is_empty() {
-        match (refused, finds.unread.first()) {
+        let body = finds.bodies.join("\n\n");
+        // A small picture may be a signature's: the text is the document then, and the flag tells of the picture.
+        let telling = finds.unread.iter().find(|part| **part != UnreadPart::SmallPicture || body.trim().is_empty());
+        match (refused, telling) {
             (Some(error), _) => return Err(error),
             (None, Some(part)) => return Err(RenderError::NothingReadable { part: *part }),
             (None, None) => {}
         }
-        let body = finds.bodies.join("\n\n");
         if body.trim().is_empty() {
             return Err(RenderError::EmptyMessage);
         }
@@ -158,7 +160,8 @@ pub fn open(bytes: &[u8], limits: &RenderLimits) -> Result<Opened, RenderError> 
 /// What a message says in words, from its beginning.
 fn covering<'t>(texts: impl Iterator<Item = &'t String>) -> Option<String> {
     let mut words = texts.map(String::as_str).collect::<Vec<_>>().join("\n\n");
-    words.truncate(words.floor_char_boundary(MOST_COVERING));
+    let end = (0..=MOST_COVERING.min(words.len())).rev().find(|end| words.is_char_boundary(*end)).unwrap_or_default();
+    words.truncate(end);
     (!words.trim().is_empty()).then_some(words)
 }
 

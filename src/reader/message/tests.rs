@@ -338,10 +338,11 @@ fn what_may_be_a_paper_and_is_not_read_is_named() {
     let logo = picture(600, 180, ImageFormat::Png);
     assert_eq!(unread(&[see(), part("Content-Type: image/png\r\nContent-ID: <logo>", &logo)]), []);
     let inline = "Content-Type: image/gif\r\nContent-ID: <page>";
-    assert_eq!(unread(&[see(), part(inline, &gif(4))]), [UnreadPart::Unsupported]);
+    let unsupported = RenderError::NothingReadable { part: UnreadPart::Unsupported };
+    assert_eq!(refused(&mixed(&[see(), part(inline, &gif(4))])), unsupported);
     assert_eq!(unread(&[see(), part(inline, &gif(0))]), []);
     let written_in = text("the form:\r\nbegin 644 form.pdf\r\nM)5!$1BTQ+C0*\r\n`\r\nend");
-    assert_eq!(unread(&[written_in]), [UnreadPart::Unsupported]);
+    assert_eq!(refused(&mixed(&[written_in])), unsupported);
     assert_eq!(unread(&[text("Please begin 644 ml of feeds today.\r\nbegin at 8 o'clock")]), []);
 }
 
