@@ -113,3 +113,33 @@ fn what_machines_send_of_other_messages_is_kept_and_closed() {
     assert!(setup.sealed(&away).is_some());
     setup.succeed(&["verify"]);
 }
+
+#[test]
+fn a_message_that_was_delivered_to_two_mailboxes_is_one_item() {
+    let setup = setup();
+    let body = b"NICU CONCURRENT REVIEW\r\n\r\nPatient: Roe, Jan\r\nDOB: 2/7/2026\r\n\r\nWeight:    1450 g\r\nBed type:  Isolette";
+    let review = message("NICU review", &[("Content-Type: text/plain", body)]);
+    let delivered = |to: &str| [format!("Received: by {to}\r\nDelivered-To: {to}\r\n").as_bytes(), &review].concat();
+    deliver(&setup, "new/1.host", &delivered("um@plan.example"));
+    deliver(&setup, "new/2.host", &delivered("cm@plan.example"));
+    // The same words in another message are another's.
+    let other = String::from_utf8(review.clone()).unwrap().replace("Subject: NICU", "Subject: Second NICU");
+    deliver(&setup, "new/3.host", other.as_bytes());
+    setup.drain();
+    assert_eq!(setup.exported().len(), 2, "{:#?}", setup.exported());
+    let trail = setup.succeed(&["audit"]);
+    assert_eq!(
+        trail.lines().filter(|line| line.contains("duplicate") && line.contains("the same message")).count(),
+        1,
+        "{trail}"
+    );
+    assert!(
+        setup.sealed(&delivered("um@plan.example")).is_some() && setup.sealed(&delivered("cm@plan.example")).is_some()
+    );
+    setup.succeed(&["verify"]);
+    setup.succeed(&["rebuild"]);
+    // It comes once more, by another way.
+    deliver(&setup, "new/4.host", &delivered("nicu@plan.example"));
+    setup.drain();
+    assert_eq!(setup.exported().len(), 2);
+}

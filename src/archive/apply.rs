@@ -15,6 +15,7 @@
 //! | `o` rank, segment | an item that is not resolved |
 //! | `r` mark of the refusal's key | the record of a refusal |
 //! | `p` document id | [`PurgedEntry`] |
+//! | `m` mark of a message's content | id of the first document that says it |
 //! | `L` sequence of the record that tells of it | [`LostEntry`] |
 //! | `c` | the last record that changed what the exports show |
 //! | `M` mail id | [`MailEntry`] |
@@ -46,6 +47,7 @@ pub(super) const ITEM: u8 = b'i';
 pub(super) const UNRESOLVED: u8 = b'o';
 pub(super) const REFUSAL: u8 = b'r';
 pub(super) const PURGED: u8 = b'p';
+pub(super) const CONTENT: u8 = b'm';
 pub(super) const LOST: u8 = b'L';
 pub(super) const MAIL: u8 = b'M';
 pub(super) const MAIL_WAITING: u8 = b'Q';
@@ -177,6 +179,10 @@ fn arrival_key(rank: u64, sequence: u64) -> Vec<u8> {
 
 fn marked_key(kind: u8, mark: &Mark) -> Vec<u8> {
     [&[kind], mark.as_bytes()].concat()
+}
+
+pub(super) fn content_key(content: &Mark) -> Vec<u8> {
+    marked_key(CONTENT, content)
 }
 
 pub(super) fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, Fault> {
@@ -514,6 +520,18 @@ impl<'a> Staging<'a> {
             Fact::Shown { document } => _ = self.known(document)?,
             Fact::RecordsLost { from, to, digest: _ } => {
                 self.put(ranked_key(LOST, sequence), &LostEntry { from: *from, to: *to })?;
+            }
+            Fact::ContentSeen { document, content } => {
+                self.known(document)?;
+                let key = content_key(content);
+                let first: Option<DocumentId> = self.get(&key)?.map(|bytes| decode(&bytes)).transpose()?;
+                // One that was purged is there no more.
+                if let Some(first) = first
+                    && self.document(&first)?.is_some()
+                {
+                    return Err(Objection::NothingNew);
+                }
+                self.put(key, document)?;
             }
             Fact::CasesLoaded {} | Fact::Listed {} | Fact::Exported {} => {}
             Fact::MailQueued { mail, document } => {

@@ -117,6 +117,13 @@ pub enum Event<I = QueueItem> {
         /// SHA-256 of the last one, hexadecimal: shows whether a journal found later is the lost one.
         digest: String,
     },
+    /// What a message says, whatever way it came: the same message delivered twice has two heads and one content. Only
+    /// the first document with a content is recorded.
+    ContentSeen {
+        document: DocumentId,
+        /// See [`Mail::content`](crate::document::Mail).
+        content: String,
+    },
     /// Somebody was shown what the archive knows of a document.
     Shown { document: DocumentId, by: String },
     /// Somebody was shown a list of what is open.
@@ -197,6 +204,7 @@ impl<I> Event<I> {
             | Self::Queued { document, .. }
             | Self::Held { document, .. }
             | Self::Retried { document, .. }
+            | Self::ContentSeen { document, .. }
             | Self::Shown { document, .. }
             | Self::Purged { document, .. } => Some(document),
             Self::MailQueued { document, .. }

@@ -57,6 +57,10 @@ pub(super) enum Fact {
     Held {
         document: DocumentId,
     },
+    ContentSeen {
+        document: DocumentId,
+        content: Mark,
+    },
     Retried {
         document: DocumentId,
     },
@@ -154,6 +158,9 @@ impl Fact {
                 Self::Queued { document: document.clone(), segments }
             }
             Event::Held { document, reason: _, stage: _ } => Self::Held { document: document.clone() },
+            Event::ContentSeen { document, content } => {
+                Self::ContentSeen { document: document.clone(), content: vault.mark("content", [content, ""]) }
+            }
             Event::Retried { document, by: _ } => Self::Retried { document: document.clone() },
             Event::CasesLoaded { .. } => Self::CasesLoaded {},
             Event::RecordsLost { from, to, digest } => {
@@ -200,6 +207,7 @@ impl Fact {
             | Self::HandedBack { document }
             | Self::Queued { document, .. }
             | Self::Held { document }
+            | Self::ContentSeen { document, .. }
             | Self::Retried { document }
             | Self::Resolved { document, .. }
             | Self::Shown { document }
@@ -234,6 +242,7 @@ impl Fact {
             | Self::RefusalCleared { .. }
             | Self::AttemptStarted { .. }
             | Self::HandedBack { .. }
+            | Self::ContentSeen { .. }
             | Self::CasesLoaded {}
             | Self::RecordsLost { .. }
             | Self::Shown { .. }
@@ -270,6 +279,7 @@ impl Fact {
             }
             Self::DocumentReceived { .. }
             | Self::ArrivedAgain { .. }
+            | Self::ContentSeen { .. }
             | Self::SourceReleased { .. }
             | Self::Refused { .. }
             | Self::RefusalCleared { .. }

@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 
 use super::apply::{
     ARRIVAL, CHANGED, DOCUMENT, DocumentEntry, HELD, ITEM, ItemEntry, REFUSAL, RefusalEntry, Standing, UNRESOLVED,
-    WAITING, decode, document_key, id_of_key, item_key, ranked_key,
+    WAITING, content_key, decode, document_key, id_of_key, item_key, ranked_key,
 };
 use super::event::{Event, Refusal, Resolution, Stage};
 use super::index::{Entry, Fault};
@@ -155,6 +155,14 @@ impl Archive {
         let Some((segment, entry)) = self.item_entry(id)? else { return Ok(None) };
         let event = self.item_event(entry.at)?;
         self.item_of(segment, &entry, event.as_ref()).map(Some)
+    }
+
+    /// The first document that says this and is still there.
+    pub fn first_with_content(&self, content: &str) -> Result<Option<DocumentId>, ArchiveError> {
+        let key = content_key(&self.inner.vault.mark("content", [content, ""]));
+        let Some(bytes) = self.inner.index.get(&key)? else { return Ok(None) };
+        let first: DocumentId = decode(&bytes)?;
+        Ok(self.document(&first)?.map(|_| first))
     }
 
     /// How a person has disposed of an item; `None` while nobody has.

@@ -101,6 +101,7 @@ impl Changed {
             Event::SourceReleased { .. }
             | Event::AttemptStarted { .. }
             | Event::HandedBack { .. }
+            | Event::ContentSeen { .. }
             | Event::CasesLoaded { .. }
             | Event::RecordsLost { .. }
             | Event::Shown { .. }

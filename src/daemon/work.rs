@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use super::decider::Decider;
 use crate::archive::event::{Event, MACHINE, Stage};
 use crate::archive::{Archive, ArchiveError, Remedy, Status};
-use crate::document::{Automatic, DocumentId, DocumentType, MatchStatus, PageSource, Reading};
+use crate::document::{DocumentId, DocumentType, MatchStatus, PageSource, Reading};
 use crate::fault::{self, Step};
 use crate::log;
 use crate::outbox::Planner;
@@ -250,17 +250,28 @@ impl WorkLoop {
                 .iter()
                 .all(|item| item.document_type == DocumentType::Other && item.link.status == MatchStatus::Unmatched);
             // Together: an item that is to be sent on is never there without the mail.
-            let mut events = self.mails(id, source, &reading, &items);
+            let content = reading.mail.as_ref().and_then(|mail| mail.content.clone());
+            let mut events = match self.same_before(id, content.as_deref())? {
+                Some(_) => Vec::new(),
+                None => self.mails(id, source, &reading, &items),
+            };
             events.insert(0, Event::Queued { document: id.clone(), items });
+            events.extend(content.clone().map(|content| Event::ContentSeen { document: id.clone(), content }));
             self.record_all(events).await?;
             fault::at(Step::ItemsQueued);
+            // Asked again: of two that came together only one is the first.
+            if let Some(first) = self.same_before(id, content.as_deref())? {
+                self.set_aside(&ids, "duplicate", &format!("the same message as document {}", first.short())).await?;
+                log::document_queued(id, ids.len(), &lane, &due_rule, start.elapsed());
+                return Ok(Verdict::Queued { pages: reading.pages.len() });
+            }
             // Cases that came in the meantime were applied to the items of that moment; these were not yet there.
             if Arc::ptr_eq(&knowledge.registry, &self.knowledge.borrow().registry) {
                 // Whatever its head says: what reads like a hospital's paper is for a person.
                 if let Some(automatic) = reading.mail.as_ref().and_then(|mail| mail.automatic)
                     && nothing_in_it
                 {
-                    self.set_aside(&ids, automatic).await?;
+                    self.set_aside(&ids, "set_aside", automatic.name()).await?;
                 }
                 log::document_queued(id, ids.len(), &lane, &due_rule, start.elapsed());
                 return Ok(Verdict::Queued { pages: reading.pages.len() });
@@ -304,15 +315,21 @@ impl WorkLoop {
         Ok(Ok(reading))
     }
 
-    /// Closes what a machine sent to tell of another message: it is kept and recorded, and waits for nobody.
-    async fn set_aside(&self, items: &[ItemId], why: Automatic) -> Result<(), ArchiveError> {
+    /// Another document that says the very same and came before this one.
+    fn same_before(&self, id: &DocumentId, content: Option<&str>) -> Result<Option<DocumentId>, ArchiveError> {
+        let Some(content) = content else { return Ok(None) };
+        Ok(self.archive.first_with_content(content)?.filter(|first| first != id))
+    }
+
+    /// Closes what needs nobody: it is kept and recorded, and waits for nobody.
+    async fn set_aside(&self, items: &[ItemId], disposition: &str, why: &str) -> Result<(), ArchiveError> {
         for item in items {
             let resolved = Event::Resolved {
                 item: item.clone(),
                 by: MACHINE.to_owned(),
-                disposition: "set_aside".to_owned(),
+                disposition: disposition.to_owned(),
                 case_id: None,
-                note: Some(why.name().to_owned()),
+                note: Some(why.to_owned()),
             };
             self.record(resolved).await?;
         }

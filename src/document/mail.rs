@@ -22,6 +22,10 @@ pub struct Mail {
     /// The message's own words beside its papers, at most [`MOST_COVERING`] bytes.
     #[serde(default)]
     pub covering: Option<String>,
+    /// A digest of its author, date, subject, Message-ID and everything below its head: the same for the same message,
+    /// whichever mailboxes it was delivered to and whatever each delivery wrote into its head.
+    #[serde(default)]
+    pub content: Option<String>,
     /// What is in it besides and could not be read; sorted, each once.
     pub unread: Vec<UnreadPart>,
     /// Why it needs nobody, if a machine sent it to tell of another message.

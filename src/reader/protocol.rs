@@ -122,7 +122,8 @@ pub fn is_possible_mail(mail: &Mail, pages: u32) -> bool {
     });
     let texts = [&mail.from, &mail.subject, &mail.fax_sender].into_iter().flatten();
     let covered = mail.covering.as_ref().is_none_or(|text| text.len() <= MOST_COVERING);
-    covered && parted && next == pages.saturating_add(1) && texts.map(String::len).sum::<usize>() <= MOST_HEAD
+    let digest = mail.content.as_ref().is_none_or(|content| content.len() == 64);
+    digest && covered && parted && next == pages.saturating_add(1) && texts.map(String::len).sum::<usize>() <= MOST_HEAD
 }
 
 /// Why a document is refused for good.

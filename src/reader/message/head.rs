@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use mail_parser::{HeaderName, HeaderValue, Message, MimeHeaders};
 use regex::Regex;
 
-use crate::document::{Automatic, Mail};
+use crate::document::{Automatic, DocumentId, Mail};
 
 /// More stations than this are a loop (RFC 5321, 6.3, wants at least 100; nothing real comes near 50).
 const MOST_STATIONS: usize = 50;
@@ -26,10 +26,24 @@ pub(super) fn mail(message: &Message<'_>) -> Mail {
         answerable: answerable(message),
         subject,
         covering: None,
+        content: content(message),
         papers: Vec::new(),
         is_body: false,
         unread: Vec::new(),
     }
+}
+
+/// See [`Mail::content`]. By the raw bytes below the head: a server that writes them anew makes another message of it.
+fn content(message: &Message<'_>) -> Option<String> {
+    let below = message.raw_message.get(message.parts.first()?.offset_body as usize..)?;
+    let mut said = Vec::with_capacity(below.len() + 500);
+    for name in ["message-id", "from", "date", "subject"] {
+        let raw = message.headers_raw().find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value);
+        said.extend_from_slice(raw.unwrap_or_default().trim().as_bytes());
+        said.push(0);
+    }
+    said.extend_from_slice(below);
+    Some(DocumentId::of(&said).as_str().to_owned())
 }
 
 fn shortened(text: &str) -> String {
