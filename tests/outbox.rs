@@ -344,7 +344,8 @@ fn an_acknowledgement_goes_to_people_on_the_list_and_never_to_lists_robots_or_lo
     deliver("8.stranger", "", "ur@elsewhere.example");
     deliver("9.noreply", "", "no-reply@hospital.example");
     // Not from a mailbox: somebody has put an old email into a folder.
-    setup.arrive("old.eml", &[b"X-Old: yes\r\n".as_slice(), &answered].concat());
+    let old = String::from_utf8(answered.clone()).unwrap().replace("1.person", "of old");
+    setup.arrive("old.eml", old.as_bytes());
     setup.drain();
     let mails = server.mails();
     let [mail] = mails.as_slice() else { panic!("{mails:#?}") };
