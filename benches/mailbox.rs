@@ -18,15 +18,15 @@ mod run;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use dovecot::between::Between;
 use dovecot::{Dovecot, PASSWORD, USER};
+use run::Setup;
 use run::memory::Peaks;
-use run::{Daemon, Setup};
 
-/// What the whole first sync may take.
-const PATIENCE: Duration = Duration::from_secs(1800);
+/// A line of the log for each message.
+const STORED: &str = "document stored";
 
 fn main() {
     // Cargo adds its own `--bench`.
@@ -52,15 +52,15 @@ fn main() {
         .sum();
     println!("{messages} messages, {:.1} MB", bytes as f64 / 1e6);
 
-    let mut peaks = Peaks::default();
     let begun = Instant::now();
     let daemon = setup.launch();
-    wait_for_stored(&daemon, messages, &mut peaks);
+    daemon.wait_for_count(STORED, messages as usize);
     let took = begun.elapsed();
     let flagged = || server.messages("").iter().filter(|(_, flags)| !flags.is_empty()).count() as u64;
-    while flagged() < messages {
-        std::thread::sleep(Duration::from_millis(100));
-    }
+    run::wait_until("every message to be flagged", || (flagged() == messages).then_some(()));
+    // The kernel keeps the most that it ever was.
+    let mut peaks = Peaks::default();
+    peaks.look(daemon.pid());
     println!(
         "first sync: {:.1} s ({:.0} messages/s) with the start, daemon {:.0} MB (wanted below 120 MB), {:.3} bytes received for each of the messages",
         took.as_secs_f64(),
@@ -83,7 +83,7 @@ fn main() {
         let before = between.bytes();
         let begun = Instant::now();
         server.deliver(&message(messages + 1 + number));
-        wait_for_stored(&daemon, number + 1, &mut peaks);
+        daemon.wait_for_count(STORED, number as usize + 1);
         waits.push(begun.elapsed());
         assert!(between.bytes() - before < 50_000, "more than the new message was fetched");
     }
@@ -115,19 +115,6 @@ fn message(number: u64) -> Vec<u8> {
     );
     text += &line.repeat(size / line.len());
     text.into_bytes()
-}
-
-fn wait_for_stored(daemon: &Daemon, count: u64, peaks: &mut Peaks) {
-    let begun = Instant::now();
-    loop {
-        peaks.look(daemon.pid());
-        let stored = daemon.log().iter().filter(|line| line.contains("document stored")).count() as u64;
-        if stored >= count {
-            return;
-        }
-        assert!(begun.elapsed() < PATIENCE, "{stored} of {count} messages are stored");
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }
 
 /// Waits until the mailbox has been looked at once.

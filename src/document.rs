@@ -442,6 +442,19 @@ pub struct Match {
     pub candidates: Vec<Candidate>,
 }
 
+impl Match {
+    /// Takes back a link that something leaves in doubt, for this reason.
+    pub fn leave_to_a_person(&mut self, reason: String) {
+        if self.status == MatchStatus::Matched {
+            self.status = MatchStatus::Ambiguous;
+            self.case_id = None;
+            // They told why it was linked; its candidate has them too.
+            self.reasons.clear();
+        }
+        self.reasons.push(reason);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

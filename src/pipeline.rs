@@ -184,7 +184,7 @@ impl Deciding<'_> {
         if apart && linked > 0 && whole.linked.status != MatchStatus::Matched {
             return parts;
         }
-        leave_to_a_person(&mut whole.linked, several_babies(spans));
+        whole.linked.leave_to_a_person(several_babies(spans));
         vec![whole]
     }
 
@@ -201,7 +201,7 @@ impl Deciding<'_> {
         };
         let linked_in = start.elapsed();
         for page in strange.iter().filter(|page| reading.pages.iter().any(|here| here.number == **page)) {
-            leave_to_a_person(&mut linked, format!("page {page} {MAY_BE_ABOUT} another baby"));
+            linked.leave_to_a_person(format!("page {page} {MAY_BE_ABOUT} another baby"));
         }
         // What stood on it may have been about the other twin.
         let lost = reading.pages.iter().find(|page| is_lost(page));
@@ -209,7 +209,7 @@ impl Deciding<'_> {
             && registry.has_sibling(case_id)
         {
             let reason = format!("page {} could not be read, and {case_id} has a sibling", page.number);
-            leave_to_a_person(&mut linked, reason);
+            linked.leave_to_a_person(reason);
         }
         let number = |page: Option<&Page>, none| page.map_or(none, |page| page.number);
         let page_range = [number(reading.pages.first(), 1), number(reading.pages.last(), 0)];
@@ -257,17 +257,6 @@ fn several_babies(spans: &[[u32; 2]]) -> String {
         .map(|[first, last]| if first == last { first.to_string() } else { format!("{first} to {last}") })
         .collect();
     format!("{MAY_BE_ABOUT} {} babies: pages {}", spans.len(), pages.join(", "))
-}
-
-/// Takes back a link that the pages leave in doubt.
-fn leave_to_a_person(linked: &mut Match, reason: String) {
-    if linked.status == MatchStatus::Matched {
-        linked.status = MatchStatus::Ambiguous;
-        linked.case_id = None;
-        // They told why it was linked; its candidate has them too.
-        linked.reasons.clear();
-    }
-    linked.reasons.push(reason);
 }
 
 /// What the words around a message's papers seem to be by themselves, when they seem to be a paper too: a review that

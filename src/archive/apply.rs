@@ -22,7 +22,8 @@
 //! | `Q` rank | id of a mail that waits to be sent |
 //! | `F` rank | id of a mail that was given up |
 //!
-//! A mail's rank is the sequence of the record by which it was queued. A document's rank is the sequence of the record by which it was received, so the order of keys is that of arrival.
+//! A document's rank is the sequence of the record by which it was received, a mail's that of the record by which it
+//! was queued, so the order of keys is that of arrival.
 
 use std::collections::BTreeSet;
 

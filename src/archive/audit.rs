@@ -162,7 +162,7 @@ fn words(event: &Event) -> (String, String) {
             format!("found records {from} to {to} lost from the journal's end, the last one with digest {digest}"),
         ),
         Event::Shown { by, .. } => (by.clone(), "was shown it".to_owned()),
-        Event::ContentSeen { .. } => (MACHINE.to_owned(), "noted what the message says, to know it again".to_owned()),
+        Event::ContentSeen { .. } => (machine(), "noted what the message says, to know it again".to_owned()),
         Event::Listed { by, entries } => (by.clone(), format!("was shown a list of {entries}")),
         Event::Exported { by, items } => (by.clone(), format!("exported the queue of {items} items")),
         Event::Purged { rule, by, .. } => (by.clone(), format!("purged under rule {rule}")),

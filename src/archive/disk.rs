@@ -19,6 +19,18 @@ const FOLDER_MODE: u32 = 0o700;
 /// Buffer for copying a source into the archive.
 const COPY_BUFFER: usize = 128 * 1024;
 
+/// The first of these names, by numbers from 1, that nothing in the folder bears.
+pub(super) fn free_path(folder: &Path, name: impl Fn(u64) -> String) -> PathBuf {
+    let mut path = folder.join(name(1));
+    for number in 2.. {
+        if path.symlink_metadata().is_err() {
+            break;
+        }
+        path = folder.join(name(number));
+    }
+    path
+}
+
 /// The disk; cloned freely, all clones are the same disk.
 #[derive(Clone, Default)]
 pub(super) struct Disk {

@@ -33,7 +33,7 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::ArchiveError;
-use super::disk::Disk;
+use super::disk::{Disk, free_path};
 use super::event::{Event, VERSION};
 use super::fact::Fact;
 use super::seal::Key;
@@ -316,18 +316,6 @@ pub(super) fn acknowledged_and_torn(folder: &Path, head: &Head, torn: usize) -> 
     })
 }
 
-/// A name for what is cut away that no earlier cut has taken.
-fn free_torn_path(folder: &Path, segment: u32) -> PathBuf {
-    let mut path = folder.join(format!("{segment:08}.torn"));
-    for number in 2_u64.. {
-        if path.symlink_metadata().is_err() {
-            break;
-        }
-        path = folder.join(format!("{segment:08}.{number}.torn"));
-    }
-    path
-}
-
 /// Reads the records after `from`, or all of them, through every segment, and gives each to `found`. Gives the last
 /// record's head and how many bytes of a torn tail follow it.
 pub(super) fn walk<E, F>(
@@ -536,7 +524,10 @@ impl Journal {
                 return Err(acknowledged_and_torn(folder, &head, scanned.torn.len())?);
             }
             // The copy lasts, name and all, before anything is taken away.
-            let kept = free_torn_path(folder, last);
+            let kept = free_path(folder, |number| match number {
+                1 => format!("{last:08}.torn"),
+                more => format!("{last:08}.{more}.torn"),
+            });
             let mut copy = disk.create(&kept, 0o600)?;
             disk.write(&mut copy, &kept, &scanned.torn)?;
             disk.sync(&copy, &kept)?;

@@ -56,9 +56,7 @@ impl Archive {
 
     /// The name of an account may hold anything, so its file bears a mark of it.
     fn token_path(&self, account: &str) -> PathBuf {
-        let mark = self.inner.vault.mark("token", [account, ""]);
-        let name: String = mark.as_bytes().iter().take(32).map(|digit| char::from(*digit)).collect();
-        self.inner.state.join(TOKENS).join(name)
+        self.inner.state.join(TOKENS).join(self.inner.vault.mark("token", [account, ""]).digits(32))
     }
 
     fn keep(&self, label: &str, path: &Path, value: &[u8]) -> Result<(), ArchiveError> {

@@ -192,9 +192,7 @@ impl Archive {
     /// The id of the refusal under this key: `refused-` and 12 hexadecimal digits of a keyed digest. A plain one of a
     /// file's name would betray it, as there are not that many telephone numbers.
     pub fn refusal_id(&self, key: &str) -> String {
-        let mark = self.inner.vault.mark("refusal", [key, ""]);
-        let digits = mark.as_bytes().iter().take(12).map(|digit| char::from(*digit));
-        "refused-".chars().chain(digits).collect()
+        format!("refused-{}", self.inner.vault.mark("refusal", [key, ""]).digits(12))
     }
 
     /// When the last record was written after which the exports may look otherwise; `None` when there is none.

@@ -25,7 +25,7 @@ pub struct MailId(String);
 
 impl MailId {
     pub(super) fn of(key: &str, vault: &Vault) -> Self {
-        Self(String::from_utf8_lossy(vault.mark("mail", [key, ""]).as_bytes()).into_owned())
+        Self(vault.mark("mail", [key, ""]).digits(64))
     }
 
     /// All digits.

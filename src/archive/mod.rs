@@ -8,18 +8,18 @@
 //! It never changes or removes a document, never rewrites a record, never retries a failed sync, and never writes
 //! what a document says to the log. Times of records come from [`crate::clock`].
 //!
-//! All calls block, mostly on the disk: from async code use `spawn_blocking`.
+//! All calls block, mostly on the disk: from async code use [`blocking`].
 //!
-//! The state directory (mode 0700) holds `documents/`, `readings/`, `journal/`, `index/`, `cases/`, `tokens/`, `tmp/`, `lock`, and
-//! where it is sealed, `keyring` and, unless it is kept elsewhere, `key`.
+//! The state directory (mode 0700) holds `documents/`, `readings/`, `journal/`, `index/`, `cases/`, `tokens/`, `tmp/`,
+//! `lock`, and where it is sealed, `keyring` and, unless it is kept elsewhere, `key`.
 //!
 //! # What sealing protects, and against whom
 //!
 //! The state directory is sealed unless the configuration says otherwise. Then whoever has the directory but not the
 //! master key (a stolen or returned disk, a copy, a snapshot, another user who gets past the permissions) learns how
 //! many documents of which size came when, how many items each has, when it was held, resolved, shown or purged, when
-//! mails about it were queued, tried and sent, and nothing of what a document, its reading, a file's name, a case or a person's note says: neither by opening nor by
-//! guessing, because names and marks are keyed digests.
+//! mails about it were queued, tried and sent, and nothing of what a document, its reading, a file's name, a case or a
+//! person's note says: neither by opening nor by guessing, because names and marks are keyed digests.
 //!
 //! * A document has a random **data key**. It lies wrapped at the head of the document's file, and seals the document,
 //!   its reading and the journal's records of it. The **archive keys**, one a generation, wrap data keys and seal what
@@ -433,6 +433,13 @@ impl Archive {
 /// clear.
 pub fn name(state: &Path, at_rest: &AtRest, bytes: &[u8]) -> Result<DocumentId, ArchiveError> {
     Ok(keys::look(state, at_rest)?.name(bytes))
+}
+
+/// Runs what an archive is asked away from the threads that wait.
+pub async fn blocking<T: Send + 'static>(
+    action: impl FnOnce() -> Result<T, ArchiveError> + Send + 'static,
+) -> Result<T, ArchiveError> {
+    tokio::task::spawn_blocking(action).await.unwrap_or(Err(ArchiveError::Stopped))
 }
 
 /// Makes the state directory, or makes sure that it is ours alone.

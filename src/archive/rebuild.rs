@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::apply::{Objection, PURGED, PurgedEntry, Staging, decode, id_of_key};
-use super::disk::Disk;
+use super::disk::{Disk, free_path};
 use super::documents::Documents;
 use super::event::{Event, ItemName};
 use super::fact::Fact;
@@ -245,14 +245,11 @@ fn set_aside(disk: &Disk, state: &Path, name: &str) -> Result<Option<PathBuf>, A
     if !path.exists() {
         return Ok(None);
     }
-    let mut aside = state.join(name);
     // The same numbers lost once more: the earlier proof keeps its name.
-    for number in 2_u64.. {
-        if aside.symlink_metadata().is_err() {
-            break;
-        }
-        aside = state.join(format!("{name}.{number}"));
-    }
+    let aside = free_path(state, |number| match number {
+        1 => name.to_owned(),
+        more => format!("{name}.{more}"),
+    });
     disk.rename(&path, &aside)?;
     disk.sync_folder(state)?;
     Ok(Some(aside))

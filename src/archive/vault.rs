@@ -38,6 +38,11 @@ impl Mark {
     pub(super) fn as_bytes(&self) -> &[u8] {
         self.0.as_bytes()
     }
+
+    /// Its first digits, for a name.
+    pub(super) fn digits(&self, count: usize) -> String {
+        self.0.chars().take(count).collect()
+    }
 }
 
 /// A document's id in the making.

@@ -13,12 +13,12 @@ use rustix::fs::Access;
 
 use super::{EX_CONFIG, counted, print_text, say};
 use crate::archive::{AtRest, Remark, check_keys, others_may_read};
-use crate::config::{Config, Problem};
+use crate::config::{Config, Encryption, Problem};
 use crate::control::Failure;
 use crate::daemon::knowledge::{load_cases, load_rules};
 use crate::daemon::pool_settings;
 use crate::intake::folder::AfterAccept;
-use crate::intake::imap::{Encryption, ImapSettings, SignIn, check_authorities};
+use crate::intake::imap::{ImapSettings, SignIn, check_authorities};
 use crate::outbox;
 use crate::reader::cage;
 use crate::reader::pool::{ReadError, ReaderPool};
@@ -177,7 +177,7 @@ impl Found<'_> {
                 self.add(&format!("{key}.{name}"), error.to_string(), "it is for the daemon's user alone");
             }
         }
-        if account.encryption != Encryption::Loopback
+        if account.tls != Encryption::None
             && let Err(error) = check_authorities(account.ca_file.as_deref())
         {
             self.add(&format!("{}.ca_file", account.key), error.to_string(), "give certificates in PEM");

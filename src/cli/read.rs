@@ -10,11 +10,11 @@ use crate::archive;
 use crate::clock;
 use crate::config::Config;
 use crate::control::{self, Failure};
-use crate::daemon::knowledge::load_rules;
+use crate::daemon::knowledge::{knowledge, load_rules};
 use crate::daemon::pool_settings;
 use crate::document::{DocumentId, Reading, Receipt};
 use crate::intake::submit;
-use crate::pipeline::{self, Knowledge};
+use crate::pipeline;
 use crate::reader::pool::{ReadError, ReaderPool};
 
 pub fn read(config: &Config, file: &Path, json: bool, explain: bool) -> Result<(), Failure> {
@@ -63,13 +63,7 @@ fn explained(
 ) -> Result<serde_json::Value, Failure> {
     let wrong = |error: crate::daemon::knowledge::KnowledgeError| Failure::new(EX_CONFIG, error.to_string());
     let registry = super::cases::in_force(config).map_err(|failure| Failure { exit: EX_CONFIG, ..failure })?;
-    let knowledge = Knowledge {
-        rules: Arc::new(load_rules(config).map_err(wrong)?),
-        registry: Arc::new(registry),
-        policy: config.link.clone(),
-        zone: config.time_zone.clone(),
-        mailboxes: Arc::new(config.lanes.clone()),
-    };
+    let knowledge = knowledge(config, load_rules(config).map_err(wrong)?, registry);
     let received_at = file
         .metadata()
         .and_then(|metadata| metadata.modified())

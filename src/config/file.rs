@@ -8,7 +8,7 @@ use bytesize::ByteSize;
 use jiff::SignedDuration;
 use serde::{Deserialize, Deserializer};
 
-use super::{LogFormat, Problem};
+use super::{Encryption, LogFormat, Problem};
 use crate::link::LinkPolicy;
 use crate::reader::cage::CageMode;
 
@@ -87,7 +87,7 @@ pub(super) struct Imap {
     /// Default 993, and 143 unless `tls` is `implicit`.
     pub port: Option<u16>,
     #[serde(default)]
-    pub tls: Tls,
+    pub tls: Encryption,
     pub ca_file: Option<PathBuf>,
     pub user: String,
     pub password_file: Option<PathBuf>,
@@ -101,17 +101,6 @@ pub(super) struct Imap {
     pub after_folder: Option<String>,
     /// Default `nicufaxd`.
     pub flag: Option<String>,
-}
-
-/// How a connection to a mail server is encrypted.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Tls {
-    #[default]
-    Implicit,
-    #[serde(rename = "starttls")]
-    Upgraded,
-    None,
 }
 
 /// What becomes of a message at its server once it is stored durably.

@@ -1,11 +1,11 @@
 //! `[[intake.mailbox]]` with `imap`: from the file's own shape to the settings of a mail account.
 
-use std::net::IpAddr;
 use std::path::Path;
 
-use super::file::{Imap, ImapAfter, Mailbox, Oauth2, Tls};
-use super::validate::{Problems, resolve};
-use crate::intake::imap::{AfterStored, Encryption, ImapSettings, SignIn, TokenSettings};
+use super::Encryption;
+use super::file::{Imap, ImapAfter, Mailbox, Oauth2};
+use super::validate::{Problems, is_this_machine, resolve};
+use crate::intake::imap::{AfterStored, ImapSettings, SignIn, TokenSettings};
 use crate::route::Lane;
 
 /// The folder for what is done with, and the flag, unless configured otherwise.
@@ -41,19 +41,10 @@ impl Problems<'_> {
         let source = mailbox.name.clone();
         let (poll, max_bytes) = (self.rescan(key, mailbox.rescan), self.max_bytes(key, mailbox.max_bytes));
         let key = format!("{key}.imap");
-        let encryption = match imap.tls {
-            Tls::Implicit => Encryption::Implicit,
-            Tls::Upgraded => Encryption::StartTls,
-            Tls::None => {
-                let this_machine =
-                    imap.host == "localhost" || imap.host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
-                if !this_machine {
-                    let remedy = "set \"implicit\" or \"starttls\"";
-                    self.add(format!("{key}.tls"), "\"none\" would send the password in the clear", remedy);
-                }
-                Encryption::Loopback
-            }
-        };
+        if imap.tls == Encryption::None && !is_this_machine(&imap.host) {
+            let remedy = "set \"implicit\" or \"starttls\"";
+            self.add(format!("{key}.tls"), "\"none\" would send the password in the clear", remedy);
+        }
         if imap.host.is_empty() || imap.host.contains(|sign: char| sign.is_whitespace() || sign == '/' || sign == '@') {
             self.add(format!("{key}.host"), "is no name of a host", "give it as in \"mail.example.org\"");
         }
@@ -108,9 +99,9 @@ impl Problems<'_> {
         };
         Some(ImapSettings {
             source,
-            port: imap.port.unwrap_or(if imap.tls == Tls::Implicit { 993 } else { 143 }),
+            port: imap.port.unwrap_or(if imap.tls == Encryption::Implicit { 993 } else { 143 }),
             host: imap.host,
-            encryption,
+            tls: imap.tls,
             ca_file,
             user: imap.user,
             sign_in,

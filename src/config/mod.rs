@@ -110,6 +110,19 @@ pub struct LogSettings {
     pub level: String,
 }
 
+/// How a connection to a mail server is kept secret.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Encryption {
+    /// From the first byte on.
+    #[default]
+    Implicit,
+    /// Begun with STARTTLS, without which nothing is said.
+    StartTls,
+    /// Not at all; to this machine alone.
+    None,
+}
+
 /// For people or for machines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -1,7 +1,6 @@
 //! `[outbox]`: the file's own shape, and the settings that it comes to.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -9,9 +8,10 @@ use bytesize::ByteSize;
 use jiff::civil::Time;
 use serde::Deserialize;
 
+use super::Encryption;
 use super::file::duration;
 use super::secret::SecretPlace;
-use super::validate::{Problems, resolve};
+use super::validate::{Problems, is_this_machine, resolve};
 use crate::document::DocumentType;
 use crate::outbox::address::{Address, AllowList};
 use crate::route::Lane;
@@ -65,7 +65,7 @@ struct SmtpTable {
     host: String,
     port: Option<u16>,
     #[serde(default)]
-    tls: Tls,
+    tls: Encryption,
     user: Option<String>,
     password_file: Option<PathBuf>,
     password_credential: Option<String>,
@@ -138,30 +138,17 @@ pub enum Relay {
 pub struct Smtp {
     pub host: String,
     pub port: u16,
-    pub tls: Tls,
+    pub tls: Encryption,
     /// User and password.
     pub login: Option<(String, SecretPlace)>,
     /// A root certificate besides the system's (PEM).
     pub ca_file: Option<PathBuf>,
 }
 
-/// How the way to the relay is protected.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Tls {
-    /// From the first byte on.
-    #[default]
-    Implicit,
-    /// Begun with STARTTLS, without which nothing is sent.
-    Starttls,
-    /// Not at all; on this machine only.
-    None,
-}
-
 impl OutboxSettings {
     /// Whether what is sent holds patient data may go this way.
     pub fn is_safe_for_patient_data(&self) -> bool {
-        let verified = matches!(&self.relay, Relay::Smtp(smtp) if smtp.tls != Tls::None);
+        let verified = matches!(&self.relay, Relay::Smtp(smtp) if smtp.tls != Encryption::None);
         verified || self.trust_local_relay
     }
 }
@@ -315,8 +302,7 @@ impl Problems<'_> {
 
     fn smtp(&mut self, table: SmtpTable, base: &Path) -> Smtp {
         let key = "outbox.smtp";
-        let is_local = table.host == "localhost" || table.host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
-        if table.tls == Tls::None && !is_local {
+        if table.tls == Encryption::None && !is_this_machine(&table.host) {
             self.add(
                 format!("{key}.tls"),
                 "would send in the clear to another machine",
@@ -341,9 +327,9 @@ impl Problems<'_> {
             }
         };
         let port = table.port.unwrap_or(match table.tls {
-            Tls::Implicit => 465,
-            Tls::Starttls => 587,
-            Tls::None => 25,
+            Encryption::Implicit => 465,
+            Encryption::StartTls => 587,
+            Encryption::None => 25,
         });
         let ca_file = table.ca_file.map(|path| resolve(base, &path));
         Smtp { host: table.host, port, tls: table.tls, login, ca_file }

@@ -1,6 +1,7 @@
 //! From the file's own shape to settings: every default and range, and what is wrong with a value and what to do.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -36,6 +37,11 @@ pub(super) fn resolve(base: &Path, path: &Path) -> PathBuf {
         }
     }
     resolved
+}
+
+/// Whether this names the machine itself, whatever it resolves to.
+pub(super) fn is_this_machine(host: &str) -> bool {
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// What becomes of a source's file, by default or as configured.

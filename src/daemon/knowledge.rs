@@ -13,9 +13,9 @@ use serde::Serialize;
 use tokio::sync::watch;
 
 use super::decider::Decider;
-use super::work::{blocking, decide, forwards};
+use super::work::{decide, forwards};
 use crate::archive::event::Event;
-use crate::archive::{Archive, ArchiveError};
+use crate::archive::{Archive, ArchiveError, blocking};
 use crate::clock;
 use crate::config::Config;
 use crate::document::DocumentId;
@@ -274,14 +274,19 @@ fn first_knowledge(config: &Config, archive: &Archive) -> Result<(Knowledge, Cas
             (kept, cases, false)
         }
     };
-    let knowledge = Knowledge {
+    let knowledge = knowledge(config, rules, registry);
+    Ok((knowledge, cases, taken))
+}
+
+/// What deciding goes by under this configuration.
+pub fn knowledge(config: &Config, rules: TypeRules, registry: Registry) -> Knowledge {
+    Knowledge {
         rules: Arc::new(rules),
         registry: Arc::new(registry),
         policy: config.link.clone(),
         zone: config.time_zone.clone(),
         mailboxes: Arc::new(config.lanes.clone()),
-    };
-    Ok((knowledge, cases, taken))
+    }
 }
 
 fn file_state(config: &Config) -> FileState {

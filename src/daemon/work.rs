@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 
 use super::decider::Decider;
 use crate::archive::event::{Event, MACHINE, Stage};
-use crate::archive::{Archive, ArchiveError, Remedy, Status};
+use crate::archive::{Archive, ArchiveError, Remedy, Status, blocking};
 use crate::document::{DocumentId, DocumentType, MatchStatus, PageSource, Reading};
 use crate::fault::{self, Step};
 use crate::log;
@@ -260,18 +260,16 @@ impl WorkLoop {
             self.record_all(events).await?;
             fault::at(Step::ItemsQueued);
             // Asked again: of two that came together only one is the first.
-            if let Some(first) = self.same_before(id, content.as_deref())? {
-                self.set_aside(&ids, "duplicate", &format!("the same message as document {}", first.short())).await?;
-                log::document_queued(id, ids.len(), &lane, &due_rule, start.elapsed());
-                return Ok(Verdict::Queued { pages: reading.pages.len() });
-            }
+            let duplicate = self
+                .same_before(id, content.as_deref())?
+                .map(|first| ("duplicate", format!("the same message as document {}", first.short())));
             // Cases that came in the meantime were applied to the items of that moment; these were not yet there.
-            if Arc::ptr_eq(&knowledge.registry, &self.knowledge.borrow().registry) {
+            if duplicate.is_some() || Arc::ptr_eq(&knowledge.registry, &self.knowledge.borrow().registry) {
                 // Whatever its head says: what reads like a hospital's paper is for a person.
-                if let Some(automatic) = reading.mail.as_ref().and_then(|mail| mail.automatic)
-                    && nothing_in_it
-                {
-                    self.set_aside(&ids, "set_aside", automatic.name()).await?;
+                let automatic = reading.mail.as_ref().and_then(|mail| mail.automatic).filter(|_| nothing_in_it);
+                let automatic = automatic.map(|automatic| ("set_aside", automatic.name().to_owned()));
+                if let Some((disposition, why)) = duplicate.or(automatic) {
+                    self.set_aside(&ids, disposition, &why).await?;
                 }
                 log::document_queued(id, ids.len(), &lane, &due_rule, start.elapsed());
                 return Ok(Verdict::Queued { pages: reading.pages.len() });
@@ -409,11 +407,4 @@ fn known_items(archive: &Archive, ids: &[ItemId]) -> Result<Vec<KnownItem>, Arch
         known.extend(item.map(|item| KnownItem { id: item.id, page_range: item.page_range }));
     }
     Ok(known)
-}
-
-/// Runs what blocks on the disk away from the threads that wait.
-pub(super) async fn blocking<T: Send + 'static>(
-    action: impl FnOnce() -> Result<T, ArchiveError> + Send + 'static,
-) -> Result<T, ArchiveError> {
-    tokio::task::spawn_blocking(action).await.unwrap_or(Err(ArchiveError::Stopped))
 }

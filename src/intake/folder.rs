@@ -24,6 +24,7 @@ use self::look::Folder;
 use super::changes::{Change, Changes};
 pub use super::release::AfterAccept;
 use super::status::SourceStatuses;
+use super::stopped;
 use crate::archive::{Archive, ArchiveError};
 use crate::document::DocumentId;
 
@@ -185,11 +186,6 @@ pub async fn drain_folder(
         };
         sleep_until(settles).await;
     }
-}
-
-async fn stopped(stop: &mut watch::Receiver<bool>) {
-    // An error means that the sender is gone, and with it the daemon.
-    _ = stop.wait_for(|stop| *stop).await;
 }
 
 async fn grace(stop: &mut watch::Receiver<bool>) {

@@ -29,6 +29,7 @@ mod source_file;
 use std::io;
 
 use jiff::Timestamp;
+use tokio::sync::watch;
 
 use crate::archive::ArchiveError;
 
@@ -87,6 +88,12 @@ impl SourceError {
 /// because the clocks of due times start here.
 fn received_by(modified_ns: i128, now: Timestamp) -> Timestamp {
     Timestamp::from_nanosecond(modified_ns).map_or(now, |modified| modified.min(now))
+}
+
+/// Waits until the daemon stops.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // An error means that the sender is gone, and with it the daemon.
+    _ = stop.wait_for(|stop| *stop).await;
 }
 
 /// Runs what waits for a disk where it holds up nothing else.

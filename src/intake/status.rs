@@ -5,6 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use tracing::info;
+
+use crate::clock;
 
 /// One source as it was at the last look.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -29,6 +32,28 @@ impl SourceStatuses {
     /// All sources as they are now, by name.
     pub fn snapshot(&self) -> BTreeMap<String, SourceStatus> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes that a source was read without an error, and says so if it had failed before.
+    pub(super) fn succeeded(&self, source: &str) {
+        let mut had_failed = false;
+        self.update(source, |status| {
+            status.last_read = Some(clock::now());
+            had_failed = status.last_error.take().is_some();
+        });
+        if had_failed {
+            info!(%source, "source can be read again");
+        }
+    }
+
+    /// Notes what is wrong with a source; whether that is new, and so to be told of.
+    pub(super) fn failed(&self, source: &str, reason: &str) -> bool {
+        let mut is_new = false;
+        self.update(source, |status| {
+            is_new = status.last_error.as_deref() != Some(reason);
+            status.last_error = Some(reason.to_owned());
+        });
+        is_new
     }
 
     pub(super) fn update(&self, source: &str, change: impl FnOnce(&mut SourceStatus)) {

@@ -5,7 +5,7 @@
 //! paper alone would be.
 
 use super::{LinkPolicy, Registry, link};
-use crate::document::{DocumentType, Fields, Match, MatchStatus, Page, Reading, Receipt, Understanding};
+use crate::document::{DocumentType, Fields, Match, Page, Reading, Receipt, Understanding};
 
 /// The number of the page that stands for the text: reasons name it `mail`.
 pub const COVERING_PAGE: u32 = 0;
@@ -19,12 +19,7 @@ pub fn link_covered(
     policy: &LinkPolicy,
     receipt: &Receipt,
 ) -> Match {
-    let alone = link(paper, understanding, registry, policy, receipt);
-    let with_text = || {
-        let pages = paper.pages.iter().chain([covering]).cloned().collect();
-        let both = Reading { format: paper.format, pages, mail: None };
-        link(&both, understanding, registry, policy, receipt)
-    };
+    let mut alone = link(paper, understanding, registry, policy, receipt);
     let text = Reading { format: paper.format, pages: vec![covering.clone()], mail: None };
     let of_text = link(&text, &nothing_understood(), registry, policy, receipt);
     let Some(spoken_for) = of_text.candidates.first() else { return alone };
@@ -34,9 +29,14 @@ pub fn link_covered(
             .candidates
             .iter()
             .any(|candidate| candidate.case_id == case_id && candidate.score + policy.margin >= spoken_for.score);
-        return if agrees { alone } else { contradicted(alone) };
+        if !agrees {
+            alone.leave_to_a_person("the message's own text speaks for another case".to_owned());
+        }
+        return alone;
     }
-    let both = with_text();
+    let pages = paper.pages.iter().chain([covering]).cloned().collect();
+    let both = Reading { format: paper.format, pages, mail: None };
+    let both = link(&both, understanding, registry, policy, receipt);
     let supported = |case_id: &str| {
         alone.candidates.first().is_some_and(|first| first.case_id == case_id) && !registry.has_sibling(case_id)
     };
@@ -53,11 +53,4 @@ fn nothing_understood() -> Understanding {
         fields: Fields::new(),
         missing: Vec::new(),
     }
-}
-
-fn contradicted(mut linked: Match) -> Match {
-    linked.status = MatchStatus::Ambiguous;
-    linked.case_id = None;
-    linked.reasons = vec!["the message's own text speaks for another case".to_owned()];
-    linked
 }

@@ -6,6 +6,7 @@
 //! the rule's confidence or a higher one, every page was read, and the whole document is one item about one baby.
 //! Whatever is less sure is left to a person, who sees the item in its lane.
 
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::address::Address;
@@ -46,7 +47,7 @@ impl Planner {
             if item.state != ItemState::Open || !is_sure(rule, item) {
                 continue;
             }
-            let received = item.received_at.to_zoned(self.zone.clone()).strftime("%Y-%m-%d %H:%M %Z").to_string();
+            let received = self.local(item.received_at);
             let id = item.id.to_string();
             let link = self.link(&id);
             let text = self.templates.write(
@@ -95,6 +96,11 @@ impl Planner {
             subject: text.subject,
             body: text.body,
         })
+    }
+
+    /// A time as people read it here.
+    pub fn local(&self, time: Timestamp) -> String {
+        time.to_zoned(self.zone.clone()).strftime("%Y-%m-%d %H:%M %Z").to_string()
     }
 
     /// Where a person finds an item; empty unless the configuration says.

@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep_until};
 use super::address::Address;
 use super::smtp::{self, Enclosed, Letter};
 use crate::archive::event::Event;
-use crate::archive::{Archive, ArchiveError, Mail, MailId, MailKind, WaitingMail};
+use crate::archive::{Archive, ArchiveError, Mail, MailId, MailKind, WaitingMail, blocking};
 use crate::config::outbox::OutboxSettings;
 use crate::document::{DocumentFormat, DocumentId};
 use crate::fault::{self, Step};
@@ -309,13 +309,6 @@ fn pause(id: &MailId, attempt: u32, first: Duration) -> Duration {
     let doubled = first.saturating_mul(1 << attempt.saturating_sub(1).min(16)).min(LONGEST_PAUSE);
     let digits: u64 = id.as_str().bytes().skip(attempt as usize % 32).take(8).map(u64::from).sum();
     doubled.mul_f64(0.75 + 0.5 * (digits % 101) as f64 / 100.0)
-}
-
-/// Runs what blocks on the disk away from the threads that wait.
-pub(super) async fn blocking<T: Send + 'static>(
-    action: impl FnOnce() -> Result<T, ArchiveError> + Send + 'static,
-) -> Result<T, ArchiveError> {
-    tokio::task::spawn_blocking(action).await.unwrap_or(Err(ArchiveError::Stopped))
 }
 
 #[cfg(test)]

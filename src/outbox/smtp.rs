@@ -28,7 +28,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::address::Address;
-use crate::config::outbox::{Relay, Smtp, Tls};
+use crate::config::Encryption;
+use crate::config::outbox::{Relay, Smtp};
 
 /// For a connection to be made; the whole of a mail has its own bound.
 const CONNECT_TIME: Duration = Duration::from_secs(30);
@@ -201,16 +202,16 @@ async fn over_smtp(smtp: &Smtp, message: &Message) -> Result<(), SendError> {
 async fn connect(smtp: &Smtp, hello: &ClientId) -> Result<AsyncSmtpConnection, SendError> {
     let resolved = tokio::net::lookup_host((smtp.host.as_str(), smtp.port)).await;
     let mut addresses: Vec<SocketAddr> = resolved.map_err(|_| SendError::Unreachable)?.collect();
-    if smtp.tls == Tls::None {
+    if smtp.tls == Encryption::None {
         addresses.retain(|address| address.ip().is_loopback());
     }
     let stream = tcp(&addresses).await?;
     match smtp.tls {
-        Tls::None => {
+        Encryption::None => {
             let connected = AsyncSmtpConnection::connect_with_transport(Box::new(OneLine::new(stream)), hello).await;
             connected.map_err(|error| greeting(&error))
         }
-        Tls::Starttls => {
+        Encryption::StartTls => {
             let parameters = tls_parameters(smtp).await?;
             let connected = AsyncSmtpConnection::connect_with_transport(Box::new(OneLine::new(stream)), hello).await;
             let mut connection = connected.map_err(|error| greeting(&error))?;
@@ -224,7 +225,7 @@ async fn connect(smtp: &Smtp, hello: &ClientId) -> Result<AsyncSmtpConnection, S
             })?;
             Ok(connection)
         }
-        Tls::Implicit => {
+        Encryption::Implicit => {
             let parameters = tls_parameters(smtp).await?;
             // It only makes connections of its own; the one above has told that the relay can be reached.
             drop(stream);

@@ -16,10 +16,9 @@ use tokio::time::Instant;
 
 use super::address::Address;
 use super::plan::Planner;
-use super::sender::blocking;
 use super::template::{Name, Text};
 use crate::archive::event::Event;
-use crate::archive::{Archive, ArchiveError, MailKind};
+use crate::archive::{Archive, ArchiveError, MailKind, blocking};
 use crate::clock;
 use crate::document::DocumentId;
 use crate::intake::status::SourceStatuses;
@@ -209,7 +208,7 @@ impl Watch {
                 let values = [
                     ("source", source.as_str()),
                     ("silent_after", &format!("{allowed:#}")),
-                    ("since", &self.local(known.at)),
+                    ("since", &self.planner.local(known.at)),
                 ];
                 let text = self.planner.templates.write(Name::Silent, &values);
                 let key = |to: &Address| silent_key(source, number, to);
@@ -257,10 +256,6 @@ impl Watch {
             .await;
         }
     }
-
-    fn local(&self, time: Timestamp) -> String {
-        time.to_zoned(self.planner.zone.clone()).strftime("%Y-%m-%d %H:%M %Z").to_string()
-    }
 }
 
 fn silent_key(source: &str, number: u64, to: &Address) -> String {
@@ -291,7 +286,7 @@ fn urgent_mail(
     percent: i64,
     to: &Address,
 ) -> Event {
-    let due = item.due_at.map(|due| due.to_zoned(planner.zone.clone()).strftime("%Y-%m-%d %H:%M %Z").to_string());
+    let due = item.due_at.map(|due| planner.local(due));
     let id = item.id.to_string();
     let values = [
         ("item", id.as_str()),

@@ -15,14 +15,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+
+use crate::run::wait_until;
 
 /// The account's user and password.
 pub const USER: &str = "um@plan.example";
 pub const PASSWORD: &str = "open \"sesame\"";
-
-/// What a start may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How the server is to be.
 #[derive(Default)]
@@ -165,16 +163,15 @@ impl Dovecot {
     }
 
     fn wait(&self) {
-        let deadline = Instant::now() + PATIENCE;
-        while TcpStream::connect(("127.0.0.1", self.imap)).is_err() {
-            assert!(Instant::now() < deadline, "dovecot did not start:\n{}\n{}", self.configuration, self.log());
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        wait_until("dovecot to listen", || TcpStream::connect(("127.0.0.1", self.imap)).ok());
     }
 }
 
 impl Drop for Dovecot {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("dovecot's log:\n{}\nits configuration:\n{}", self.log(), self.configuration);
+        }
         if matches!(self.process.try_wait(), Ok(None)) {
             self.end();
         }

@@ -320,6 +320,16 @@ impl Daemon {
         })
     }
 
+    /// Waits until so many lines of the log hold this text.
+    pub fn wait_for_count(&self, text: &str, count: usize) {
+        let (mut seen, mut found) = (0, 0);
+        self.wait(&format!("{count} lines of `{text}`"), |lines| {
+            found += lines.iter().skip(seen).filter(|line| line.contains(text)).count();
+            seen = lines.len();
+            (found >= count).then_some(())
+        });
+    }
+
     fn wait<T>(&self, what: &str, mut look: impl FnMut(&[String]) -> Option<T>) -> T {
         let deadline = Instant::now() + PATIENCE;
         let mut lines = self.log.lines.lock().unwrap();

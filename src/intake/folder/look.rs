@@ -102,20 +102,14 @@ impl Folder {
     pub async fn look(&mut self, watched: Option<&mut Option<Changes>>) -> Result<LookOutcome, FolderError> {
         let outcome = self.look_with_patience(watched).await;
         let name = &self.settings.name;
-        let before = self.statuses.snapshot().remove(name).and_then(|status| status.last_error);
         match &outcome {
-            Ok(_) if before.is_some() => info!(source = %name, "source can be read again"),
-            Ok(_) => {}
-            Err(error) if before.as_ref() == Some(&error.to_string()) => {}
-            Err(error) => error!(source = %name, error = %error, "source failed; trying again at every rescan"),
-        }
-        self.statuses.update(name, |status| match &outcome {
-            Ok(_) => {
-                status.last_read = Some(clock::now());
-                status.last_error = None;
+            Ok(_) => self.statuses.succeeded(name),
+            Err(error) => {
+                if self.statuses.failed(name, &error.to_string()) {
+                    error!(source = %name, error = %error, "source failed; trying again at every rescan");
+                }
             }
-            Err(error) => status.last_error = Some(error.to_string()),
-        });
+        }
         outcome
     }
 
@@ -133,7 +127,7 @@ impl Folder {
         }
         let reason = format!("a look at it takes longer than {} s: is it a share that hangs?", PATIENCE.as_secs());
         warn!(source = %name, %reason, "source does not answer; the others go on");
-        statuses.update(&name, |status| status.last_error = Some(reason));
+        statuses.failed(&name, &reason);
         look.await
     }
 

@@ -12,7 +12,8 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 use zeroize::Zeroizing;
 
-use super::{AfterStored, Encryption, ImapSettings, SignIn, Tokens, Trouble, tls};
+use super::{AfterStored, ImapSettings, SignIn, Tokens, Trouble, tls};
+use crate::config::Encryption;
 use crate::intake::on_blocking_thread;
 
 /// What one answer of a server may take.
@@ -82,7 +83,7 @@ async fn greet(settings: &ImapSettings) -> Result<Client<Box<dyn Wire>>, Trouble
     let tcp = TcpStream::connect((settings.host.as_str(), settings.port));
     let tcp = tcp.await.map_err(|error| Trouble::Unreachable(error.kind()))?;
     _ = tcp.set_nodelay(true);
-    match settings.encryption {
+    match settings.tls {
         Encryption::Implicit => {
             let mut client = Client::new(encrypt(settings, tcp).await?);
             read_greeting(&mut client).await?;
@@ -98,7 +99,7 @@ async fn greet(settings: &ImapSettings) -> Result<Client<Box<dyn Wire>>, Trouble
             // What came in the clear behind the answer is thrown away with the client that read it.
             Ok(Client::new(encrypt(settings, client.into_inner()).await?))
         }
-        Encryption::Loopback => {
+        Encryption::None => {
             if !tcp.peer_addr().is_ok_and(|address| address.ip().is_loopback()) {
                 return Err(Trouble::NotThisMachine);
             }

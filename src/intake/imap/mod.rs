@@ -16,6 +16,7 @@
 mod connect;
 mod fetch;
 mod letting_go;
+mod look;
 mod oauth;
 mod tls;
 mod trouble;
@@ -25,21 +26,21 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_imap::extensions::idle::IdleResponse;
 use async_imap::types::UnsolicitedResponse;
 use futures_util::FutureExt;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 
 use self::connect::{Connection, PATIENCE};
-use self::fetch::Mailbox;
+use self::look::Mailbox;
 pub use self::oauth::{TokenSettings, Tokens};
 pub use self::tls::check_authorities;
 pub use self::trouble::{ImapError, Trouble};
 use super::status::SourceStatuses;
+use super::stopped;
 use crate::archive::Archive;
-use crate::clock;
+use crate::config::Encryption;
 use crate::config::secret::SecretPlace;
 use crate::document::DocumentId;
 
@@ -66,7 +67,7 @@ pub struct ImapSettings {
     pub key: String,
     pub host: String,
     pub port: u16,
-    pub encryption: Encryption,
+    pub tls: Encryption,
     /// Certificates (PEM) of the authorities to believe, in place of the system's.
     pub ca_file: Option<PathBuf>,
     pub user: String,
@@ -85,17 +86,6 @@ impl ImapSettings {
     fn place(&self) -> String {
         format!("imap/{}/{}@{}/{}", self.source, self.user, self.host, self.folder)
     }
-}
-
-/// How the connection is kept secret.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Encryption {
-    /// TLS from the first byte.
-    Implicit,
-    /// TLS after a greeting; without it nothing else is said.
-    StartTls,
-    /// None; to this machine alone.
-    Loopback,
 }
 
 /// How the daemon shows who it is.
@@ -181,7 +171,7 @@ pub async fn drain_mailbox(
         }
     };
     connection.leave().await;
-    note_success(&settings, &statuses);
+    statuses.succeeded(&settings.source);
     mailbox.announced().await;
     not_let_go.map_or(Ok(()), |trouble| Err(failed(trouble)))
 }
@@ -199,7 +189,7 @@ async fn stay(
         let look = mailbox.look(&mut connection).await?;
         *failures = 0;
         match &look.not_let_go {
-            None => note_success(settings, statuses),
+            None => statuses.succeeded(&settings.source),
             Some(trouble) => {
                 let again_in = if connection.can_idle { IDLE_FOR } else { settings.poll };
                 tell(settings, statuses, trouble, again_in);
@@ -224,12 +214,10 @@ async fn idle(mut connection: Connection) -> Result<Connection, Trouble> {
     let mut idling = connection.session.idle();
     timeout(PATIENCE, idling.init()).await.map_err(|_| Trouble::TimedOut)??;
     let (news, _interrupt) = idling.wait_with_timeout(IDLE_FOR);
-    // Chatter keeps a server's side of the wait alive for ever; ours ends all the same.
-    let heard = match timeout(IDLE_FOR, news).await {
-        Ok(news) => news?,
-        Err(_) => IdleResponse::Timeout,
-    };
-    drop(heard);
+    // Chatter keeps a server's side of the wait alive for ever; ours ends all the same. What is new, the look will see.
+    if let Ok(news) = timeout(IDLE_FOR, news).await {
+        news?;
+    }
     connection.session = timeout(PATIENCE, idling.done()).await.map_err(|_| Trouble::TimedOut)??;
     Ok(connection)
 }
@@ -258,36 +246,17 @@ fn jitter() -> f64 {
     getrandom::u32().map_or(0.5, |random| f64::from(random) / f64::from(u32::MAX))
 }
 
-fn note_success(settings: &ImapSettings, statuses: &SourceStatuses) {
-    let failed = statuses.snapshot().remove(&settings.source).is_some_and(|status| status.last_error.is_some());
-    if failed {
-        info!(source = %settings.source, "source can be read again");
-    }
-    statuses.update(&settings.source, |status| {
-        status.last_read = Some(clock::now());
-        status.last_error = None;
-    });
-}
-
-/// Tells of trouble when it is new: a server that is away for a night is two lines. A connection that was lost is made
-/// again at once, and told of only if that fails too.
+/// Tells of trouble when it is new: a server that is away for a night is two lines.
 fn tell(settings: &ImapSettings, statuses: &SourceStatuses, trouble: &Trouble, wait: Duration) {
-    let (source, reason) = (&settings.source, trouble.to_string());
-    let before = statuses.snapshot().remove(source).and_then(|status| status.last_error);
-    if before.as_ref() != Some(&reason) {
-        let again_in_s = wait.as_secs();
-        if trouble.is_passing() {
-            warn!(%source, %reason, again_in_s, "mailbox: connection lost; connecting again");
-        } else {
-            error!(%source, %reason, again_in_s, "source failed; trying again");
-        }
+    let (source, reason, again_in_s) = (&settings.source, trouble.to_string(), wait.as_secs());
+    if !statuses.failed(source, &reason) {
+        return;
     }
-    statuses.update(source, |status| status.last_error = Some(reason));
-}
-
-async fn stopped(stop: &mut watch::Receiver<bool>) {
-    // An error means that the sender is gone, and with it the daemon.
-    _ = stop.wait_for(|stop| *stop).await;
+    if trouble.is_passing() {
+        warn!(%source, %reason, again_in_s, "mailbox: connection lost; connecting again");
+    } else {
+        error!(%source, %reason, again_in_s, "source failed; trying again");
+    }
 }
 
 /// Passes ids on to whoever works on them, without holding up whoever finds them.
