@@ -50,6 +50,11 @@ pub enum Request {
     Status,
     /// Which case snapshot is in force.
     Cases,
+    /// Cases are about to be shown, this one or so many of them: it is recorded.
+    CasesShown {
+        case: Option<String>,
+        entries: usize,
+    },
     /// `bytes` of document follow the request line.
     Submit {
         receipt: Receipt,
@@ -207,6 +212,13 @@ pub fn answer(archive: &Archive, request: &Request, by: &str) -> Result<Value, F
             let id = archive.refusal_id(key);
             log::submit_refused(&id, reason, begun.elapsed());
             Ok(json!({ "refused": id }))
+        }
+        Request::CasesShown { case, entries } => {
+            match case {
+                Some(case_id) => archive.record(Event::CaseShown { case_id: case_id.clone(), by: by.to_owned() })?,
+                None => listed(*entries)?,
+            }
+            Ok(Value::Null)
         }
         Request::Index => Ok(json!(archive.index_summary()?)),
         Request::QueueList { lane } => {

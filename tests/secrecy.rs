@@ -250,6 +250,7 @@ fn assert_purged(setup: &Setup, id: &str, by: &str) {
         trail.lines().find(|line| line.contains("purged under rule done")).unwrap_or_else(|| panic!("{trail}"));
     assert!(purged.contains(by) && trail.contains("resolved"), "{trail}");
     assert!(CANARIES.iter().all(|canary| !trail.contains(canary)), "{trail}");
+    assert_eq!(setup.succeed(&["audit", "--case", "UM777321"]), trail, "the case's trail still tells of it");
 }
 
 #[test]
@@ -339,6 +340,8 @@ fn the_trail_tells_who_did_what_and_a_kept_head_proves_that_nothing_was_rewritte
     let id = resolve(&setup);
     setup.succeed(&["queue", "show", &id]);
     setup.succeed(&["queue", "list"]);
+    setup.succeed(&["cases", "show", "UM777321"]);
+    setup.succeed(&["cases", "list"]);
     wait_until("the export without the item", || (setup.exported().len() == 1).then_some(()));
     daemon.stop();
     let user = format!("uid {}", rustix::process::getuid().as_raw());
@@ -350,6 +353,7 @@ fn the_trail_tells_who_did_what_and_a_kept_head_proves_that_nothing_was_rewritte
         &["R. Nightingale", "resolved", &id, "UM777321", "kookaburra"],
         &[&user, "was shown it"],
         &[&user, "was shown a list"],
+        &[&user, "was shown case UM777321"],
         &["nicufaxd", "exported the queue of"],
         &["held"],
     ] {
@@ -357,7 +361,16 @@ fn the_trail_tells_who_did_what_and_a_kept_head_proves_that_nothing_was_rewritte
     }
     let of_document = setup.succeed(&["audit", "--document", &id]);
     assert!(of_document.lines().count() >= 5 && !of_document.contains("held-kookaburra"), "{of_document}");
-    assert_eq!(setup.succeed(&["audit", "--case", "UM777321"]), of_document);
+    let of_case = setup.succeed(&["audit", "--case", "UM777321"]);
+    let (of_itself, of_its_documents): (Vec<&str>, Vec<&str>) =
+        of_case.lines().partition(|line| line.contains("was shown case UM777321"));
+    assert!(matches!(of_itself.as_slice(), [line] if line.contains(&user)), "{of_case}");
+    assert_eq!(of_its_documents, of_document.lines().collect::<Vec<_>>());
+    // No daemon runs now: who is shown a case is recorded all the same.
+    setup.succeed(&["cases", "show", "UM777321"]);
+    let again = setup.succeed(&["audit", "--case", "UM777321"]);
+    assert_eq!(again.matches("was shown case UM777321").count(), 2, "{again}");
+    assert!(!setup.succeed(&["audit", "--case", "UM000000"]).contains("UM777321"));
     assert_eq!(setup.succeed(&["audit", "--case", "UM1"]), "");
     assert_eq!(setup.succeed(&["audit", "--since", "2200-01-01T00:00:00Z"]), "");
 

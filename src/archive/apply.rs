@@ -534,7 +534,7 @@ impl<'a> Staging<'a> {
                 }
                 self.put(key, document)?;
             }
-            Fact::CasesLoaded {} | Fact::Listed {} | Fact::Exported {} => {}
+            Fact::CasesLoaded {} | Fact::Listed {} | Fact::CaseShown {} | Fact::Exported {} => {}
             Fact::MailQueued { mail, document } => {
                 if self.get(&mail_key(mail))?.is_some() {
                     return Err(Objection::NothingNew);

@@ -47,8 +47,8 @@ pub fn audit(
 ) -> Result<(), ArchiveError> {
     let vault = keys::look(state, at_rest)?;
     let folder = state.join(JOURNAL);
-    let of_case = match &filter.case {
-        Some(case) => Some(documents_of(&folder, &vault, case)?),
+    let of_case = match filter.case.as_deref() {
+        Some(case) => Some((case, documents_of(&folder, &vault, case)?)),
         None => None,
     };
     // An item's id begins with 16 digits of its document's.
@@ -64,9 +64,12 @@ pub fn audit(
         let item = event.as_ref().and_then(item_of).map(|item| item.document().to_owned());
         let about = document.map(short).or(item);
         let wanted = match &about {
-            None => of_case.is_none() && beginning.is_none(),
+            None => {
+                let of_that_case = |(case, _): &(&str, _)| event.as_ref().and_then(case_of) == Some(case);
+                beginning.is_none() && of_case.as_ref().is_none_or(of_that_case)
+            }
             Some(about) => {
-                of_case.as_ref().is_none_or(|of_case| of_case.contains(about))
+                of_case.as_ref().is_none_or(|(_, documents)| documents.contains(about))
                     && beginning.is_none_or(|beginning| {
                         document.is_some_and(|document| document.as_str().starts_with(beginning))
                             || about.starts_with(beginning)
@@ -99,9 +102,11 @@ fn opened(record: Entry, vault: &Vault) -> Result<(Option<Fact>, Option<Event>),
     }
 }
 
-/// The first digits of the ids of the documents that were ever linked to a case.
+/// The first digits of the ids of the documents that were ever linked to a case; of those that are purged, that were
+/// when they were.
 fn documents_of(folder: &Path, vault: &Vault, case: &str) -> Result<BTreeSet<String>, ArchiveError> {
     let mut found = BTreeSet::new();
+    let mark = vault.case_mark(case);
     journal::walk(folder, None, |record: Entry| {
         match opened(record, vault)?.1 {
             Some(Event::Queued { document, items })
@@ -112,11 +117,19 @@ fn documents_of(folder: &Path, vault: &Vault, case: &str) -> Result<BTreeSet<Str
             Some(Event::Resolved { item, case_id, .. }) if case_id.as_deref() == Some(case) => {
                 found.insert(item.document().to_owned());
             }
+            Some(Event::Purged { document, cases, .. }) if cases.contains(&mark) => {
+                found.insert(document.short().to_owned());
+            }
             Some(_) | None => {}
         }
         Ok(())
     })?;
     Ok(found)
+}
+
+/// The case that an event is about which is about no document.
+fn case_of(event: &Event) -> Option<&str> {
+    if let Event::CaseShown { case_id, .. } = event { Some(case_id) } else { None }
 }
 
 fn item_of(event: &Event) -> Option<&ItemId> {
@@ -164,6 +177,7 @@ fn words(event: &Event) -> (String, String) {
         Event::Shown { by, .. } => (by.clone(), "was shown it".to_owned()),
         Event::ContentSeen { .. } => (machine(), "noted what the message says, to know it again".to_owned()),
         Event::Listed { by, entries } => (by.clone(), format!("was shown a list of {entries}")),
+        Event::CaseShown { case_id, by } => (by.clone(), format!("was shown case {case_id}")),
         Event::Exported { by, items } => (by.clone(), format!("exported the queue of {items} items")),
         Event::Purged { rule, by, .. } => (by.clone(), format!("purged under rule {rule}")),
         Event::MailQueued { key, kind, recipient, item, .. } => {
@@ -201,6 +215,7 @@ fn unopened(fact: Option<&Fact>) -> (String, String) {
             | Fact::RecordsLost { .. }
             | Fact::ContentSeen { .. }
             | Fact::Listed {}
+            | Fact::CaseShown {}
             | Fact::Exported {}
             | Fact::Purged { .. }
             | Fact::MailAttempted { .. }

@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::mail::{MailId, MailKind};
+use super::vault::Mark;
 use crate::document::{DocumentId, Receipt};
 use crate::queue::item::{ItemId, QueueItem};
 
@@ -126,12 +127,14 @@ pub enum Event<I = QueueItem> {
     },
     /// Somebody was shown what the archive knows of a document.
     Shown { document: DocumentId, by: String },
-    /// Somebody was shown a list of what is open.
+    /// Somebody was shown a list: of what is open, or of the cases.
     Listed {
         by: String,
-        /// Items or documents that were on it.
+        /// Items, documents or cases that were on it.
         entries: u64,
     },
+    /// Somebody was shown a case of the registry.
+    CaseShown { case_id: String, by: String },
     /// The exported queue was replaced.
     Exported {
         by: String,
@@ -140,7 +143,14 @@ pub enum Event<I = QueueItem> {
     },
     /// The document's key was destroyed, under this rule of the configuration: what it says, what was read on it and
     /// what was recorded of it can be opened by nobody.
-    Purged { document: DocumentId, rule: String, by: String },
+    Purged {
+        document: DocumentId,
+        rule: String,
+        by: String,
+        /// Of the cases that its items were linked to: who asks for a case's trail learns that this belonged to it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        cases: Vec<Mark>,
+    },
     /// A mail is to be sent. Recorded before anything is sent; under a key that is known it changes nothing.
     MailQueued {
         /// Names the reason, recipient included.
@@ -219,6 +229,7 @@ impl<I> Event<I> {
             | Self::RecordsLost { .. }
             | Self::Resolved { .. }
             | Self::Listed { .. }
+            | Self::CaseShown { .. }
             | Self::Exported { .. } => None,
         }
     }

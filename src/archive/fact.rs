@@ -78,11 +78,14 @@ pub(super) enum Fact {
         document: DocumentId,
     },
     Listed {},
+    CaseShown {},
     Exported {},
     Purged {
         document: DocumentId,
         rule: String,
         by: String,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        cases: Vec<Mark>,
     },
     MailQueued {
         mail: MailId,
@@ -174,10 +177,14 @@ impl Fact {
             },
             Event::Shown { document, by: _ } => Self::Shown { document: document.clone() },
             Event::Listed { .. } => Self::Listed {},
+            Event::CaseShown { .. } => Self::CaseShown {},
             Event::Exported { .. } => Self::Exported {},
-            Event::Purged { document, rule, by } => {
-                Self::Purged { document: document.clone(), rule: rule.clone(), by: by.clone() }
-            }
+            Event::Purged { document, rule, by, cases } => Self::Purged {
+                document: document.clone(),
+                rule: rule.clone(),
+                by: by.clone(),
+                cases: cases.clone(),
+            },
             Event::MailQueued { key, document, .. } => {
                 Self::MailQueued { mail: MailId::of(key, vault), document: document.clone() }
             }
@@ -223,6 +230,7 @@ impl Fact {
             | Self::CasesLoaded {}
             | Self::RecordsLost { .. }
             | Self::Listed {}
+            | Self::CaseShown {}
             | Self::Exported {} => None,
         }
     }
@@ -247,6 +255,7 @@ impl Fact {
             | Self::RecordsLost { .. }
             | Self::Shown { .. }
             | Self::Listed {}
+            | Self::CaseShown {}
             | Self::Exported {}
             | Self::MailQueued { .. }
             | Self::MailAttempted { .. }
@@ -274,9 +283,12 @@ impl Fact {
                 Some(Event::RecordsLost { from: *from, to: *to, digest: digest.clone() })
             }
             // Its document's key is about to be destroyed.
-            Self::Purged { document, rule, by } => {
-                Some(Event::Purged { document: document.clone(), rule: rule.clone(), by: by.clone() })
-            }
+            Self::Purged { document, rule, by, cases } => Some(Event::Purged {
+                document: document.clone(),
+                rule: rule.clone(),
+                by: by.clone(),
+                cases: cases.clone(),
+            }),
             Self::DocumentReceived { .. }
             | Self::ArrivedAgain { .. }
             | Self::ContentSeen { .. }
@@ -290,6 +302,7 @@ impl Fact {
             | Self::Resolved { .. }
             | Self::Shown { .. }
             | Self::Listed {}
+            | Self::CaseShown {}
             | Self::Exported {}
             | Self::MailQueued { .. }
             | Self::MailFailed { .. }

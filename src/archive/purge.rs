@@ -5,12 +5,15 @@
 //! what a crash has left. The journal's records stay where they are, so the chain stays whole, and what they said of the
 //! document can be opened by nobody.
 
+use std::collections::BTreeSet;
+
 use jiff::{Span, Timestamp, Zoned};
 
 use super::apply::{DOCUMENT, DocumentEntry, ITEM, ItemEntry, Standing, decode, id_of_key, item_key};
 use super::event::Event;
 use super::index::Fault;
 use super::journal::Location;
+use super::vault::Mark;
 use super::writer::Request;
 use super::{Archive, ArchiveError};
 use crate::document::DocumentId;
@@ -79,12 +82,15 @@ impl Archive {
             if stop() {
                 break;
             }
-            let purged = |Due { document, rule, .. }: &Due| Event::Purged {
-                document: document.clone(),
-                rule: rule.clone(),
-                by: by.to_owned(),
+            let purged = |Due { document, rule, .. }: &Due| {
+                Ok(Event::Purged {
+                    document: document.clone(),
+                    rule: rule.clone(),
+                    by: by.to_owned(),
+                    cases: self.cases_of(document)?,
+                })
             };
-            let events = step.iter().map(purged).collect();
+            let events = step.iter().map(purged).collect::<Result<_, ArchiveError>>()?;
             self.ask(|reply| Request::Purge { events, reply })?;
             done += step.len();
         }
@@ -104,6 +110,16 @@ impl Archive {
             last = last.max(Some(resolved));
         }
         Ok(last.map(|at| self.inner.reader.entry(at)).transpose()?.map(|record| record.time))
+    }
+
+    /// The marks of the cases that a document's items are linked to, by the machine or by a person.
+    fn cases_of(&self, document: &DocumentId) -> Result<Vec<Mark>, ArchiveError> {
+        let mut cases = BTreeSet::new();
+        for item in self.document(document)?.map(|state| state.items).unwrap_or_default() {
+            cases.extend(self.item(&item)?.and_then(|item| item.link.case_id));
+            cases.extend(self.resolution(&item)?.and_then(|resolution| resolution.case_id));
+        }
+        Ok(cases.iter().map(|case_id| self.inner.vault.case_mark(case_id)).collect())
     }
 
     fn lanes(&self, document: &DocumentId, entry: &DocumentEntry) -> Result<Vec<String>, ArchiveError> {

@@ -32,7 +32,7 @@ const KEPT: usize = 4096;
 /// A keyed digest (64 hexadecimal digits): the same for the same thing, and telling nothing of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub(super) struct Mark(String);
+pub struct Mark(String);
 
 impl Mark {
     pub(super) fn as_bytes(&self) -> &[u8] {
@@ -112,6 +112,11 @@ impl Vault {
             naming.update(&[0]);
         }
         Mark(naming.finish().into())
+    }
+
+    /// The mark of a case.
+    pub(super) fn case_mark(&self, case_id: &str) -> Mark {
+        self.mark("case", [case_id, ""])
     }
 }
 

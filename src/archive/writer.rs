@@ -106,6 +106,7 @@ impl Changed {
             | Event::RecordsLost { .. }
             | Event::Shown { .. }
             | Event::Listed { .. }
+            | Event::CaseShown { .. }
             | Event::Exported { .. }
             | Event::MailAttempted { .. }
             | Event::MailSent { .. }

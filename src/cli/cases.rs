@@ -1,4 +1,4 @@
-//! `cases import|list|show`: the open-case registry at `[cases] path`.
+//! `cases import|list|show`: the open-case registry at `[cases] path`. Who was shown it is recorded first.
 
 use std::fs::{File, Permissions};
 use std::io::Write;
@@ -75,6 +75,7 @@ fn whose_it_was(file: &File, old: &Path, folder: &Path) -> std::io::Result<()> {
 
 pub fn list(config: &Config, as_json: bool) -> Result<(), Failure> {
     let registry = in_force(config)?;
+    control::ask(config, &Request::CasesShown { case: None, entries: registry.cases().len() })?;
     if as_json {
         return print_json(&json!(registry.cases()));
     }
@@ -97,10 +98,11 @@ pub fn list(config: &Config, as_json: bool) -> Result<(), Failure> {
 }
 
 pub fn show(config: &Config, id: &str) -> Result<(), Failure> {
-    match in_force(config)?.get(id) {
-        Some(case) => print_json(&json!(case)),
-        None => Err(Failure::new(EX_DATAERR, format!("{id} is no case of the registry in force"))),
-    }
+    let registry = in_force(config)?;
+    let no_such = || Failure::new(EX_DATAERR, format!("{id} is no case of the registry in force"));
+    let case = registry.get(id).ok_or_else(no_such)?;
+    control::ask(config, &Request::CasesShown { case: Some(case.case_id.clone()), entries: 1 })?;
+    print_json(&json!(case))
 }
 
 /// The cases that documents are linked to: those that the running daemon goes by, or would if it were started now.
