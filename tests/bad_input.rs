@@ -54,6 +54,7 @@ fn every_hostile_document_is_kept_and_shown_with_its_reason_while_good_faxes_go_
         ("encrypted.pdf", "encrypted", "without a password"),
         ("header-only.pdf", "", "send it again"),
         ("truncated.tif", "", ""),
+        ("forwarded-without-end.eml", "signal", "by hand"),
     ];
     for (file, problem, remedy) in wanted {
         let bytes = &hostile.iter().find(|document| document.file == file).unwrap().bytes;

@@ -179,12 +179,9 @@ impl Fact {
             Event::Listed { .. } => Self::Listed {},
             Event::CaseShown { .. } => Self::CaseShown {},
             Event::Exported { .. } => Self::Exported {},
-            Event::Purged { document, rule, by, cases } => Self::Purged {
-                document: document.clone(),
-                rule: rule.clone(),
-                by: by.clone(),
-                cases: cases.clone(),
-            },
+            Event::Purged { document, rule, by, cases } => {
+                Self::Purged { document: document.clone(), rule: rule.clone(), by: by.clone(), cases: cases.clone() }
+            }
             Event::MailQueued { key, document, .. } => {
                 Self::MailQueued { mail: MailId::of(key, vault), document: document.clone() }
             }

@@ -373,7 +373,8 @@ fn only_what_is_all_resolved_and_old_enough_and_of_the_rules_lane_is_due() {
         let due = Due { document, rule: "by hand".to_owned(), resolved_at: crate::clock::now() };
         assert!(matches!(archive.purge(vec![due], "uid 0", || false), Err(ArchiveError::NotDoneWith { .. })));
     }
-    let purged = Event::Purged { document: done, rule: "by hand".to_owned(), by: "uid 0".to_owned(), cases: Vec::new() };
+    let purged =
+        Event::Purged { document: done, rule: "by hand".to_owned(), by: "uid 0".to_owned(), cases: Vec::new() };
     assert!(archive.record(purged).is_err(), "a record alone destroys nothing");
 }
 

@@ -563,6 +563,24 @@ fn an_index_that_hangs_as_it_opens_or_takes_nothing_in_is_set_aside_and_made_ane
     }
 }
 
+/// The store waits a second for whoever holds its lock.
+#[test]
+fn an_index_that_does_not_open_within_its_deadline_is_given_up_and_made_anew() {
+    let state = TempDir::new().unwrap();
+    let archive = open(&state);
+    fill(&archive);
+    let before = answers(&archive);
+    drop(archive);
+    let held = File::open(state.path().join("index/db")).unwrap();
+    rustix::fs::flock(&held, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    let deadline = Duration::from_millis(20);
+    let opened = Index::open(&state.path().join("index"), deadline, None).map(|_| ());
+    assert!(matches!(opened, Err(index::Fault::Hangs(given)) if given == deadline), "{opened:?}");
+    assert_eq!(answers(&open(&state)), before);
+    let mut names = fs::read_dir(state.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    assert!(names.any(|name| name.to_str().unwrap().starts_with("index.broken-")), "the old index is kept aside");
+}
+
 #[test]
 fn whatever_happens_to_the_index_files_the_answers_are_the_same() {
     let original = TempDir::new().unwrap();

@@ -196,7 +196,8 @@ impl WorkLoop {
         }
         let attempt = state.attempts + 1;
         if state.attempts >= self.attempts {
-            return self.hold(id, Stage::Read, &format!("given up after {} attempts", state.attempts)).await;
+            let reason = format!("given up after {} attempts: look at it by hand", state.attempts);
+            return self.hold(id, Stage::Read, &reason).await;
         }
         self.record(Event::AttemptStarted { document: id.clone(), stage: Stage::Read, attempt }).await?;
 
@@ -214,7 +215,8 @@ impl WorkLoop {
             }
             Err(error) if error.is_permanent() => return self.hold(id, Stage::Read, &error.to_string()).await,
             Err(error) if attempt >= self.attempts => {
-                return self.hold(id, Stage::Read, &format!("{error}; given up after {attempt} attempts")).await;
+                let reason = format!("{error}; given up after {attempt} attempts: look at it by hand");
+                return self.hold(id, Stage::Read, &reason).await;
             }
             Err(error) => {
                 log::attempt_failed(id, attempt, self.attempts, &error.to_string());

@@ -15,7 +15,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
-use crate::document::{DocumentId, Page};
+use crate::document::{DocumentId, Page, PageSource};
 use crate::reader::cage::{CageMode, Lack, names, remedies};
 use crate::reader::process::{Worker, bounded};
 use crate::reader::protocol::{Answer, Refusal, Request, is_possible, is_possible_mail};
@@ -27,6 +27,10 @@ const PAGES_A_WORKER: u64 = 5_000;
 /// A worker is replaced after so much work, so that its bound on processor time can be near: 30 min are some 1,000
 /// pages, beside which the start of a new one (a fraction of a second) is nothing.
 pub(super) const WORK_A_WORKER: Duration = Duration::from_secs(30 * 60);
+
+/// How long a worker stays with a message whose pages are plain text, whoever waits: they are read in no time, and to
+/// open a large message again for each of them takes longer than all of them do.
+const STAY: Duration = Duration::from_secs(2);
 
 /// How long [`ReaderPool::shutdown`] lets the pages in hand go on; most take one or two seconds, and the daemon must
 /// have stopped within ten.
@@ -270,7 +274,7 @@ impl Shared {
     }
 
     /// Waits for the next job for a worker that holds `held`; `None` when the pool stops.
-    async fn next_job(&self, held: Option<&DocumentId>) -> Option<Job> {
+    async fn next_job(&self, held: Option<Held<'_>>) -> Option<Job> {
         loop {
             // Taken before the queue is looked at, so that no notice falls between.
             let notified = self.work.notified();
@@ -292,10 +296,28 @@ impl Shared {
     }
 }
 
-/// The most urgent job; among equals one of the document held, else the oldest. Drops those that nobody waits for.
-fn take_next(waiting: &mut VecDeque<Job>, held: Option<&DocumentId>) -> Option<Job> {
+/// The document that a worker holds, and whether it stays with it for the moment.
+#[derive(Clone, Copy)]
+struct Held<'a> {
+    document: &'a DocumentId,
+    stays: bool,
+}
+
+impl<'a> Held<'a> {
+    fn by(worker: &'a Worker) -> Option<Self> {
+        let stays = worker.texts_since.is_some_and(|since| since.elapsed() < STAY);
+        worker.held.as_ref().map(|document| Self { document, stays })
+    }
+}
+
+/// A job of the document held where the worker stays with it; else the most urgent one; among equals one of the document
+/// held, else the oldest. Drops those that nobody waits for.
+fn take_next(waiting: &mut VecDeque<Job>, held: Option<Held<'_>>) -> Option<Job> {
     waiting.retain(|job| !job.task.is_abandoned());
-    let rank = |job: &Job| (job.urgency, held != Some(&job.id));
+    let rank = |job: &Job| {
+        let of_held = held.filter(|held| *held.document == job.id);
+        (!of_held.is_some_and(|held| held.stays), job.urgency, of_held.is_none())
+    };
     // The first of equal ranks, so the oldest.
     let (place, _) = waiting.iter().enumerate().min_by_key(|(_, job)| rank(job))?;
     waiting.remove(place)
@@ -383,7 +405,7 @@ impl Task {
 async fn serve(shared: Arc<Shared>, mut worker: Option<Worker>) {
     let mut pause = SHORTEST_PAUSE;
     loop {
-        let held = worker.as_ref().and_then(|worker| worker.held.as_ref());
+        let held = worker.as_ref().and_then(Held::by);
         let Some(job) = shared.next_job(held).await else { break };
         if worker.is_none() {
             match Worker::start(&shared.settings).await {
@@ -448,6 +470,9 @@ async fn work(shared: &Shared, worker: &mut Worker, job: Job) -> bool {
     let (settled, read) = match outcome {
         Ok(Ok(answer)) => {
             let read = matches!(answer, Answer::PageRead { .. });
+            if matches!(&answer, Answer::PageRead { page, .. } if page.source == PageSource::Text) {
+                worker.texts_since.get_or_insert_with(Instant::now);
+            }
             let settled = task.settle(&id, answer, &shared.settings.limits);
             if !settled {
                 lost(&ReadError::WorkerDied { signal: None });
@@ -488,7 +513,7 @@ mod tests {
         (Job { id: DocumentId::of(document.as_bytes()), bytes, urgency, task: Task::ReadPage { page, reply } }, answer)
     }
 
-    fn order(waiting: &mut VecDeque<Job>, held: Option<&DocumentId>) -> Vec<(String, u32)> {
+    fn order(waiting: &mut VecDeque<Job>, held: Option<Held<'_>>) -> Vec<(String, u32)> {
         let mut taken = Vec::new();
         while let Some(job) = take_next(waiting, held) {
             taken.push((String::from_utf8(job.bytes.to_vec()).unwrap(), job.task.page().unwrap()));
@@ -515,7 +540,17 @@ mod tests {
         let (jobs, _answers): (VecDeque<_>, Vec<_>) =
             [job("a", 3, Urgency::Rest), job("b", 2, Urgency::Rest), job("c", 1, Urgency::Triage)].into_iter().unzip();
         let expected = [("c", 1), ("b", 2), ("a", 3)].map(|(name, page)| (name.to_owned(), page));
-        assert_eq!(order(&mut { jobs }, Some(&DocumentId::of(b"b"))), expected);
+        let held = Held { document: &DocumentId::of(b"b"), stays: false };
+        assert_eq!(order(&mut { jobs }, Some(held)), expected);
+    }
+
+    #[test]
+    fn a_worker_that_stays_with_a_text_reads_all_of_it_first() {
+        let (jobs, _answers): (VecDeque<_>, Vec<_>) =
+            [job("a", 1, Urgency::Triage), job("b", 2, Urgency::Rest), job("b", 3, Urgency::Rest)].into_iter().unzip();
+        let expected = [("b", 2), ("b", 3), ("a", 1)].map(|(name, page)| (name.to_owned(), page));
+        let held = Held { document: &DocumentId::of(b"b"), stays: true };
+        assert_eq!(order(&mut { jobs }, Some(held)), expected);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use rustix::process::Signal;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::document::DocumentId;
 use crate::reader::cage::Lack;
@@ -41,6 +41,8 @@ pub(super) struct Worker {
     last_words: JoinHandle<bool>,
     /// The document whose bytes it holds.
     pub(super) held: Option<DocumentId>,
+    /// Since when it reads pages of plain text from the document held; `None` if it does not.
+    pub(super) texts_since: Option<Instant>,
     /// Pages it has read.
     pub(super) pages: u64,
     /// Wall time that it has worked; it has used no more processor time, but for its start.
@@ -88,6 +90,7 @@ impl Worker {
             stdout: BufReader::new(stdout),
             last_words,
             held: None,
+            texts_since: None,
             pages: 0,
             worked: Duration::ZERO,
             lacking: Vec::new(),
@@ -139,6 +142,7 @@ impl Worker {
     pub(super) async fn ask(&mut self, id: &DocumentId, bytes: &[u8], request: &Request) -> io::Result<Answer> {
         if self.held.as_ref() != Some(id) {
             self.held = None;
+            self.texts_since = None;
             self.stdin.write_all(&frame(&Request::Hold { document: id.clone() })?).await?;
             self.stdin.write_all(&header(bytes.len())?).await?;
             self.stdin.write_all(bytes).await?;

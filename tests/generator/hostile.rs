@@ -1,6 +1,7 @@
 //! Input that must be refused or held, each with a reason, and never crash, block or vanish.
 
 use super::encrypted::encrypted_pdf;
+use super::mail;
 use super::pdf::{PdfFile, deflate};
 use super::registry::{Case, csv};
 use super::tiff;
@@ -102,6 +103,7 @@ pub fn documents(good: &[u8]) -> Vec<Hostile> {
         hostile("huge-picture.pdf", pdf_with_huge_picture()),
         hostile("encrypted.pdf", encrypted_pdf("Nobody should read this without the password")),
         hostile("header-only.pdf", b"%PDF-1.7\n".to_vec()),
+        hostile("forwarded-without-end.eml", mail::forwarded_in_base64(100_000)),
     ]
 }
 

@@ -140,6 +140,12 @@ fn levels(random: &mut Random) -> usize {
     [3, 7, 9, 60, 1_000, 10_000, 100_000][random.below(7)] + random.below(3)
 }
 
+/// Forwarded so often, all of it in Base64: the parser takes this many steps into itself and has no room for them.
+pub fn forwarded_in_base64(deep: usize) -> Vec<u8> {
+    let inner = format!("{HEAD}{}", "Content-Type: message/rfc822\r\n\r\n".repeat(deep));
+    message("NICU", "mixed", &[part("Content-Type: message/rfc822", inner.as_bytes())]).into_bytes()
+}
+
 /// Nested in itself, over and over; `kind` is one of [`NESTS`].
 pub fn nested(random: &mut Random, good: &[u8], kind: usize) -> Vec<u8> {
     let deep = levels(random);
@@ -155,10 +161,7 @@ pub fn nested(random: &mut Random, good: &[u8], kind: usize) -> Vec<u8> {
         // The same boundary everywhere.
         2 => format!("{HEAD}{}", "Content-Type: multipart/digest; boundary=b\r\n\r\n--b\r\n\r\n".repeat(deep)),
         // Packed in Base64, where a parser can't look ahead.
-        3 => {
-            let inner = format!("{HEAD}{}", "Content-Type: message/rfc822\r\n\r\n".repeat(deep));
-            message("NICU", "mixed", &[part("Content-Type: message/rfc822", inner.as_bytes())])
-        }
+        3 => return forwarded_in_base64(deep),
         4 => {
             let mut inner = good.to_vec();
             for _ in 0..deep.min(12) {
