@@ -22,6 +22,7 @@ pub enum Step {
     SourceReleased,
     ReleaseRecorded,
     AttemptCounted,
+    Triaged,
     PagesRead,
     ReadingKept,
     Decided,
@@ -37,7 +38,7 @@ pub enum Step {
 
 impl Step {
     /// In the order in which a document comes to them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::SourceRead,
         Self::DraftWritten,
         Self::DraftsSynced,
@@ -50,6 +51,7 @@ impl Step {
         Self::SourceReleased,
         Self::ReleaseRecorded,
         Self::AttemptCounted,
+        Self::Triaged,
         Self::PagesRead,
         Self::ReadingKept,
         Self::Decided,
@@ -74,6 +76,7 @@ impl Step {
             Self::SourceReleased => "source-released",
             Self::ReleaseRecorded => "release-recorded",
             Self::AttemptCounted => "attempt-counted",
+            Self::Triaged => "triaged",
             Self::PagesRead => "pages-read",
             Self::ReadingKept => "reading-kept",
             Self::Decided => "decided",

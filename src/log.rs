@@ -23,6 +23,7 @@ use crate::archive::MailId;
 use crate::clock;
 use crate::config::{LogFormat, LogSettings};
 use crate::document::{DocumentId, DocumentType, MatchStatus};
+use crate::queue::item::QueueItem;
 
 /// The last line of level ERROR, for `status`: what the log tells of a fault must not be looked for in it first.
 #[derive(Clone, Debug, Default)]
@@ -169,6 +170,13 @@ pub fn purge_failed(reason: &str) {
 
 pub fn document_read(id: &DocumentId, pages: usize, blank: usize, unreadable: usize, took: Duration) {
     info!(stage = "read", document = %id, pages, blank, unreadable, ms = milliseconds(took), "read");
+}
+
+/// What its first pages tell is shown; the rest is read after everybody's first pages.
+pub fn document_triaged(id: &DocumentId, (read, pages): (usize, u32), item: Option<&QueueItem>, took: Duration) {
+    let document_type = item.map_or("", |item| item.document_type.name());
+    let lane = item.map_or("", |item| item.lane.as_str());
+    info!(stage = "triage", document = %id, read, pages, r#type = document_type, lane, ms = milliseconds(took), "triaged");
 }
 
 pub fn document_understood(

@@ -3,6 +3,8 @@
 //! Reading waits for the worker processes; everything after it is a pure function, [`decide`], which is also what
 //! decides again when the cases or the rules change, and what `read --explain` shows.
 
+mod begun;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,6 +12,7 @@ use std::time::{Duration, Instant};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
+pub use self::begun::Begun;
 use crate::document::{
     DocumentFormat, DocumentId, DocumentType, Mail, Match, MatchStatus, Page, PageFlag, PageSource, Reading, Receipt,
     Understanding,
@@ -17,7 +20,7 @@ use crate::document::{
 use crate::link::{self, LinkPolicy, Registry};
 use crate::queue::item::{ItemId, ItemState, QueueItem};
 use crate::reader::message::page_of_text;
-use crate::reader::pool::{ReadError, ReaderPool, Urgency};
+use crate::reader::pool::{ReadError, ReaderPool};
 use crate::route::{self, Lane, Routing};
 use crate::understand::{self, Segmentation, TypeRules};
 
@@ -38,6 +41,7 @@ pub struct Knowledge {
 }
 
 /// A document's way through the deciding stages, or that of its pages about one baby, with what each took.
+#[derive(Clone)]
 pub struct Decision {
     /// First and last page, counted from 1.
     pub page_range: [u32; 2],
@@ -56,31 +60,9 @@ pub struct KnownItem {
 
 /// Reads every page, in worker processes; pages come back in page order.
 pub async fn read(pool: &Arc<ReaderPool>, id: &DocumentId, bytes: Arc<[u8]>) -> Result<Reading, ReadError> {
-    let inspection = pool.inspect(id, bytes.clone()).await?;
-    // All pages are asked for at once: the pool decides which worker reads which page when.
-    let pending: Vec<_> = (1..=inspection.pages)
-        .map(|number| {
-            let (pool, id, bytes) = (pool.clone(), id.clone(), bytes.clone());
-            tokio::spawn(async move { pool.read_page(&id, bytes, number, Urgency::Rest).await })
-        })
-        .collect();
-    let mut abandon = AbortOnDrop(pending);
-    let mut pages = Vec::with_capacity(abandon.0.len());
-    for task in &mut abandon.0 {
-        pages.push(task.await.map_err(|_| ReadError::Stopping)??);
-    }
-    Ok(Reading { format: inspection.format, pages, mail: inspection.mail })
-}
-
-/// Pages of a document that is given up are not read to the end.
-struct AbortOnDrop<T>(Vec<tokio::task::JoinHandle<T>>);
-
-impl<T> Drop for AbortOnDrop<T> {
-    fn drop(&mut self) {
-        for task in &self.0 {
-            task.abort();
-        }
-    }
+    let mut begun = Begun::open(pool, id, bytes.clone()).await?;
+    begun.read_rest(pool, id, &bytes).await?;
+    Ok(begun.into_reading())
 }
 
 /// Why a document has not one page that could be read, if so: there is nothing to decide on then, and a person must

@@ -294,6 +294,53 @@ fn a_new_case_snapshot_makes_an_open_unmatched_item_a_matched_one_and_leaves_res
     setup.succeed(&["verify"]);
 }
 
+/// A review of three pages, and a fax that nobody has begun; the process dies as soon as the first pages' item is there.
+#[test]
+#[cfg_attr(not(feature = "faults"), ignore = "needs --features faults: other builds do not die on demand")]
+fn what_the_first_page_tells_is_shown_while_the_rest_is_read_and_completed_in_place() {
+    let setup = Setup::new();
+    let fonts = Fonts::load().unwrap();
+    let registry = cases(SEED);
+    setup.write_cases(csv(&registry).as_bytes());
+    let case = &registry[6];
+    let mut sheets: Vec<Sheet> = (0..3).map(|_| Sheet::new(&fonts)).collect();
+    let first = [
+        "CONCURRENT REVIEW".to_owned(),
+        format!("Infant: {}, {}", case.last_name, case.first_name),
+        format!("DOB: {}     MRN: {}", case.dob.strftime("%m/%d/%Y"), case.mrn),
+        format!("Mother: {} {}", case.mother_first, case.mother_last),
+    ];
+    for (place, line) in first.iter().enumerate() {
+        sheets[0].text(60.0, 80.0 + 18.0 * place as f32, 12.0, Face::Sans, line);
+    }
+    sheets[1].text(60.0, 80.0, 12.0, Face::Sans, "Laboratory values: Na 141, K 4.9, Hct 38");
+    sheets[2].text(60.0, 80.0, 12.0, Face::Sans, "Plan: wean the incubator, teach the parents");
+    let storage = Storage::Fax(Encoding::Group4, FillOrder::MostSignificantFirst);
+    setup.arrive("review.tif", &fax(&sheets, &Scan::default(), storage));
+    let mut command = setup.command(&["run", "--drain"]);
+    let died = Setup::finish(command.env("NICUFAXD_DIE_AT", "triaged:1"));
+    assert_eq!(died.code, None, "{}", died.said);
+
+    let shown = setup.json(&["queue", "list", "--json"])[0].clone();
+    assert_eq!((&shown["document_type"], &shown["lane"]), (&json!("concurrent_review"), &json!("um")), "{shown:#}");
+    assert_eq!((&shown["pages"], &shown["page_range"]), (&json!(3), &json!([1, 3])));
+    assert_eq!(shown["match"]["case_id"], Value::Null, "two pages nobody has read: {shown:#}");
+    assert_eq!(shown["match"]["candidates"][0]["case_id"], case.case_id.as_str(), "{shown:#}");
+    assert!(shown["flags"].to_string().contains("still_reading: 1 of 3 pages are read"), "{shown:#}");
+    assert_eq!(shown["missing"], json!([]), "{shown:#}");
+    assert!(setup.succeed(&["audit"]).contains("showed, while it is still being read"));
+    // It is the same after the index was made anew.
+    setup.succeed(&["rebuild"]);
+    assert_eq!(setup.json(&["queue", "list", "--json"])[0], shown);
+
+    setup.drain();
+    let item = item_of(&setup, "review.tif");
+    assert_eq!(item["id"], shown["id"], "completed in place, never moved");
+    assert_eq!(item["match"]["case_id"], case.case_id.as_str(), "{item:#}");
+    assert!(!item["flags"].to_string().contains("still_reading"), "{item:#}");
+    setup.succeed(&["verify"]);
+}
+
 #[test]
 fn sighup_takes_up_new_rules_and_cases_and_refuses_bad_rules() {
     let setup = Setup::with("", "[understand]\ndocument_types = \"document-types.toml\"\n");

@@ -95,7 +95,7 @@ fn is_zero(count: &u32) -> bool {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct ItemEntry {
     pub document: DocumentId,
-    /// The `Queued` record that holds it, or the `Held` record that stands behind it.
+    /// The `Queued` or `Triaged` record that holds it, or the `Held` record that stands behind it.
     pub at: Location,
     /// Its place among the record's items; `None` for a held document's item.
     pub position: Option<u32>,
@@ -463,8 +463,12 @@ impl<'a> Staging<'a> {
                 entry.attempts -= 1;
                 self.put_document(document, &entry)?;
             }
-            Fact::Queued { document, segments } => {
+            Fact::Queued { document, segments } | Fact::Triaged { document, segments } => {
                 let mut entry = self.known(document)?;
+                let is_done = matches!(fact, Fact::Queued { .. });
+                if !is_done && entry.standing != Standing::Waiting {
+                    return Err(Objection::NothingNew);
+                }
                 self.remove_untouched_items(&mut entry)?;
                 for (position, &segment) in (0..).zip(segments) {
                     if !entry.segments.contains(&segment) {
@@ -473,8 +477,10 @@ impl<'a> Staging<'a> {
                         self.add_item(&mut entry, segment, &kept)?;
                     }
                 }
-                entry.held = None;
-                self.stand(document, &mut entry, Standing::Queued)?;
+                if is_done {
+                    entry.held = None;
+                    self.stand(document, &mut entry, Standing::Queued)?;
+                }
                 self.put_document(document, &entry)?;
             }
             Fact::Held { document } => {

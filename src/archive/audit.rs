@@ -162,6 +162,10 @@ fn words(event: &Event) -> (String, String) {
             let items: Vec<String> = items.iter().map(item_words).collect();
             (machine(), format!("queued {}", items.join("; ")))
         }
+        Event::Triaged { items, .. } => {
+            let items: Vec<String> = items.iter().map(item_words).collect();
+            (machine(), format!("showed, while it is still being read, {}", items.join("; ")))
+        }
         Event::Held { reason, stage, .. } => (machine(), format!("held ({stage}): {reason}")),
         Event::Retried { by, .. } => (by.clone(), "wanted it tried again".to_owned()),
         Event::CasesLoaded { digest, cases } => (machine(), format!("took over {cases} cases, snapshot {digest}")),
@@ -199,6 +203,7 @@ fn unopened(fact: Option<&Fact>) -> (String, String) {
         Some(Fact::ArrivedAgain { .. }) => "arrived again".to_owned(),
         Some(Fact::SourceReleased { .. }) => "released by its source".to_owned(),
         Some(Fact::Queued { segments, .. }) => format!("queued {} items", segments.len()),
+        Some(Fact::Triaged { segments, .. }) => format!("showed {} items while it was being read", segments.len()),
         Some(Fact::Held { .. }) => "held".to_owned(),
         Some(Fact::Retried { .. }) => "tried again".to_owned(),
         Some(Fact::Resolved { document, segment }) => format!("resolved {}", ItemId::new(document, *segment)),

@@ -88,6 +88,9 @@ pub enum Event<I = QueueItem> {
     HandedBack { document: DocumentId },
     /// The document's items, whole. They replace its earlier items, but for those that a person has acted on.
     Queued { document: DocumentId, items: Vec<I> },
+    /// What a document's first pages tell: items that show it while the rest is read. They replace its earlier items as
+    /// those of `Queued` do, and it waits for the pipeline as before.
+    Triaged { document: DocumentId, items: Vec<I> },
     /// No stage could finish it: it waits for a person. `reason` is bounded and without patient data.
     Held { document: DocumentId, reason: String, stage: Stage },
     /// A person wants it tried again from the start.
@@ -212,6 +215,7 @@ impl<I> Event<I> {
             | Self::AttemptStarted { document, .. }
             | Self::HandedBack { document }
             | Self::Queued { document, .. }
+            | Self::Triaged { document, .. }
             | Self::Held { document, .. }
             | Self::Retried { document, .. }
             | Self::ContentSeen { document, .. }

@@ -54,6 +54,11 @@ pub(super) enum Fact {
         /// Of the items, in their order.
         segments: Vec<u32>,
     },
+    Triaged {
+        document: DocumentId,
+        /// Of the items, in their order.
+        segments: Vec<u32>,
+    },
     Held {
         document: DocumentId,
     },
@@ -123,6 +128,14 @@ pub(super) enum Fact {
 /// An event names an item that is none of its document's.
 pub(super) struct ForeignItem(pub ItemId);
 
+fn segments_of<I: AsRef<ItemId>>(document: &DocumentId, items: &[I]) -> Result<Vec<u32>, ForeignItem> {
+    let segment = |item: &I| {
+        let id: &ItemId = item.as_ref();
+        if id.document() == document.short() { Ok(id.segment()) } else { Err(ForeignItem(id.clone())) }
+    };
+    items.iter().map(segment).collect()
+}
+
 impl Fact {
     /// The fact of an event about this document; `None` when the event is about none.
     pub(super) fn of<I: AsRef<ItemId>>(
@@ -153,12 +166,10 @@ impl Fact {
             }
             Event::HandedBack { document } => Self::HandedBack { document: document.clone() },
             Event::Queued { document, items } => {
-                let segment = |item: &I| {
-                    let id: &ItemId = item.as_ref();
-                    if id.document() == document.short() { Ok(id.segment()) } else { Err(ForeignItem(id.clone())) }
-                };
-                let segments = items.iter().map(segment).collect::<Result<_, _>>()?;
-                Self::Queued { document: document.clone(), segments }
+                Self::Queued { document: document.clone(), segments: segments_of(document, items)? }
+            }
+            Event::Triaged { document, items } => {
+                Self::Triaged { document: document.clone(), segments: segments_of(document, items)? }
             }
             Event::Held { document, reason: _, stage: _ } => Self::Held { document: document.clone() },
             Event::ContentSeen { document, content } => {
@@ -210,6 +221,7 @@ impl Fact {
             | Self::AttemptStarted { document, .. }
             | Self::HandedBack { document }
             | Self::Queued { document, .. }
+            | Self::Triaged { document, .. }
             | Self::Held { document }
             | Self::ContentSeen { document, .. }
             | Self::Retried { document }
@@ -238,6 +250,7 @@ impl Fact {
             Self::ArrivedAgain { .. }
             | Self::DocumentReceived { .. }
             | Self::Queued { .. }
+            | Self::Triaged { .. }
             | Self::Held { .. }
             | Self::Retried { .. }
             | Self::Resolved { .. }
@@ -293,6 +306,7 @@ impl Fact {
             | Self::Refused { .. }
             | Self::RefusalCleared { .. }
             | Self::Queued { .. }
+            | Self::Triaged { .. }
             | Self::Held { .. }
             | Self::Retried { .. }
             | Self::CasesLoaded {}

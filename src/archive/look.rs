@@ -259,7 +259,7 @@ impl Archive {
             Ok::<_, ArchiveError>(QueueItem { id, ..QueueItem::held(&entry.document, &receipt, reason) })
         };
         let mut item = match (event, entry.position) {
-            (Some(Event::Queued { items, .. }), Some(position)) => {
+            (Some(Event::Queued { items, .. } | Event::Triaged { items, .. }), Some(position)) => {
                 items.get(position as usize).cloned().ok_or(Fault::Entry)?
             }
             (Some(Event::Held { reason, .. }), None) => held(reason)?,

@@ -92,6 +92,7 @@ impl Changed {
             Event::Retried { .. } => (self.items, self.waiting) = (true, true),
             Event::MailQueued { .. } | Event::MailRetried { .. } => self.mails = true,
             Event::Queued { .. }
+            | Event::Triaged { .. }
             | Event::Held { .. }
             | Event::Resolved { .. }
             | Event::Refused { .. }

@@ -1,10 +1,13 @@
 //! The work loop: takes each accepted document through the pipeline, a few at a time, and records what came of it.
 //!
+//! In two goes, where a document has more pages than it takes to tell what it is: first those (triage), and the rest
+//! when no other document waits for its triage. What waits between the two has given its attempt back.
+//!
 //! An attempt is counted in the journal before it begins, so that a document which brings the machine down is held
 //! after so many tries instead of looping for ever. What is not the document's fault (no worker can be started, the
 //! daemon is stopping) gives the attempt back.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,13 +17,13 @@ use tokio::task::JoinSet;
 use super::decider::Decider;
 use crate::archive::event::{Event, MACHINE, Stage};
 use crate::archive::{Archive, ArchiveError, Remedy, Status, blocking};
-use crate::document::{DocumentId, DocumentType, MatchStatus, PageSource, Reading};
+use crate::document::{DocumentId, DocumentType, MatchStatus, PageSource, Reading, Receipt};
 use crate::fault::{self, Step};
 use crate::log;
 use crate::outbox::Planner;
-use crate::pipeline::{self, Knowledge, KnownItem};
+use crate::pipeline::{self, Begun, Knowledge, KnownItem};
 use crate::queue::item::{ItemId, QueueItem};
-use crate::reader::pool::{ReadError, ReaderPool};
+use crate::reader::pool::{ReadError, ReaderPool, Urgency};
 
 /// Wait before a document is tried again, by attempt: a worker that died of a passing shortage may live next time.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
@@ -29,6 +32,12 @@ const READER_UNAVAILABLE_FOR: Duration = Duration::from_secs(30);
 
 /// Wait after the archive could not write, a full disk above all.
 const ARCHIVE_UNAVAILABLE_FOR: Duration = Duration::from_secs(10);
+
+/// A document whose triage is done so long ago is read to its end before others are begun: however many arrive, nothing
+/// starves.
+const STARVES_AFTER: Duration = Duration::from_secs(10 * 60);
+/// Documents that may wait between triage and the rest: their first pages are in memory, some 50 KB each.
+const MOST_BEGUN: usize = 1000;
 
 /// How far a run has come, for a progress display.
 #[derive(Clone, Copy, Debug, Default)]
@@ -63,6 +72,8 @@ pub struct WorkLoop {
 
 /// What became of one attempt.
 enum Verdict {
+    /// What its first pages tell is shown; the rest is to be read.
+    Begun(Begun),
     Queued {
         pages: usize,
     },
@@ -73,6 +84,45 @@ enum Verdict {
     Again(Duration),
     /// The daemon is stopping; the attempt was given back.
     HandedBack,
+}
+
+/// What was read of a document.
+enum Read {
+    /// What tells what it is, with the items that show it.
+    Begun(Begun, Vec<QueueItem>),
+    Whole(Reading),
+}
+
+/// What was begun, and the items that show it while the rest is read.
+type Triaged = (Begun, Option<Vec<QueueItem>>);
+
+/// What is to be done next: the documents that wait for their triage, and those that wait for the rest.
+#[derive(Default)]
+struct Todo {
+    waiting: VecDeque<DocumentId>,
+    /// By urgency and order of triage.
+    begun: BTreeMap<(Urgency, u64), (DocumentId, Begun, Instant)>,
+    triaged: u64,
+}
+
+impl Todo {
+    fn begun(&mut self, id: DocumentId, begun: Begun) {
+        self.triaged += 1;
+        self.begun.insert((begun.urgency(), self.triaged), (id, begun, Instant::now()));
+    }
+
+    fn next(&mut self) -> Option<(DocumentId, Option<Begun>)> {
+        let oldest = self.begun.iter().min_by_key(|((_, number), _)| *number);
+        let starves = oldest.filter(|(_, (.., since))| since.elapsed() >= STARVES_AFTER).map(|(key, _)| *key);
+        if starves.is_none()
+            && self.begun.len() < MOST_BEGUN
+            && let Some(id) = self.waiting.pop_front()
+        {
+            return Some((id, None));
+        }
+        let next = starves.or_else(|| self.begun.first_key_value().map(|(key, _)| *key))?;
+        self.begun.remove(&next).map(|(id, begun, _)| (id, Some(begun)))
+    }
 }
 
 impl WorkLoop {
@@ -88,7 +138,7 @@ impl WorkLoop {
         let mut known: HashSet<DocumentId> = waiting.iter().cloned().collect();
         // Announced once more while in hand: a person may have wanted it tried again just as it was held.
         let mut announced_again = HashSet::new();
-        let mut waiting = VecDeque::from(waiting);
+        let mut todo = Todo { waiting: VecDeque::from(waiting), ..Todo::default() };
         let mut in_hand: JoinSet<(DocumentId, Result<Verdict, ArchiveError>)> = JoinSet::new();
         let mut later: JoinSet<DocumentId> = JoinSet::new();
         let mut worked = Worked::default();
@@ -100,11 +150,11 @@ impl WorkLoop {
 
         while !*stopping.borrow_and_update() {
             while in_hand.len() < limit
-                && let Some(id) = waiting.pop_front()
+                && let Some((id, begun)) = todo.next()
             {
                 let this = this.clone();
                 in_hand.spawn(async move {
-                    let verdict = this.attempt(&id).await;
+                    let verdict = this.attempt(&id, begun).await;
                     let verdict = match verdict {
                         Ok(verdict) => Ok(verdict),
                         Err(error) => this.after_fault(&id, error).await,
@@ -122,13 +172,13 @@ impl WorkLoop {
                 arrival = arrivals.recv(), if sources_open => match arrival {
                     Some(id) => if known.insert(id.clone()) {
                         this.progress.send_modify(|progress| progress.accepted += 1);
-                        waiting.push_back(id);
+                        todo.waiting.push_back(id);
                     } else {
                         announced_again.insert(id);
                     },
                     None => sources_open = false,
                 },
-                Some(Ok(id)) = later.join_next() => waiting.push_back(id),
+                Some(Ok(id)) = later.join_next() => todo.waiting.push_back(id),
                 Some(ended) = in_hand.join_next() => {
                     let Ok((id, verdict)) = ended else { continue };
                     match verdict? {
@@ -136,6 +186,7 @@ impl WorkLoop {
                             tokio::time::sleep(after).await;
                             id
                         })),
+                        Verdict::Begun(begun) => todo.begun(id, begun),
                         Verdict::Queued { pages } => {
                             known.remove(&id);
                             announced_again.remove(&id);
@@ -149,7 +200,7 @@ impl WorkLoop {
                             worked.held += 1;
                             this.progress.send_modify(|progress| progress.held += 1);
                             if announced_again.remove(&id) {
-                                waiting.push_back(id);
+                                todo.waiting.push_back(id);
                             } else {
                                 known.remove(&id);
                             }
@@ -179,7 +230,7 @@ impl WorkLoop {
                     Verdict::Queued { .. } => worked.queued += 1,
                     Verdict::Held => worked.held += 1,
                     Verdict::NotWaiting => {}
-                    Verdict::Again(_) | Verdict::HandedBack => worked.handed_back += 1,
+                    Verdict::Begun(_) | Verdict::Again(_) | Verdict::HandedBack => worked.handed_back += 1,
                 }
             }
             Ok(worked)
@@ -187,8 +238,8 @@ impl WorkLoop {
         tokio::join!(shutdown, finished).1
     }
 
-    /// One attempt at one document, from its sealed bytes to its queue item.
-    async fn attempt(&self, id: &DocumentId) -> Result<Verdict, ArchiveError> {
+    /// One attempt at one document, from its sealed bytes, or from what was read of it already, to its queue item.
+    async fn attempt(&self, id: &DocumentId, begun: Option<Begun>) -> Result<Verdict, ArchiveError> {
         let start = Instant::now();
         let Some(state) = self.archive.document(id)? else { return Ok(Verdict::NotWaiting) };
         if state.status != Status::Waiting {
@@ -203,8 +254,16 @@ impl WorkLoop {
 
         fault::at(Step::AttemptCounted);
 
-        let reading = match self.read(id).await? {
-            Ok(reading) => Arc::new(reading),
+        let reading = match self.read(id, begun).await? {
+            Ok(Read::Whole(reading)) => Arc::new(reading),
+            Ok(Read::Begun(begun, items)) => {
+                let item = items.first().cloned();
+                let shown = Event::Triaged { document: id.clone(), items };
+                self.record_all(vec![shown, Event::HandedBack { document: id.clone() }]).await?;
+                fault::at(Step::Triaged);
+                log::document_triaged(id, begun.progress(), item.as_ref(), start.elapsed());
+                return Ok(Verdict::Begun(begun));
+            }
             Err(error) if !error.counts_as_attempt() => {
                 self.record(Event::HandedBack { document: id.clone() }).await?;
                 if error == ReadError::Stopping {
@@ -296,23 +355,63 @@ impl WorkLoop {
         }
     }
 
-    /// The reading kept from an earlier attempt, or a new one, which is then kept.
-    async fn read(&self, id: &DocumentId) -> Result<Result<Reading, ReadError>, ArchiveError> {
+    /// The reading kept from an earlier attempt, or a new one, which is then kept. A document of which nothing was read
+    /// is read as far as it takes to tell what it is.
+    async fn read(&self, id: &DocumentId, begun: Option<Begun>) -> Result<Result<Read, ReadError>, ArchiveError> {
         if let Some(reading) = self.archive.reading(id)? {
-            return Ok(Ok(reading));
+            return Ok(Ok(Read::Whole(reading)));
         }
         let bytes: Arc<[u8]> = {
             let (archive, id) = (self.archive.clone(), id.clone());
             blocking(move || archive.read_document(&id)).await?.into()
         };
-        let reading = match pipeline::read(&self.pool, id, bytes).await {
-            Ok(reading) => reading,
+        let begun = match begun {
+            Some(begun) => Ok(begun),
+            None => match self.triage(id, &bytes).await? {
+                Ok((begun, Some(items))) => return Ok(Ok(Read::Begun(begun, items))),
+                Ok((begun, None)) => Ok(begun),
+                Err(error) => Err(error),
+            },
+        };
+        let mut begun = match begun {
+            Ok(begun) => begun,
             Err(error) => return Ok(Err(error)),
         };
+        if let Err(error) = begun.read_rest(&self.pool, id, &bytes).await {
+            return Ok(Err(error));
+        }
+        let reading = begun.into_reading();
         fault::at(Step::PagesRead);
         let (archive, id, kept) = (self.archive.clone(), id.clone(), reading.clone());
         blocking(move || archive.put_reading(&id, &kept)).await?;
-        Ok(Ok(reading))
+        Ok(Ok(Read::Whole(reading)))
+    }
+    /// Reads a document as far as it takes to tell what it is; gives the items that show it, where not all of it was read.
+    async fn triage(&self, id: &DocumentId, bytes: &Arc<[u8]>) -> Result<Result<Triaged, ReadError>, ArchiveError> {
+        let mut begun = match Begun::open(&self.pool, id, bytes.clone()).await {
+            Ok(begun) => begun,
+            Err(error) => return Ok(Err(error)),
+        };
+        let (mut decided, mut shown) = (Vec::new(), None);
+        loop {
+            match begun.read_telling(&self.pool, id, bytes, &decided).await {
+                Ok(true) if !begun.is_whole() => {}
+                // Nothing is left of it to wait for.
+                Ok(true) => return Ok(Ok((begun, None))),
+                Ok(false) => return Ok(Ok((begun, shown))),
+                Err(error) => return Ok(Err(error)),
+            }
+            let Some(known) = known(&self.archive, id)? else { return Ok(Ok((begun, None))) };
+            let (id, mut copy, knowledge) = (id.clone(), begun.clone(), self.knowledge.borrow().clone());
+            let told = self.decider.run(move || {
+                let decided = copy.decide(&known.receipt, &knowledge);
+                let items = copy.items(&id, &known.receipt, decided.clone(), known.arrivals, &known.items);
+                (copy, decided, items)
+            });
+            // What deciding fails on, it fails on again when all is read, and then it is held.
+            let Some(told) = told.await else { return Ok(Ok((begun, None))) };
+            (begun, decided, shown) = (told.0, told.1, Some(told.2));
+        }
     }
 
     /// Another document that says the very same and came before this one.
@@ -379,10 +478,7 @@ pub(super) async fn decide(
     knowledge: &Knowledge,
     logged: bool,
 ) -> Result<Option<Vec<QueueItem>>, ArchiveError> {
-    let Some(state) = archive.document(id)? else { return Ok(None) };
-    let Some(receipt) = state.receipts.first().cloned() else { return Ok(None) };
-    let arrivals = state.receipts.len() as u32;
-    let known = known_items(archive, &state.items)?;
+    let Some(Known { receipt, arrivals, items: known }) = known(archive, id)? else { return Ok(None) };
     let (id, reading, knowledge) = (id.clone(), reading.clone(), knowledge.clone());
     let items = decider.run(move || {
         let decisions = pipeline::decide(&reading, &receipt, &knowledge);
@@ -402,11 +498,59 @@ pub(super) async fn decide(
     Ok(items.await)
 }
 
-fn known_items(archive: &Archive, ids: &[ItemId]) -> Result<Vec<KnownItem>, ArchiveError> {
-    let mut known = Vec::with_capacity(ids.len());
-    for id in ids {
+/// What is known of a document besides what stands on it.
+struct Known {
+    receipt: Receipt,
+    arrivals: u32,
+    items: Vec<KnownItem>,
+}
+
+fn known(archive: &Archive, id: &DocumentId) -> Result<Option<Known>, ArchiveError> {
+    let Some(state) = archive.document(id)? else { return Ok(None) };
+    let Some(receipt) = state.receipts.first().cloned() else { return Ok(None) };
+    let mut items = Vec::with_capacity(state.items.len());
+    for id in &state.items {
         let item = archive.item(id)?;
-        known.extend(item.map(|item| KnownItem { id: item.id, page_range: item.page_range }));
+        items.extend(item.map(|item| KnownItem { id: item.id, page_range: item.page_range }));
     }
-    Ok(known)
+    Ok(Some(Known { receipt, arrivals: state.receipts.len() as u32, items }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::DocumentFormat;
+
+    fn named(text: &str) -> DocumentId {
+        DocumentId::of(text.as_bytes())
+    }
+
+    fn order(todo: &mut Todo) -> Vec<(DocumentId, bool)> {
+        std::iter::from_fn(|| todo.next()).map(|(id, begun)| (id, begun.is_some())).collect()
+    }
+
+    fn three_begun() -> Todo {
+        let mut todo = Todo { waiting: VecDeque::from([named("new"), named("newer")]), ..Todo::default() };
+        todo.begun(named("review"), Begun::of(DocumentFormat::Tiff, 3, Urgency::Rest));
+        todo.begun(named("appeal"), Begun::of(DocumentFormat::Tiff, 3, Urgency::Rest));
+        todo.begun(named("transfer"), Begun::of(DocumentFormat::Tiff, 3, Urgency::Urgent));
+        todo
+    }
+
+    #[test]
+    fn every_document_is_triaged_before_any_is_read_to_its_end_and_urgent_ones_go_on_first() {
+        let expected = [("new", false), ("newer", false), ("transfer", true), ("review", true), ("appeal", true)];
+        assert_eq!(order(&mut three_begun()), expected.map(|(name, begun)| (named(name), begun)));
+    }
+
+    #[test]
+    fn what_waits_long_for_its_other_pages_goes_before_what_arrives() {
+        let mut todo = three_begun();
+        let long_ago = Instant::now().checked_sub(STARVES_AFTER).unwrap();
+        todo.begun.values_mut().filter(|(id, ..)| *id == named("appeal")).for_each(|(.., since)| *since = long_ago);
+        // The review was triaged before it and is no less urgent.
+        todo.begun.values_mut().filter(|(id, ..)| *id == named("review")).for_each(|(.., since)| *since = long_ago);
+        let expected = [("review", true), ("appeal", true), ("new", false), ("newer", false), ("transfer", true)];
+        assert_eq!(order(&mut todo), expected.map(|(name, begun)| (named(name), begun)));
+    }
 }

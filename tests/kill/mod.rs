@@ -50,16 +50,18 @@ pub enum Death {
 impl Oracle {
     pub fn new() -> Self {
         let fonts = Fonts::load().unwrap();
-        let blank = fax(
-            &[Sheet::new(&fonts)],
-            &Scan::default(),
-            Storage::Fax(Encoding::Group4, FillOrder::MostSignificantFirst),
-        );
+        let storage = Storage::Fax(Encoding::Group4, FillOrder::MostSignificantFirst);
+        let blank = |pages: usize| {
+            let sheets: Vec<Sheet> = (0..pages).map(|_| Sheet::new(&fonts)).collect();
+            fax(&sheets, &Scan::default(), storage)
+        };
         let mut faxes =
             vec![("0.tif".to_owned(), fax_of_lines(&fonts, &["Concurrent review", "Weight today 1480 grams"]))];
         for number in 1..FILES {
-            // Blank pages are read in no time; what follows the last directory of a TIFF is no part of it.
-            faxes.push((format!("{number}.tif"), [blank.clone(), vec![b'0' + number as u8]].concat()));
+            // Blank pages are read in no time, and three of them do not tell what the fourth is; what follows the last
+            // directory of a TIFF is no part of it.
+            let pages = if number == 1 { 4 } else { 1 };
+            faxes.push((format!("{number}.tif"), [blank(pages), vec![b'0' + number as u8]].concat()));
         }
         let mut oracle = Self { faxes, keys: Vec::new(), queue: [Vec::new(), Vec::new()], run_time: Duration::ZERO };
         let undisturbed = oracle.arrive();

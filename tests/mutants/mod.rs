@@ -33,9 +33,10 @@ const TABLES: &str = "[reader]\nworkers = 2\nattempts = 2\npage_timeout = \"10s\
 const MOST_WORKER: u64 = 1 << 20;
 const MOST_DAEMON: u64 = 200 << 10;
 
-/// From the first look at a document to its item: both attempts of each page, the wait between them, and what is more
-/// urgent in its batch.
-const LONGEST: Duration = Duration::from_secs(40);
+/// From the first look at a document to its item, whatever else the machine does: both attempts of each page, the wait
+/// between them, and what is more urgent in its batch. Some seconds as a rule; a document that holds others up takes as
+/// long as their pages together.
+const LONGEST: Duration = Duration::from_secs(120);
 
 /// Files that are drained together.
 const BATCH: usize = 150;
