@@ -259,11 +259,18 @@ pub fn answer(archive: &Archive, request: &Request, by: &str) -> Result<Value, F
             Ok(Value::Array(entries))
         }
         Request::HeldShow { id } => {
-            let entry = match dead_letter(archive, id)? {
+            let mut entry = match dead_letter(archive, id)? {
                 Some(letter) => dead_letter_whole(&letter),
                 None => held_entries(archive)?.into_iter().find(|entry| names(entry, id)).ok_or_else(|| no_such(id))?,
             };
-            match entry.get("document").and_then(|document| serde_json::from_value(document.clone()).ok()) {
+            let document = entry.get("document").and_then(|document| serde_json::from_value(document.clone()).ok());
+            if let Some(document) = &document
+                && let Some(Status::Held { mail: Some(mail), .. }) = archive.document(document)?.map(|held| held.status)
+            {
+                // Which message it is: not for a list, which lies about on screens.
+                entry["subject"] = json!(mail.subject);
+            }
+            match document {
                 Some(document) => shown(document)?,
                 None => listed(1)?,
             }
@@ -387,12 +394,14 @@ fn held_entries(archive: &Archive) -> Result<Vec<Value>, ArchiveError> {
 }
 
 fn held_value(held: &DocumentState) -> Value {
-    let (stage, reason, since) = match &held.status {
-        Status::Held { reason, stage, since } => (stage.name(), reason.as_str(), Some(*since)),
-        Status::Waiting | Status::Queued => ("", "", None),
+    let (stage, reason, since, mail) = match &held.status {
+        Status::Held { reason, stage, since, mail } => (stage.name(), reason.as_str(), Some(*since), mail.as_ref()),
+        Status::Waiting | Status::Queued => ("", "", None, None),
     };
+    let of_receipt = held.receipts.first().and_then(|receipt| receipt.sender.as_ref());
+    let sender = of_receipt.or_else(|| mail?.from.as_ref());
     json!({ "id": held.document.short(), "kind": "document", "document": held.document, "stage": stage,
-            "reason": reason, "since": since, "receipts": held.receipts })
+            "sender": sender, "reason": reason, "since": since, "receipts": held.receipts })
 }
 
 /// Whether this entry of the held list goes by `id`: the short id, or the whole digest.

@@ -8,7 +8,7 @@
 //! | --- | --- |
 //! | `d` document id | [`DocumentEntry`] |
 //! | `a` rank, sequence | the record of a repeated arrival |
-//! | `u` mark of document and source key | an arrival whose source file has not been released |
+//! | `u` mark of document and source key | [`UnreleasedEntry`], of an arrival whose source file has not been released |
 //! | `w` rank | id of a document that waits for the pipeline |
 //! | `h` rank | id of a held document |
 //! | `i` rank, segment | [`ItemEntry`] |
@@ -101,6 +101,13 @@ pub(super) struct ItemEntry {
     pub position: Option<u32>,
     /// The record by which a person resolved it.
     pub resolved: Option<Location>,
+}
+
+/// An arrival whose source has not let go of it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct UnreleasedEntry {
+    /// The record by which it arrived.
+    pub at: Location,
 }
 
 /// What is known of a refusal.
@@ -419,14 +426,14 @@ impl<'a> Staging<'a> {
                     mails: before.map_or(0, |before| before.mails),
                 };
                 self.stand(document, &mut entry, Standing::Waiting)?;
-                self.put(marked_key(UNRELEASED, arrival), &())?;
+                self.put(marked_key(UNRELEASED, arrival), &UnreleasedEntry { at })?;
                 self.put_document(document, &entry)?;
             }
             Fact::ArrivedAgain { document, arrival } => {
                 let mut entry = self.known(document)?;
                 entry.arrivals = entry.arrivals.saturating_add(1);
                 self.put(arrival_key(entry.rank, sequence), &at)?;
-                self.put(marked_key(UNRELEASED, arrival), &())?;
+                self.put(marked_key(UNRELEASED, arrival), &UnreleasedEntry { at })?;
                 self.put_document(document, &entry)?;
             }
             Fact::SourceReleased { document, arrival } => {

@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::mail::{MailId, MailKind};
-use crate::document::{DocumentId, Receipt};
+use crate::document::{DocumentId, MailHead, Receipt};
 use crate::queue::item::{ItemId, QueueItem};
 
 /// Version of the record format that this program writes; it reads all versions up to this one. 2: sealed records.
@@ -88,7 +88,14 @@ pub enum Event<I = QueueItem> {
     /// The document's items, whole. They replace its earlier items, but for those that a person has acted on.
     Queued { document: DocumentId, items: Vec<I> },
     /// No stage could finish it: it waits for a person. `reason` is bounded and without patient data.
-    Held { document: DocumentId, reason: String, stage: Stage },
+    Held {
+        document: DocumentId,
+        reason: String,
+        stage: Stage,
+        /// Of an email: what its head says, so that a person finds it. Patient data, for nobody but who asks.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mail: Option<MailHead>,
+    },
     /// A person wants it tried again from the start.
     Retried { document: DocumentId, by: String },
     /// A snapshot of the open cases was taken over.

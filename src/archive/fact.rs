@@ -157,7 +157,7 @@ impl Fact {
                 let segments = items.iter().map(segment).collect::<Result<_, _>>()?;
                 Self::Queued { document: document.clone(), segments }
             }
-            Event::Held { document, reason: _, stage: _ } => Self::Held { document: document.clone() },
+            Event::Held { document, reason: _, stage: _, mail: _ } => Self::Held { document: document.clone() },
             Event::ContentSeen { document, content } => {
                 Self::ContentSeen { document: document.clone(), content: vault.mark("content", [content, ""]) }
             }

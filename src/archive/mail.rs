@@ -33,6 +33,11 @@ impl MailId {
         &self.0
     }
 
+    /// The digits that its Message-ID bears.
+    pub fn in_message_id(&self) -> &str {
+        self.0.get(..MESSAGE_ID_DIGITS).unwrap_or(&self.0)
+    }
+
     /// As people type it and as it stands in the log: `mail-` and 12 digits.
     pub fn short(&self) -> String {
         "mail-".chars().chain(self.0.chars().take(12)).collect()
@@ -44,6 +49,9 @@ impl fmt::Display for MailId {
         f.write_str(&self.short())
     }
 }
+
+/// Digits of a mail's id in its Message-ID: as many as nobody guesses.
+const MESSAGE_ID_DIGITS: usize = 40;
 
 /// Why a mail is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -156,6 +164,16 @@ impl Archive {
             Some(entry) if entry.standing == MailStanding::Waiting => self.mail_of(id, &entry),
             Some(_) | None => Ok(None),
         }
+    }
+
+    /// The document that was sent on with the mail whose Message-ID bears these digits; `None` when there is no such mail.
+    pub fn document_sent_as(&self, digits: &str) -> Result<Option<DocumentId>, ArchiveError> {
+        if digits.len() != MESSAGE_ID_DIGITS {
+            return Ok(None);
+        }
+        let found = self.inner.index.page(&[&[MAIL], digits.as_bytes()].concat(), None, 1)?;
+        let Some((_, entry)) = found.first() else { return Ok(None) };
+        Ok(decode::<MailEntry>(entry)?.document)
     }
 
     /// The mails that were given up, in the order in which they were queued.

@@ -21,7 +21,7 @@ use super::smtp::{self, Enclosed, Letter};
 use crate::archive::event::Event;
 use crate::archive::{Archive, ArchiveError, Mail, MailId, MailKind, WaitingMail, blocking};
 use crate::config::outbox::OutboxSettings;
-use crate::document::{DocumentFormat, DocumentId};
+use crate::document::{DocumentFormat, DocumentId, OWN_MESSAGE_ID};
 use crate::fault::{self, Step};
 use crate::queue::item::ItemState;
 use crate::{clock, log};
@@ -273,6 +273,8 @@ impl Sender {
             Some(DocumentFormat::Pdf) => ("pdf", "application/pdf"),
             Some(DocumentFormat::Jpeg) => ("jpg", "image/jpeg"),
             Some(DocumentFormat::Png) => ("png", "image/png"),
+            Some(DocumentFormat::Gif) => ("gif", "image/gif"),
+            Some(DocumentFormat::Bmp) => ("bmp", "image/bmp"),
             // As message/rfc822 it could not be encoded, and would arrive changed.
             Some(DocumentFormat::Message) => ("eml", "application/octet-stream"),
             None => ("bin", "application/octet-stream"),
@@ -299,8 +301,7 @@ impl Sender {
 
 /// The mail's Message-ID, the same at each try. Its beginning is how a mail of ours that comes back is known.
 fn message_id(id: &MailId, from: &Address) -> String {
-    let digits: String = id.as_str().chars().take(40).collect();
-    format!("nicufaxd.{digits}@{}", from.domain())
+    format!("{OWN_MESSAGE_ID}{}@{}", id.in_message_id(), from.domain())
 }
 
 /// The pause before the next try: doubled each time, and each mail's own share of a quarter more or less, so that those
