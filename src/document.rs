@@ -14,7 +14,9 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 pub use self::format::{DocumentFormat, is_heic};
-pub use self::mail::{Automatic, MOST_COVERING, Mail, MailHead, OWN_MESSAGE_ID, OWN_PARAMETER, OwnMail, UnreadPart};
+pub use self::mail::{
+    Automatic, MOST_COVERING, Mail, MailHead, OWN_MESSAGE_ID, OWN_PARAMETER, OwnMail, UnreadPart, beginning,
+};
 
 /// A document's identity: the digest of its bytes, as 64 lower-case hexadecimal digits. SHA-256, or where the archive is
 /// sealed HMAC-SHA-256 under its key, so that it tells nothing to somebody who guesses: the archive says which.

@@ -264,6 +264,14 @@ pub fn mail_not_recorded(mail: &MailId, reason: &str, again_in: Duration) {
     error!(stage = "outbox", %mail, reason, again_in_s = whole_seconds(again_in), "what became of a mail cannot be recorded now; it is tried again");
 }
 
+pub fn alarm_sent() {
+    info!(stage = "outbox", "an operator was told by mail");
+}
+
+pub fn alarm_not_sent(reason: &str) {
+    warn!(stage = "outbox", reason, "an operator could not be told by mail, and nothing could be queued");
+}
+
 /// `again`: whether starting again may help.
 pub fn fatal(reason: &str, again: bool) {
     if again {

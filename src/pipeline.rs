@@ -12,7 +12,7 @@ use jiff::tz::TimeZone;
 
 use crate::document::{
     DocumentFormat, DocumentId, DocumentType, Mail, Match, MatchStatus, Page, PageFlag, PageSource, Reading, Receipt,
-    Understanding,
+    Understanding, beginning,
 };
 use crate::link::{self, LinkPolicy, Registry};
 use crate::queue::item::{ItemId, ItemState, QueueItem};
@@ -257,8 +257,7 @@ fn covering(reading: &Reading) -> Option<Page> {
         numbers.eq(*first..=*last)
     });
     let text = mail.covering.as_deref().filter(|_| whole)?;
-    let heard = text.get(..text.floor_char_boundary(COVERING_HEARD))?;
-    Some(page_of_text(heard, 1, link::COVERING_PAGE))
+    Some(page_of_text(beginning(text, COVERING_HEARD), 1, link::COVERING_PAGE))
 }
 
 /// The reading of some pages, with their numbers kept.

@@ -364,10 +364,10 @@ impl<'a> Staging<'a> {
         Ok(())
     }
 
-    /// The mail, if it stands so; what else happens to it changes nothing.
-    fn mail(&self, id: &MailId, standing: MailStanding) -> Result<MailEntry, Objection> {
+    /// The mail, if it stands in one of these; what else happens to it changes nothing.
+    fn mail(&self, id: &MailId, standings: &[MailStanding]) -> Result<MailEntry, Objection> {
         let entry: Option<MailEntry> = self.get(&mail_key(id))?.map(|bytes| decode(&bytes)).transpose()?;
-        entry.filter(|entry| entry.standing == standing).ok_or(Objection::NothingNew)
+        entry.filter(|entry| standings.contains(&entry.standing)).ok_or(Objection::NothingNew)
     }
 
     /// Puts a mail into one of its standings; leaves the list of the one before.
@@ -559,24 +559,29 @@ impl<'a> Staging<'a> {
                 )?;
             }
             Fact::MailAttempted { mail, attempt, document: _ } => {
-                let entry = self.mail(mail, MailStanding::Waiting)?;
+                let entry = self.mail(mail, &[MailStanding::Waiting])?;
                 self.put_mail(mail, &MailEntry { attempts: *attempt, ..entry })?;
             }
             Fact::MailSent { mail, document: _ } => {
-                let entry = self.mail(mail, MailStanding::Waiting)?;
-                self.close_mail(mail, entry, MailStanding::Sent)?;
+                let entry = self.mail(mail, &[MailStanding::Waiting, MailStanding::Dismissed])?;
+                if entry.standing == MailStanding::Dismissed {
+                    // While it was on its way: closed already, and sent all the same.
+                    self.put_mail(mail, &MailEntry { standing: MailStanding::Sent, ..entry })?;
+                } else {
+                    self.close_mail(mail, entry, MailStanding::Sent)?;
+                }
             }
             Fact::MailFailed { mail, document: _ } => {
-                let entry = self.mail(mail, MailStanding::Waiting)?;
+                let entry = self.mail(mail, &[MailStanding::Waiting])?;
                 self.put_mail(mail, &MailEntry { failed: Some(at), standing: MailStanding::Failed, ..entry })?;
             }
             Fact::MailRetried { mail, document: _ } => {
-                let entry = self.mail(mail, MailStanding::Failed)?;
+                let entry = self.mail(mail, &[MailStanding::Waiting, MailStanding::Failed])?;
                 let (since, failed, attempts, standing) = (at, None, 0, MailStanding::Waiting);
                 self.put_mail(mail, &MailEntry { since, failed, attempts, standing, ..entry })?;
             }
             Fact::MailDismissed { mail, document: _ } => {
-                let entry = self.mail(mail, MailStanding::Failed)?;
+                let entry = self.mail(mail, &[MailStanding::Waiting, MailStanding::Failed])?;
                 self.close_mail(mail, entry, MailStanding::Dismissed)?;
             }
         }

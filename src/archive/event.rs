@@ -183,14 +183,14 @@ pub enum Event<I = QueueItem> {
         document: Option<DocumentId>,
         reason: String,
     },
-    /// A person wants a mail that was given up to be tried again.
+    /// A person wants a mail that waits, or was given up, to be tried again at once.
     MailRetried {
         mail: MailId,
         #[serde(default)]
         document: Option<DocumentId>,
         by: String,
     },
-    /// A person has seen to a mail that was given up: it is not sent.
+    /// A person has seen to a mail that waits, or was given up: it is not sent.
     MailDismissed {
         mail: MailId,
         #[serde(default)]

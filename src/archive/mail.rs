@@ -104,6 +104,16 @@ pub struct Mail {
     pub attempts: u32,
 }
 
+/// A mail whose turn it is.
+#[allow(clippy::large_enum_variant, reason = "lives for one attempt")]
+pub enum NextMail {
+    Waits(Mail),
+    /// It was sent or given up, or a person has seen to it.
+    WaitsNoMore,
+    /// Its document's key is gone.
+    CannotBeOpened,
+}
+
 /// A mail that waits to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WaitingMail {
@@ -160,9 +170,19 @@ impl Archive {
 
     /// A mail that waits; `None` when it does not (any more), or when its document's key is gone.
     pub fn waiting_mail(&self, id: &MailId) -> Result<Option<Mail>, ArchiveError> {
+        Ok(match self.next_mail(id)? {
+            NextMail::Waits(mail) => Some(mail),
+            NextMail::WaitsNoMore | NextMail::CannotBeOpened => None,
+        })
+    }
+
+    /// What is to be done with a mail that waited.
+    pub fn next_mail(&self, id: &MailId) -> Result<NextMail, ArchiveError> {
         match self.mail_entry(id)? {
-            Some(entry) if entry.standing == MailStanding::Waiting => self.mail_of(id, &entry),
-            Some(_) | None => Ok(None),
+            Some(entry) if entry.standing == MailStanding::Waiting => {
+                Ok(self.mail_of(id, &entry)?.map_or(NextMail::CannotBeOpened, NextMail::Waits))
+            }
+            Some(_) | None => Ok(NextMail::WaitsNoMore),
         }
     }
 
@@ -277,12 +297,24 @@ mod tests {
         drop(archive);
         let archive = Archive::rebuild(state.path(), &options()).unwrap();
         assert_eq!(standing(&archive), before);
-        // Tried again, it waits; sent, it can be neither failed nor tried again.
+        // Tried again, it waits; sent, it can be neither failed nor tried again, nor dismissed.
         let (mail, document) = of(&refused);
         archive.record(Event::MailRetried { mail, document, by: "uid 0".to_owned() }).unwrap();
         let (mail, document) = of(&sent);
-        archive.record(Event::MailRetried { mail, document, by: "uid 0".to_owned() }).unwrap();
+        let by = || "uid 0".to_owned();
+        archive.record(Event::MailRetried { mail: mail.clone(), document: document.clone(), by: by() }).unwrap();
+        archive.record(Event::MailDismissed { mail, document, by: by() }).unwrap();
         assert_eq!(archive.mail_counts(), MailCounts { waiting: 1, dead_letters: 0, queued: 2 });
+        // One that waits can be dismissed; sent all the same, it holds up no purge.
+        let (mail, document) = of(&refused);
+        archive.record(Event::MailDismissed { mail: mail.clone(), document: document.clone(), by: by() }).unwrap();
+        assert_eq!(archive.mail_counts(), MailCounts { waiting: 0, dead_letters: 0, queued: 2 });
+        archive.record(Event::MailSent { mail: mail.clone(), document: document.clone() }).unwrap();
+        archive.record(Event::MailRetried { mail, document, by: by() }).unwrap();
+        assert_eq!(archive.mail_counts(), MailCounts { waiting: 0, dead_letters: 0, queued: 2 });
+        let before = archive.index_summary().unwrap();
+        drop(archive);
+        assert_eq!(Archive::rebuild(state.path(), &options()).unwrap().index_summary().unwrap(), before);
     }
 
     #[test]

@@ -1021,7 +1021,7 @@ fn what_its_source_did_not_let_go_of_is_known_by_its_key_after_a_restart_and_a_r
     assert_eq!(told(&archive), [known.clone(), vec![("9".to_owned(), lost.clone())]].concat());
     drop(archive);
     // It may be accepted anew.
-    std::fs::remove_file(super::documents::path_in(&super::documents::folder(state.path()), &lost)).unwrap();
+    fs::remove_file(documents::path_in(&documents::folder(state.path()), &lost)).unwrap();
     assert_eq!(told(&open(&state)), known);
     assert_eq!(told(&Archive::rebuild(state.path(), &options()).unwrap()), known);
     assert_eq!(open(&state).unreleased("imap/um/2/").unwrap().len(), 1);

@@ -48,6 +48,12 @@ impl Mail {
     }
 }
 
+/// The first bytes of a text, at most so many: whole letters.
+pub fn beginning(text: &str, most: usize) -> &str {
+    let end = (0..=most.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
+    end.and_then(|end| text.get(..end)).unwrap_or_default()
+}
+
 /// What an email's head says of it: for a person who is to find it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MailHead {

@@ -178,7 +178,7 @@ fn check_single(bytes: &[u8], limits: &RenderLimits) -> Result<(), RenderError> 
     let Ok(decoder) = GifDecoder::new(Cursor::new(bytes)) else { return Ok(()) };
     let (width, height) = decoder.dimensions();
     check_size(1, u64::from(width), u64::from(height), limits)?;
-    if decoder.into_frames().take(2).filter(Result::is_ok).count() > 1 {
+    if decoder.into_frames().take(2).flatten().count() > 1 {
         return Err(RenderError::Unsupported { page: 1, what: "several pictures in one GIF" });
     }
     Ok(())

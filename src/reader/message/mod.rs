@@ -21,7 +21,7 @@ use mail_parser::{Encoding, Message, MessageParser, MessagePart, MimeHeaders, Pa
 
 pub use self::text::{page_of_text, pages_of_text};
 use super::render::{self, RenderError, RenderLimits};
-use crate::document::{DocumentFormat, DocumentId, MOST_COVERING, Mail, MailHead, UnreadPart, is_heic};
+use crate::document::{DocumentFormat, DocumentId, MOST_COVERING, Mail, MailHead, UnreadPart, beginning, is_heic};
 
 /// Forwarded within forwarded: deeper ones are somebody's joke or an attack.
 const DEEPEST: u32 = 8;
@@ -109,10 +109,12 @@ pub fn open(bytes: &[u8], limits: &RenderLimits) -> Result<Opened, RenderError> 
         let pages = match pages_of(&paper, limits) {
             Ok(pages) => pages,
             Err(error) => {
-                finds.unread.push(match error {
-                    RenderError::Encrypted => UnreadPart::Password,
-                    RenderError::Unsupported { .. } => UnreadPart::Unsupported,
-                    _ => UnreadPart::Damaged,
+                finds.unread.push(if error == RenderError::Encrypted {
+                    UnreadPart::Password
+                } else if matches!(error, RenderError::Unsupported { .. }) {
+                    UnreadPart::Unsupported
+                } else {
+                    UnreadPart::Damaged
                 });
                 refused.get_or_insert(error);
                 continue;
@@ -177,7 +179,7 @@ pub fn open(bytes: &[u8], limits: &RenderLimits) -> Result<Opened, RenderError> 
 fn covering<'t>(texts: impl Iterator<Item = &'t String>) -> (Option<String>, bool) {
     let mut words = texts.map(String::as_str).collect::<Vec<_>>().join("\n\n");
     let is_whole = words.len() <= MOST_COVERING;
-    words.truncate(words.floor_char_boundary(MOST_COVERING));
+    words.truncate(beginning(&words, MOST_COVERING).len());
     ((!words.trim().is_empty()).then_some(words), is_whole)
 }
 
