@@ -5,6 +5,8 @@
 //! that both ways give the same answer: [`answer`]. Only the daemon's own user reaches the socket (0600 in a 0700
 //! directory), so no further check is made.
 
+mod mails;
+
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -86,6 +88,17 @@ pub enum Request {
     },
     /// A person has seen to a file that `submit` refused.
     HeldDismiss {
+        id: String,
+    },
+    /// The mails that were not sent yet.
+    OutboxList,
+    OutboxShow {
+        id: String,
+    },
+    OutboxRetry {
+        id: String,
+    },
+    OutboxDismiss {
         id: String,
     },
     /// What the daemon's index holds.
@@ -265,24 +278,52 @@ pub fn answer(archive: &Archive, request: &Request, by: &str) -> Result<Value, F
             })?;
             Ok(json!({ "resolved": id }))
         }
+        Request::OutboxList => {
+            let unsent = mails::unsent(archive)?;
+            listed(unsent.len())?;
+            Ok(unsent.iter().map(mails::Unsent::listed).collect())
+        }
+        Request::OutboxShow { id } => {
+            let mail = mails::find(archive, id)?;
+            match mail.document() {
+                Some(document) => shown(document.clone())?,
+                None => listed(1)?,
+            }
+            Ok(mail.whole())
+        }
+        Request::OutboxRetry { id } => {
+            archive.record(mails::find(archive, id)?.retried(by))?;
+            Ok(json!({ "mail": id }))
+        }
+        Request::OutboxDismiss { id } => {
+            archive.record(mails::find(archive, id)?.dismissed(by))?;
+            Ok(json!({ "dismissed": id }))
+        }
         Request::HeldList => {
             let entries = held_entries(archive)?;
             listed(entries.len())?;
             Ok(Value::Array(entries))
         }
         Request::HeldShow { id } => {
-            let entry = match dead_letter(archive, id)? {
-                Some(letter) => dead_letter_whole(&letter),
+            let mut entry = match mails::dead_letter(archive, id)? {
+                Some(letter) => mails::held_whole(&letter),
                 None => held_entries(archive)?.into_iter().find(|entry| names(entry, id)).ok_or_else(|| no_such(id))?,
             };
-            match entry.get("document").and_then(|document| serde_json::from_value(document.clone()).ok()) {
+            let document = entry.get("document").and_then(|document| serde_json::from_value(document.clone()).ok());
+            if let Some(document) = &document
+                && let Some(Status::Held { mail: Some(mail), .. }) = archive.document(document)?.map(|held| held.status)
+            {
+                // Which message it is: not for a list, which lies about on screens.
+                entry["subject"] = json!(mail.subject);
+            }
+            match document {
                 Some(document) => shown(document)?,
                 None => listed(1)?,
             }
             Ok(entry)
         }
         Request::HeldRetry { id } => {
-            if let Some(DeadLetter { id: mail, document, .. }) = dead_letter(archive, id)? {
+            if let Some(DeadLetter { id: mail, document, .. }) = mails::dead_letter(archive, id)? {
                 let answer = json!({ "mail": mail.short() });
                 archive.record(Event::MailRetried { mail, document, by: by.to_owned() })?;
                 return Ok(answer);
@@ -303,8 +344,8 @@ pub fn answer(archive: &Archive, request: &Request, by: &str) -> Result<Value, F
                 },
             }
         }
-        Request::HeldDismiss { id } if id.starts_with(MAIL) => {
-            let DeadLetter { id: mail, document, .. } = dead_letter(archive, id)?.ok_or_else(|| no_such(id))?;
+        Request::HeldDismiss { id } if id.starts_with(mails::MAIL) => {
+            let DeadLetter { id: mail, document, .. } = mails::dead_letter(archive, id)?.ok_or_else(|| no_such(id))?;
             archive.record(Event::MailDismissed { mail, document, by: by.to_owned() })?;
             Ok(json!({ "dismissed": id }))
         }
@@ -356,37 +397,6 @@ fn accept_and_clear(archive: &Archive, arrival: Arrival, refusals: &str) -> Resu
     Ok(accepted)
 }
 
-/// How the ids of mails begin.
-const MAIL: &str = "mail-";
-
-/// The mail of this id that was given up.
-fn dead_letter(archive: &Archive, id: &str) -> Result<Option<DeadLetter>, ArchiveError> {
-    if !id.starts_with(MAIL) {
-        return Ok(None);
-    }
-    Ok(archive.dead_letters()?.into_iter().find(|letter| letter.id.short() == id))
-}
-
-/// As the list shows it: without address and text.
-fn dead_letter_value(letter: &DeadLetter) -> Value {
-    let kind = letter.mail.as_ref().map_or("", |mail| mail.kind.name());
-    json!({ "id": letter.id.short(), "kind": "mail", "source": "outbox", "source_file": kind,
-            "document": letter.document, "reason": letter.reason, "since": letter.since })
-}
-
-fn dead_letter_whole(letter: &DeadLetter) -> Value {
-    let mut whole = dead_letter_value(letter);
-    whole["attempts"] = json!(letter.attempts);
-    if let Some(mail) = &letter.mail {
-        whole["recipient"] = json!(mail.recipient);
-        whole["item"] = json!(mail.item);
-        whole["queued_at"] = json!(mail.queued_at);
-        whole["subject"] = json!(mail.subject);
-        whole["body"] = json!(mail.body);
-    }
-    whole
-}
-
 /// Held documents, then refused files, then mails that were given up.
 fn held_entries(archive: &Archive) -> Result<Vec<Value>, ArchiveError> {
     let held: Vec<Value> = archive.held()?.iter().map(held_value).collect();
@@ -394,17 +404,19 @@ fn held_entries(archive: &Archive) -> Result<Vec<Value>, ArchiveError> {
         json!({ "id": refusal.id, "kind": "refused", "source": refusal.source, "source_file": refusal.source_file,
                 "reason": refusal.reason, "since": refusal.at })
     });
-    let letters: Vec<Value> = archive.dead_letters()?.iter().map(dead_letter_value).collect();
+    let letters: Vec<Value> = archive.dead_letters()?.iter().map(mails::held_value).collect();
     Ok(held.into_iter().chain(refused).chain(letters).collect())
 }
 
 fn held_value(held: &DocumentState) -> Value {
-    let (stage, reason, since) = match &held.status {
-        Status::Held { reason, stage, since } => (stage.name(), reason.as_str(), Some(*since)),
-        Status::Waiting | Status::Queued => ("", "", None),
+    let (stage, reason, since, mail) = match &held.status {
+        Status::Held { reason, stage, since, mail } => (stage.name(), reason.as_str(), Some(*since), mail.as_ref()),
+        Status::Waiting | Status::Queued => ("", "", None, None),
     };
+    let of_receipt = held.receipts.first().and_then(|receipt| receipt.sender.as_ref());
+    let sender = of_receipt.or_else(|| mail?.from.as_ref());
     json!({ "id": held.document.short(), "kind": "document", "document": held.document, "stage": stage,
-            "reason": reason, "since": since, "receipts": held.receipts })
+            "sender": sender, "reason": reason, "since": since, "receipts": held.receipts })
 }
 
 /// Whether this entry of the held list goes by `id`: the short id, or the whole digest.
@@ -417,7 +429,10 @@ fn item_id(id: &str) -> Result<ItemId, Failure> {
 }
 
 fn no_such(id: &str) -> Failure {
-    Failure::new(EX_DATAERR, format!("{id} is not known; `nicufaxd queue list` and `nicufaxd held list` show what is"))
+    Failure::new(
+        EX_DATAERR,
+        format!("{id} is not known; `nicufaxd queue list`, `held list` and `outbox list` show what is"),
+    )
 }
 
 // ---- serving

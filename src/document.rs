@@ -13,8 +13,10 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-pub use self::format::DocumentFormat;
-pub use self::mail::{Automatic, MOST_COVERING, Mail, UnreadPart};
+pub use self::format::{DocumentFormat, is_heic};
+pub use self::mail::{
+    Automatic, MOST_COVERING, Mail, MailHead, OWN_MESSAGE_ID, OWN_PARAMETER, OwnMail, UnreadPart, beginning,
+};
 
 /// A document's identity: the digest of its bytes, as 64 lower-case hexadecimal digits. SHA-256, or where the archive is
 /// sealed HMAC-SHA-256 under its key, so that it tells nothing to somebody who guesses: the archive says which.

@@ -129,6 +129,11 @@ where
     }
 }
 
+/// Rounded up: what comes in half a second does not come in none.
+pub fn whole_seconds(duration: Duration) -> u64 {
+    duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
+}
+
 fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
@@ -215,13 +220,13 @@ pub fn reader_unavailable(reason: &str, again_in: Duration) {
     error!(
         stage = "read",
         reason,
-        again_in_s = again_in.as_secs(),
+        again_in_s = whole_seconds(again_in),
         "no page can be read; documents wait, none is given up"
     );
 }
 
 pub fn archive_unavailable(id: &DocumentId, reason: &str, again_in: Duration) {
-    error!(stage = "archive", document = %id, reason, again_in_s = again_in.as_secs(), "cannot be recorded now; it is tried again");
+    error!(stage = "archive", document = %id, reason, again_in_s = whole_seconds(again_in), "cannot be recorded now; it is tried again");
 }
 
 pub fn cases_loaded(cases: usize, took: Duration) {
@@ -256,7 +261,7 @@ pub fn mail_sent(mail: &MailId, kind: &'static str, attempt: u32) {
 }
 
 pub fn mail_put_off(mail: &MailId, kind: &'static str, attempt: u32, reason: &str, again_in: Duration) {
-    warn!(stage = "outbox", %mail, kind, attempt, reason, again_in_s = again_in.as_secs(), "mail not sent; it is tried again");
+    warn!(stage = "outbox", %mail, kind, attempt, reason, again_in_s = whole_seconds(again_in), "mail not sent; it is tried again");
 }
 
 pub fn mail_given_up(mail: &MailId, reason: &str) {
@@ -264,7 +269,15 @@ pub fn mail_given_up(mail: &MailId, reason: &str) {
 }
 
 pub fn mail_not_recorded(mail: &MailId, reason: &str, again_in: Duration) {
-    error!(stage = "outbox", %mail, reason, again_in_s = again_in.as_secs(), "what became of a mail cannot be recorded now; it is tried again");
+    error!(stage = "outbox", %mail, reason, again_in_s = whole_seconds(again_in), "what became of a mail cannot be recorded now; it is tried again");
+}
+
+pub fn alarm_sent() {
+    info!(stage = "outbox", "an operator was told by mail");
+}
+
+pub fn alarm_not_sent(reason: &str) {
+    warn!(stage = "outbox", reason, "an operator could not be told by mail, and nothing could be queued");
 }
 
 /// `again`: whether starting again may help.
@@ -276,5 +289,16 @@ pub fn fatal(reason: &str, again: bool) {
         );
     } else {
         error!(stage = "daemon", reason, "cannot go on; nothing accepted is lost; correct this, then start it again");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_told_in_seconds_and_never_as_none() {
+        let told = [0, 1, 999, 1000, 1001].map(|ms| whole_seconds(Duration::from_millis(ms)));
+        assert_eq!(told, [0, 1, 1, 1, 2]);
     }
 }

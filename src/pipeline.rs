@@ -15,11 +15,11 @@ use jiff::tz::TimeZone;
 pub use self::begun::Begun;
 use crate::document::{
     DocumentFormat, DocumentId, DocumentType, Mail, Match, MatchStatus, Page, PageFlag, PageSource, Reading, Receipt,
-    Understanding,
+    Understanding, beginning,
 };
 use crate::link::{self, LinkPolicy, Registry};
 use crate::queue::item::{ItemId, ItemState, QueueItem};
-use crate::reader::message::page_of_text;
+use crate::reader::message::{page_of_text, pages_of_text};
 use crate::reader::pool::{ReadError, ReaderPool};
 use crate::route::{self, Lane, Routing};
 use crate::understand::{self, Segmentation, TypeRules};
@@ -28,6 +28,13 @@ use crate::understand::{self, Segmentation, TypeRules};
 /// review attached" is none.
 const SURE_OF_WORDS: f32 = 0.8;
 const FACTS_OF_A_PAPER: usize = 3;
+
+/// Bytes of the words around a paper that count as evidence for it: what a person writes fits, and what a thread of
+/// replies repeats below is about others.
+const COVERING_HEARD: usize = 4_000;
+
+/// How flags begin that tell of a paper in a message's own text.
+pub const MAIL_TEXT: &str = "mail_text: ";
 
 /// What deciding goes by; replaced as a whole when cases or rules change.
 #[derive(Clone)]
@@ -85,7 +92,8 @@ fn is_lost(page: &Page) -> bool {
 /// arguments give the same decisions.
 ///
 /// What may be about several babies, and is not surely parted, stays one item and is linked to no case.
-/// Each paper of an email is decided on by itself.
+/// Each paper of an email is decided on by itself. So is a text beside its attachments that reads like a paper of its
+/// own: its pages follow the last of them.
 pub fn decide(reading: &Reading, receipt: &Receipt, knowledge: &Knowledge) -> Vec<Decision> {
     let receipt = &as_told(receipt, reading.mail.as_ref());
     let deciding = Deciding { receipt, knowledge };
@@ -95,11 +103,27 @@ pub fn decide(reading: &Reading, receipt: &Receipt, knowledge: &Knowledge) -> Ve
         }
         Some([] | [_]) | None => deciding.paper(reading),
     };
-    if let Some(document_type) = paper_in_words(reading.mail.as_ref(), knowledge, deciding.received()) {
-        let flag = format!("mail_text: reads like a paper of its own ({}); read it too", document_type.name());
-        for decision in &mut decisions {
-            decision.routing.flags.push(flag.clone());
+    let Some((text, document_type)) = paper_in_words(reading, knowledge, deciding.received()) else { return decisions };
+    let name = document_type.name();
+    // Of one that was cut off, nobody knows what the rest says.
+    let is_whole = reading.mail.as_ref().is_some_and(|mail| mail.covering_is_whole);
+    let flag = match (text.pages.first(), text.pages.last()) {
+        (Some(first), Some(last)) if is_whole => {
+            format!(
+                "{MAIL_TEXT}the message's text is a paper of its own ({name}): pages {} to {}",
+                first.number, last.number
+            )
         }
+        _ => format!("{MAIL_TEXT}reads like a paper of its own ({name}); read it too"),
+    };
+    for decision in &mut decisions {
+        decision.routing.flags.push(flag.clone());
+    }
+    if is_whole {
+        decisions.extend(deciding.paper(&text).into_iter().map(|mut decision| {
+            decision.routing.flags.push(format!("{MAIL_TEXT}stands in the message itself, not in an attachment"));
+            decision
+        }));
     }
     decisions
 }
@@ -215,7 +239,7 @@ fn covering(reading: &Reading) -> Option<Page> {
         numbers.eq(*first..=*last)
     });
     let text = mail.covering.as_deref().filter(|_| whole)?;
-    Some(page_of_text(text, 1, link::COVERING_PAGE))
+    Some(page_of_text(beginning(text, COVERING_HEARD), 1, link::COVERING_PAGE))
 }
 
 /// The reading of some pages, with their numbers kept.
@@ -241,14 +265,16 @@ fn several_babies(spans: &[[u32; 2]]) -> String {
     format!("{MAY_BE_ABOUT} {} babies: pages {}", spans.len(), pages.join(", "))
 }
 
-/// What the words around a message's papers seem to be by themselves, when they seem to be a paper too: a review that
-/// was written into the mail beside an attachment.
-fn paper_in_words(mail: Option<&Mail>, knowledge: &Knowledge, received: Date) -> Option<DocumentType> {
-    let text = mail.and_then(|mail| mail.covering.as_deref())?;
-    let reading = Reading::new(DocumentFormat::Message, vec![page_of_text(text, 1, 1)]);
-    let understood = understand::understand(&reading, &knowledge.rules, received);
+/// The words around a message's papers, as pages that follow theirs, and what they are by themselves, when they seem to be
+/// a paper too: a review that was written into the mail beside an attachment.
+fn paper_in_words(reading: &Reading, knowledge: &Knowledge, received: Date) -> Option<(Reading, DocumentType)> {
+    let text = reading.mail.as_ref().and_then(|mail| mail.covering.as_deref())?;
+    let before = reading.pages.last().map_or(0, |page| page.number);
+    let pages = (1..=pages_of_text(text)).map(|page| page_of_text(text, page, before + page)).collect();
+    let words = Reading::new(DocumentFormat::Message, pages);
+    let understood = understand::understand(&words, &knowledge.rules, received);
     let told = understood.document_type != DocumentType::Other && understood.type_confidence >= SURE_OF_WORDS;
-    (told && understood.fields.len() >= FACTS_OF_A_PAPER).then_some(understood.document_type)
+    (told && understood.fields.len() >= FACTS_OF_A_PAPER).then_some((words, understood.document_type))
 }
 
 /// The queue items that show these decisions to a nurse. The items of one document name each other.
@@ -269,8 +295,11 @@ pub fn items(
         .iter()
         .filter_map(|decision| same_pages(decision).map(|item| item.id.clone()).or_else(|| free.next()))
         .collect();
+    // Those of a text beside the attachments are none of the reading's.
+    let last = decisions.iter().map(|decision| decision.page_range[1]).max().unwrap_or_default();
+    let pages = last.max(reading.pages.len() as u32);
     let decided = decisions.into_iter().zip(&ids);
-    decided.map(|(decision, item)| queue_item(item, &ids, reading, receipt, decision, arrivals)).collect()
+    decided.map(|(decision, item)| queue_item(item, &ids, reading, receipt, decision, [pages, arrivals])).collect()
 }
 
 fn queue_item(
@@ -279,7 +308,7 @@ fn queue_item(
     reading: &Reading,
     receipt: &Receipt,
     decision: Decision,
-    arrivals: u32,
+    [pages, arrivals]: [u32; 2],
 ) -> QueueItem {
     let Decision { page_range, understanding, linked, routing, .. } = decision;
     let mut flags = routing.flags;
@@ -294,7 +323,7 @@ fn queue_item(
         source_file: receipt.source_file.clone(),
         sender: receipt.sender.clone(),
         received_at: receipt.received_at,
-        pages: reading.pages.len() as u32,
+        pages,
         page_range,
         document_type: understanding.document_type,
         type_confidence: understanding.type_confidence,
@@ -439,7 +468,8 @@ mod tests {
 
     /// A mail with one paper, and these words around it.
     fn mailed(paper: &str, words: &str) -> Reading {
-        let mail = Mail { papers: vec![[1, 1]], covering: Some(words.to_owned()), ..Mail::default() };
+        let mail =
+            Mail { papers: vec![[1, 1]], covering: Some(words.to_owned()), covering_is_whole: true, ..Mail::default() };
         Reading { mail: Some(mail), ..reading_of(&[paper]) }
     }
 
@@ -459,12 +489,40 @@ mod tests {
     }
 
     #[test]
-    fn a_review_that_is_written_into_the_mail_beside_an_attachment_is_pointed_out() {
-        let flags = |words: &str| {
-            decide(&mailed("Hospital notice of privacy", words), &receipt(), &knowledge(&[]))[0].routing.flags.clone()
+    fn a_review_that_is_written_into_the_mail_beside_an_attachment_is_an_item_of_its_own_and_pointed_to() {
+        let decided = |reading: &Reading| {
+            let decisions = decide(reading, &receipt(), &knowledge(&[GIRL, BOY]));
+            items(&DocumentId::of(b"mail"), reading, &receipt(), decisions, 1, &[])
         };
-        assert!(flags(&girl()).iter().any(|flag| flag.starts_with("mail_text: ")), "{:?}", flags(&girl()));
-        assert_eq!(flags("Please find the concurrent review attached."), Vec::<String>::new());
+        let both = decided(&mailed("Hospital notice of privacy", &girl()));
+        let [attached, written] = both.as_slice() else { panic!("{} items", both.len()) };
+        assert_eq!((attached.page_range, attached.link.case_id.as_deref(), attached.pages), ([1, 1], None, 2));
+        assert_eq!((written.page_range, written.link.case_id.as_deref(), written.pages), ([2, 2], Some("C-1"), 2));
+        assert_eq!(written.document_type, DocumentType::ConcurrentReview);
+        assert!(written.fields.values().all(|field| field.page == 2), "{:?}", written.fields);
+        for (item, other, says) in [(attached, written, "pages 2 to 2"), (written, attached, "in the message itself")] {
+            assert!(item.flags.contains(&format!("other_segments: {}", other.id)), "{:?}", item.flags);
+            assert!(
+                item.flags.iter().any(|flag| flag.starts_with(MAIL_TEXT) && flag.contains(says)),
+                "{:?}",
+                item.flags
+            );
+            assert!(!item.flags.contains(&"page_count_differs".to_owned()), "{:?}", item.flags);
+        }
+        // The gateway counted the attachment's pages.
+        let mut counted = mailed("Hospital notice of privacy", &girl());
+        counted.mail.as_mut().unwrap().reported_pages = Some(1);
+        assert!(decided(&counted).iter().all(|item| !item.flags.contains(&"page_count_differs".to_owned())));
+        assert_eq!(decided(&mailed(&girl(), "Please find the concurrent review attached.")).len(), 1);
+    }
+
+    #[test]
+    fn a_review_in_a_text_that_was_cut_off_is_pointed_out_and_no_item() {
+        let mut reading = mailed("Hospital notice of privacy", &girl());
+        reading.mail.as_mut().unwrap().covering_is_whole = false;
+        let decisions = decide(&reading, &receipt(), &knowledge(&[GIRL]));
+        let [only] = decisions.as_slice() else { panic!("{} decisions", decisions.len()) };
+        assert!(only.routing.flags.iter().any(|flag| flag.contains("read it too")), "{:?}", only.routing.flags);
     }
 
     #[test]

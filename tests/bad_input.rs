@@ -47,7 +47,7 @@ fn every_hostile_document_is_kept_and_shown_with_its_reason_while_good_faxes_go_
         ("no-pages.tif", "no pages", "send it again"),
         ("huge-claim.tif", "60000 x 60000 pixels", "raise the limit"),
         ("looping-directories.tif", "", ""),
-        ("text.tif", "no TIFF, PDF, JPEG, PNG or email", "look at it by hand"),
+        ("text.tif", "no TIFF, PDF, JPEG, PNG, GIF, BMP or email", "look at it by hand"),
         ("flate-bomb.pdf", "unpacks to more than", "send it again"),
         ("page-tree-bomb.pdf", "", ""),
         ("huge-picture.pdf", "", ""),

@@ -146,7 +146,10 @@ fn the_queue_and_the_held_list_answer_alike_with_and_without_a_daemon() {
     assert_eq!((in_lanes, by_lane[2].as_array().unwrap().len()), (2, 0));
     assert_eq!(held.as_array().unwrap().len(), 1);
     assert!(queue_table.contains("review.tif") && queue_table.contains("concurrent_review"), "{queue_table}");
-    assert!(held_table.contains("note.tif") && held_table.contains("no TIFF, PDF, JPEG, PNG or email"), "{held_table}");
+    assert!(
+        held_table.contains("note.tif") && held_table.contains("no TIFF, PDF, JPEG, PNG, GIF, BMP or email"),
+        "{held_table}"
+    );
     assert!(daemon.stop().0.success());
 }
 
@@ -432,7 +435,7 @@ fn reading_a_file_shows_what_would_be_read_and_accepts_nothing() {
     assert_eq!((ended.code, ended.printed.as_str()), (Some(DATAERR), ""));
     let id = setup.id(b"Dear nurse");
     assert!(
-        ended.said.contains("no TIFF, PDF, JPEG, PNG or email") && ended.said.contains(id.short()),
+        ended.said.contains("no TIFF, PDF, JPEG, PNG, GIF, BMP or email") && ended.said.contains(id.short()),
         "{}",
         ended.said
     );

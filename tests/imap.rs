@@ -398,7 +398,7 @@ fn a_service_that_rotates_nothing_and_an_application_in_its_own_name_are_served_
 }
 
 #[test]
-fn messages_that_the_server_does_not_let_go_of_are_all_taken_and_fetched_once() {
+fn messages_that_the_server_does_not_let_go_of_are_all_taken_and_fetched_once_whatever_restarts() {
     let server = Dovecot::start();
     let between = Between::start(server.imap, None);
     // No folder can bear this name.
@@ -420,4 +420,14 @@ fn messages_that_the_server_does_not_let_go_of_are_all_taken_and_fetched_once() 
     assert!(status["sources"]["um"]["last_error"].as_str().unwrap().contains("after_folder"), "{status:#}");
     daemon.stop();
     assert_eq!(server.messages("").len(), 151);
+    // A start later they are known by their numbers, and only a new one is fetched.
+    let before = between.bytes();
+    server.deliver(&review(1460));
+    let ended = setup.run(&["run", "--drain"]);
+    assert!(ended.code == Some(TEMPFAIL) && ended.said.contains("does not let go"), "{}", ended.said);
+    assert_eq!(weights(&setup), [1450, 1460]);
+    assert!(between.bytes() - before < 20_000, "{} bytes after a restart", between.bytes() - before);
+    let held = setup.held();
+    assert!(held.iter().all(|entry| entry["receipts"].as_array().is_none_or(|arrivals| arrivals.len() == 1)));
+    setup.succeed(&["verify"]);
 }

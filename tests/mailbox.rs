@@ -143,3 +143,56 @@ fn a_message_that_was_delivered_to_two_mailboxes_is_one_item() {
     setup.drain();
     assert_eq!(setup.exported().len(), 2);
 }
+
+#[test]
+fn a_message_that_is_held_says_which_it_is_to_whoever_looks_and_not_to_the_log() {
+    let setup = setup();
+    let subject = "Quillfeather winmail";
+    let unread = [("Content-Type: application/ms-tnef", &b"\x78\x9f\x3e\x22"[..])];
+    deliver(&setup, "new/1.host", &message(subject, &unread));
+    let empty = "From: Night Desk <night@hospital.example>\r\nTo: um@plan.example\r\nSubject: Quillfeather\r\n\r\n";
+    deliver(&setup, "new/2.host", empty.as_bytes());
+    let said = setup.drain();
+    let listed = setup.json(&["held", "list", "--json"]);
+    for (name, sender, subject) in
+        [("1.host", "ur@hospital.example", subject), ("2.host", "night@hospital.example", "Quillfeather")]
+    {
+        let entry = setup.held_of(name);
+        assert_eq!(entry["sender"], sender, "{entry:#}");
+        let shown = setup.json(&["held", "show", entry["id"].as_str().unwrap()]);
+        assert_eq!((&shown["sender"], &shown["subject"]), (&sender.into(), &subject.into()));
+        assert_eq!(setup.exported_of(name)[0]["sender"], sender);
+    }
+    let table = setup.succeed(&["held", "list"]);
+    assert!(table.contains("night@hospital.example") && !table.contains("Quillfeather"), "{table}");
+    assert!(!listed.to_string().contains("Quillfeather"), "the list tells no subject");
+    assert!(!said.contains("Quillfeather") && !said.contains("hospital.example"), "{said}");
+    setup.succeed(&["rebuild"]);
+    assert_eq!(setup.held_of("2.host")["sender"], "night@hospital.example");
+    setup.succeed(&["verify"]);
+}
+
+#[test]
+fn a_review_in_the_text_beside_an_attachment_is_an_item_of_its_own() {
+    let setup = setup();
+    let body = b"NICU CONCURRENT REVIEW\r\n\r\nPatient: Roe, Jan\r\nDOB: 2/7/2026\r\n\r\nWeight:    1450 g\r\nBed type:  Isolette";
+    let letter = fax_of_lines(&Fonts::load().unwrap(), &["Notice of privacy practices", "effective this year"]);
+    let parts = [("Content-Type: text/plain", &body[..]), ("Content-Type: image/tiff", &letter)];
+    deliver(&setup, "new/1.host", &message("Fax from 617-555-0134, 1 page", &parts));
+    setup.drain();
+    let mut both = setup.exported_of("1.host");
+    both.sort_by_key(|item| item["page_range"][0].as_u64());
+    let [attached, written] = both.as_slice() else { panic!("{both:#?}") };
+    assert_eq!((&attached["document_type"], &attached["page_range"]), (&"other".into(), &serde_json::json!([1, 1])));
+    assert_eq!((&written["page_range"], &written["pages"]), (&serde_json::json!([2, 2]), &2.into()));
+    assert_eq!(
+        (&written["document_type"], &written["fields"]["weight_g"]["value"]),
+        (&"concurrent_review".into(), &1450.into())
+    );
+    for (item, other) in [(attached, written), (written, attached)] {
+        let flags = item["flags"].to_string();
+        assert!(flags.contains("mail_text: ") && flags.contains(other["id"].as_str().unwrap()), "{flags}");
+        assert!(!flags.contains("page_count_differs"), "{flags}");
+    }
+    setup.succeed(&["verify"]);
+}

@@ -16,9 +16,12 @@ use generator::{Fonts, fax_of_lines};
 use jiff::Timestamp;
 use peers::{Authority, MailServer};
 use run::memory::children;
-use run::{CONFIG, Daemon, NO_CASES, Setup, case, wait_until};
+use run::{CONFIG, Daemon, NO_CASES, Setup, case, files_below, wait_until};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+
+/// How the daemon marks what it writes of its own accord.
+const OURS: &str = "auto-generated; owner-program=nicufaxd";
 
 /// Stand on the faxes, and in no notice.
 const PATIENT: [&str; 4] = ["quillfeather", "zebediah", "5550987", "1450"];
@@ -125,7 +128,7 @@ fn a_forward_carries_the_document_as_it_was_received_once_over_verified_tls_afte
         assert_eq!(enclosed["name"], format!("{}.tif", id.short()));
         assert_eq!(betrayed(mail), [""; 0], "{mail:#}");
         assert!(mail["text"].as_str().unwrap().contains("readmission"), "{mail:#}");
-        assert_eq!(mail["head"]["auto-submitted"], "auto-generated");
+        assert_eq!(mail["head"]["auto-submitted"], OURS);
         let trail = setup.succeed(&["audit", "--document", id.short()]);
         assert!(trail.contains("um@plan.example") && trail.contains("the relay has taken it over"), "{trail}");
         assert!(!said.contains("plan.example") && said.contains("mail sent"), "{said}");
@@ -353,7 +356,7 @@ fn an_acknowledgement_goes_to_people_on_the_list_and_never_to_lists_robots_or_lo
     assert_eq!(mail["recipient"], "ur@hospital.example");
     let said = format!("Your message was received. Its id is {}.", id.short());
     assert_eq!(mail["text"].as_str().unwrap().trim_end(), said);
-    assert_eq!(mail["head"]["auto-submitted"], "auto-replied");
+    assert_eq!(mail["head"]["auto-submitted"], "auto-replied; owner-program=nicufaxd");
     assert_eq!((betrayed(mail), &mail["enclosed"]), (Vec::new(), &serde_json::json!([])));
     assert!(setup.exported().len() >= 8);
     setup.drain();
@@ -446,7 +449,7 @@ fn urgent_items_silent_sources_and_digests_are_told_of_once_across_restarts_and_
     assert!(status.success());
     for mail in server.mails() {
         assert_eq!(betrayed(&mail), [""; 0], "{mail:#}");
-        assert!(mail["head"]["auto-submitted"] == "auto-generated" && mail["enclosed"] == serde_json::json!([]));
+        assert!(mail["head"]["auto-submitted"] == OURS && mail["enclosed"] == serde_json::json!([]));
     }
     assert!(!log.join("\n").contains("clinic.example"), "no address stands in the log");
     assert_eq!(of("it@clinic.example").len(), 2);
@@ -496,6 +499,127 @@ fn workers_that_die_one_after_the_other_are_told_to_the_operators() {
     let told = server.wait_for(1);
     assert!(told[0]["text"].as_str().unwrap().contains("reading workers died"), "{told:#?}");
     daemon.stop();
+}
+
+#[test]
+fn a_damaged_journal_is_told_to_the_operators_though_nothing_can_be_queued() {
+    let setup = Setup::new();
+    let server = MailServer::start(&setup.path("relay"), &[]);
+    let keys = "operators = [\"it@clinic.example\", \"lead@clinic.example\"]";
+    setup.configure("", &tables(&plain(&server), keys));
+    setup.arrive("one.tif", &review());
+    setup.drain();
+    setup.succeed(&["verify"]);
+    assert!(server.mails().is_empty());
+    let journal = files_below(&setup.path("state/journal")).into_iter().max().unwrap();
+    let mut bytes = fs::read(&journal).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0xff;
+    fs::write(&journal, &bytes).unwrap();
+    // Without an index the whole of it is read at the start.
+    fs::remove_dir_all(setup.path("state/index")).unwrap();
+    let ended = setup.run(&["run"]);
+    assert!(ended.code == Some(74) && ended.said.contains("an operator was told by mail"), "{}", ended.said);
+    let told = server.wait_for(2);
+    for mail in &told {
+        let text = mail["text"].as_str().unwrap();
+        assert!(text.contains("journal is damaged at record") && !text.contains("/state"), "{mail:#}");
+        assert_eq!((betrayed(mail), &mail["head"]["auto-submitted"]), (vec![], &OURS.into()));
+    }
+    let ended = setup.run(&["verify"]);
+    assert_eq!(ended.code, Some(65), "{}", ended.said);
+    let told = server.wait_for(4);
+    assert!(told[3]["text"].as_str().unwrap().contains("1 problem. The journal is damaged"), "{told:#?}");
+    assert_eq!(fs::read(&journal).unwrap(), bytes);
+    // A relay that is away delays the end by no more than a little.
+    drop(server);
+    let begun = std::time::Instant::now();
+    let ended = setup.run(&["run"]);
+    assert!(ended.code == Some(74) && ended.said.contains("could not be told by mail"), "{}", ended.said);
+    assert!(begun.elapsed().as_secs() < 30, "{:?}", begun.elapsed());
+}
+
+#[test]
+fn mails_that_wait_are_listed_without_address_shown_tried_again_at_once_and_dismissed_on_record() {
+    let setup = Setup::new();
+    let server = MailServer::start(&setup.path("relay"), &[]);
+    let to = "\"good@plan.example\", \"never@plan.example\"";
+    setup.configure("", &trusted(&server, to).replace("retry_after = \"1s\"", "retry_after = \"1h\""));
+    server.order("good@plan.example rcpt 450 4.2.1 later\nnever@plan.example rcpt 450 4.2.1 later\n");
+    let daemon = setup.start();
+    setup.arrive("one.tif", &readmission());
+    daemon.wait_for_count("it is tried again", 2);
+    let listed = setup.json(&["outbox", "list", "--json"]);
+    let ids: Vec<&str> = listed.as_array().unwrap().iter().map(|mail| mail["id"].as_str().unwrap()).collect();
+    assert_eq!(ids.len(), 2, "{listed:#}");
+    assert!(!listed.to_string().contains("plan.example") && listed[0]["state"] == "waiting", "{listed:#}");
+    let id_of = |to: &str| ids.iter().find(|id| setup.json(&["outbox", "show", id])["recipient"] == to).unwrap();
+    let (good, never) = (*id_of("good@plan.example"), *id_of("never@plan.example"));
+    assert!(setup.json(&["outbox", "show", good])["body"].as_str().unwrap().contains("forwarded to you"));
+    setup.succeed(&["outbox", "dismiss", never]);
+    setup.succeed(&["outbox", "retry", good]);
+    let mails = server.wait_for(1);
+    assert_eq!(mails[0]["recipient"], "good@plan.example");
+    waits_for_nothing(&setup);
+    let table = setup.succeed(&["outbox", "list"]);
+    assert!(!table.contains("mail-"), "{table}");
+    let unknown = setup.run(&["outbox", "dismiss", never]);
+    assert!(unknown.code == Some(65) && unknown.said.contains("is not known"), "{}", unknown.said);
+    let (_, log, _) = daemon.stop();
+    assert!(!log.join("\n").contains("given up"), "{log:#?}");
+    let trail = setup.succeed(&["audit"]);
+    assert!(
+        trail.contains(&format!("dismissed {never}")) && trail.contains(&format!("wanted {good} tried")),
+        "{trail}"
+    );
+    setup.drain();
+    assert_eq!(server.mails().len(), 1);
+    setup.succeed(&["verify"]);
+    setup.succeed(&["rebuild"]);
+}
+
+/// A mail of ours as another server delivers it to us.
+fn come_back(mail: &Value, enclosed: &[u8]) -> Vec<u8> {
+    let head = |name: &str| mail["head"][name].as_str().unwrap().to_owned();
+    format!(
+        "Received: from relay by mx\r\nFrom: {}\r\nTo: {}\r\nSubject: {}\r\nMessage-ID: {}\r\nAuto-Submitted: {}\r\n\
+         MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=\"=b\"\r\n\r\n--=b\r\n\
+         Content-Type: text/plain\r\n\r\n{}\r\n--=b\r\nContent-Type: image/tiff\r\n\
+         Content-Transfer-Encoding: base64\r\n\r\n{}\r\n--=b--\r\n",
+        head("from"),
+        head("to"),
+        head("subject"),
+        head("message-id"),
+        head("auto-submitted"),
+        mail["text"].as_str().unwrap(),
+        base64::engine::general_purpose::STANDARD.encode(enclosed)
+    )
+    .into_bytes()
+}
+
+#[test]
+fn what_the_daemon_wrote_and_comes_back_is_set_aside_and_another_paper_under_its_name_is_not() {
+    let setup = Setup::new();
+    let server = MailServer::start(&setup.path("relay"), &[]);
+    setup.configure("", &trusted(&server, "\"um@plan.example\""));
+    setup.arrive("one.tif", &readmission());
+    setup.drain();
+    let forward = server.wait_for(1).remove(0);
+    setup.arrive("forward.eml", &come_back(&forward, &readmission()));
+    let notice = "From: fax@clinic.example\r\nTo: um@plan.example\r\nSubject: nicufaxd needs a look\r\n\
+                  Message-ID: <relay.7@mx.example>\r\nAuto-Submitted: auto-generated; owner-program=nicufaxd\r\n\r\n\
+                  The log has an error since noon.\r\n";
+    setup.arrive("notice.eml", notice.as_bytes());
+    // Whoever has our mail can write under its id: what else stands in it is for a person.
+    setup.arrive("forged.eml", &come_back(&forward, &review()));
+    setup.drain();
+    let names: Vec<String> =
+        setup.exported().iter().map(|item| item["source_file"].as_str().unwrap().to_owned()).collect();
+    assert!(names.len() == 2 && names.contains(&"one.tif".into()) && names.contains(&"forged.eml".into()), "{names:?}");
+    let trail = setup.succeed(&["audit"]);
+    assert_eq!(trail.matches("a mail of ours that came back").count(), 2, "{trail}");
+    assert_eq!(server.mails().len(), 1, "nothing is sent on or acknowledged");
+    setup.succeed(&["verify"]);
 }
 
 #[test]

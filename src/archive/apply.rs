@@ -8,7 +8,7 @@
 //! | --- | --- |
 //! | `d` document id | [`DocumentEntry`] |
 //! | `a` rank, sequence | the record of a repeated arrival |
-//! | `u` mark of document and source key | an arrival whose source file has not been released |
+//! | `u` mark of document and source key | [`UnreleasedEntry`], of an arrival whose source file has not been released |
 //! | `w` rank | id of a document that waits for the pipeline |
 //! | `h` rank | id of a held document |
 //! | `i` rank, segment | [`ItemEntry`] |
@@ -101,6 +101,13 @@ pub(super) struct ItemEntry {
     pub position: Option<u32>,
     /// The record by which a person resolved it.
     pub resolved: Option<Location>,
+}
+
+/// An arrival whose source has not let go of it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct UnreleasedEntry {
+    /// The record by which it arrived.
+    pub at: Location,
 }
 
 /// What is known of a refusal.
@@ -357,10 +364,10 @@ impl<'a> Staging<'a> {
         Ok(())
     }
 
-    /// The mail, if it stands so; what else happens to it changes nothing.
-    fn mail(&self, id: &MailId, standing: MailStanding) -> Result<MailEntry, Objection> {
+    /// The mail, if it stands in one of these; what else happens to it changes nothing.
+    fn mail(&self, id: &MailId, standings: &[MailStanding]) -> Result<MailEntry, Objection> {
         let entry: Option<MailEntry> = self.get(&mail_key(id))?.map(|bytes| decode(&bytes)).transpose()?;
-        entry.filter(|entry| entry.standing == standing).ok_or(Objection::NothingNew)
+        entry.filter(|entry| standings.contains(&entry.standing)).ok_or(Objection::NothingNew)
     }
 
     /// Puts a mail into one of its standings; leaves the list of the one before.
@@ -419,14 +426,14 @@ impl<'a> Staging<'a> {
                     mails: before.map_or(0, |before| before.mails),
                 };
                 self.stand(document, &mut entry, Standing::Waiting)?;
-                self.put(marked_key(UNRELEASED, arrival), &())?;
+                self.put(marked_key(UNRELEASED, arrival), &UnreleasedEntry { at })?;
                 self.put_document(document, &entry)?;
             }
             Fact::ArrivedAgain { document, arrival } => {
                 let mut entry = self.known(document)?;
                 entry.arrivals = entry.arrivals.saturating_add(1);
                 self.put(arrival_key(entry.rank, sequence), &at)?;
-                self.put(marked_key(UNRELEASED, arrival), &())?;
+                self.put(marked_key(UNRELEASED, arrival), &UnreleasedEntry { at })?;
                 self.put_document(document, &entry)?;
             }
             Fact::SourceReleased { document, arrival } => {
@@ -558,24 +565,29 @@ impl<'a> Staging<'a> {
                 )?;
             }
             Fact::MailAttempted { mail, attempt, document: _ } => {
-                let entry = self.mail(mail, MailStanding::Waiting)?;
+                let entry = self.mail(mail, &[MailStanding::Waiting])?;
                 self.put_mail(mail, &MailEntry { attempts: *attempt, ..entry })?;
             }
             Fact::MailSent { mail, document: _ } => {
-                let entry = self.mail(mail, MailStanding::Waiting)?;
-                self.close_mail(mail, entry, MailStanding::Sent)?;
+                let entry = self.mail(mail, &[MailStanding::Waiting, MailStanding::Dismissed])?;
+                if entry.standing == MailStanding::Dismissed {
+                    // While it was on its way: closed already, and sent all the same.
+                    self.put_mail(mail, &MailEntry { standing: MailStanding::Sent, ..entry })?;
+                } else {
+                    self.close_mail(mail, entry, MailStanding::Sent)?;
+                }
             }
             Fact::MailFailed { mail, document: _ } => {
-                let entry = self.mail(mail, MailStanding::Waiting)?;
+                let entry = self.mail(mail, &[MailStanding::Waiting])?;
                 self.put_mail(mail, &MailEntry { failed: Some(at), standing: MailStanding::Failed, ..entry })?;
             }
             Fact::MailRetried { mail, document: _ } => {
-                let entry = self.mail(mail, MailStanding::Failed)?;
+                let entry = self.mail(mail, &[MailStanding::Waiting, MailStanding::Failed])?;
                 let (since, failed, attempts, standing) = (at, None, 0, MailStanding::Waiting);
                 self.put_mail(mail, &MailEntry { since, failed, attempts, standing, ..entry })?;
             }
             Fact::MailDismissed { mail, document: _ } => {
-                let entry = self.mail(mail, MailStanding::Failed)?;
+                let entry = self.mail(mail, &[MailStanding::Waiting, MailStanding::Failed])?;
                 self.close_mail(mail, entry, MailStanding::Dismissed)?;
             }
         }

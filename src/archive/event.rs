@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::mail::{MailId, MailKind};
 use super::vault::Mark;
-use crate::document::{DocumentId, Receipt};
+use crate::document::{DocumentId, MailHead, Receipt};
 use crate::queue::item::{ItemId, QueueItem};
 
 /// Version of the record format that this program writes; it reads all versions up to this one. 2: sealed records.
@@ -92,7 +92,14 @@ pub enum Event<I = QueueItem> {
     /// those of `Queued` do, and it waits for the pipeline as before.
     Triaged { document: DocumentId, items: Vec<I> },
     /// No stage could finish it: it waits for a person. `reason` is bounded and without patient data.
-    Held { document: DocumentId, reason: String, stage: Stage },
+    Held {
+        document: DocumentId,
+        reason: String,
+        stage: Stage,
+        /// Of an email: what its head says, so that a person finds it. Patient data, for nobody but who asks.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mail: Option<MailHead>,
+    },
     /// A person wants it tried again from the start.
     Retried { document: DocumentId, by: String },
     /// A snapshot of the open cases was taken over.
@@ -189,14 +196,14 @@ pub enum Event<I = QueueItem> {
         document: Option<DocumentId>,
         reason: String,
     },
-    /// A person wants a mail that was given up to be tried again.
+    /// A person wants a mail that waits, or was given up, to be tried again at once.
     MailRetried {
         mail: MailId,
         #[serde(default)]
         document: Option<DocumentId>,
         by: String,
     },
-    /// A person has seen to a mail that was given up: it is not sent.
+    /// A person has seen to a mail that waits, or was given up: it is not sent.
     MailDismissed {
         mail: MailId,
         #[serde(default)]

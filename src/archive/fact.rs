@@ -171,7 +171,7 @@ impl Fact {
             Event::Triaged { document, items } => {
                 Self::Triaged { document: document.clone(), segments: segments_of(document, items)? }
             }
-            Event::Held { document, reason: _, stage: _ } => Self::Held { document: document.clone() },
+            Event::Held { document, reason: _, stage: _, mail: _ } => Self::Held { document: document.clone() },
             Event::ContentSeen { document, content } => {
                 Self::ContentSeen { document: document.clone(), content: vault.mark("content", [content, ""]) }
             }

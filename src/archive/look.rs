@@ -10,15 +10,15 @@
 use std::collections::VecDeque;
 
 use super::apply::{
-    ARRIVAL, CHANGED, DOCUMENT, DocumentEntry, HELD, ITEM, ItemEntry, REFUSAL, RefusalEntry, Standing, UNRESOLVED,
-    WAITING, content_key, decode, document_key, id_of_key, item_key, ranked_key,
+    ARRIVAL, CHANGED, DOCUMENT, DocumentEntry, HELD, ITEM, ItemEntry, REFUSAL, RefusalEntry, Standing, UNRELEASED,
+    UNRESOLVED, UnreleasedEntry, WAITING, content_key, decode, document_key, id_of_key, item_key, ranked_key,
 };
 use super::event::{Event, Refusal, Resolution, Stage};
 use super::index::{Entry, Fault};
 use super::journal::Location;
 use super::rebuild::recovered_receipt;
 use super::{Archive, ArchiveError};
-use crate::document::{DocumentId, Receipt};
+use crate::document::{DocumentId, MailHead, Receipt};
 use crate::queue::item::{ItemId, ItemState, QueueItem};
 
 /// Index entries fetched at a time.
@@ -45,7 +45,7 @@ pub enum Status {
     /// It has items in the queue, or had them all resolved.
     Queued,
     /// No stage could finish it.
-    Held { reason: String, stage: Stage, since: jiff::Timestamp },
+    Held { reason: String, stage: Stage, since: jiff::Timestamp, mail: Option<MailHead> },
 }
 
 /// What is known of a document.
@@ -94,11 +94,11 @@ impl Archive {
             Standing::Held => {
                 let at = entry.held.ok_or(Fault::Entry)?;
                 match self.inner.reader.read(at) {
-                    Ok((Event::Held { reason, stage, .. }, since)) => Status::Held { reason, stage, since },
+                    Ok((Event::Held { reason, stage, mail, .. }, since)) => Status::Held { reason, stage, since, mail },
                     Ok(_) => return Err(Fault::Entry.into()),
                     Err(error) if is_lost(&error) => {
                         let since = self.inner.reader.entry(at)?.time;
-                        Status::Held { reason: LOST.to_owned(), stage: Stage::Read, since }
+                        Status::Held { reason: LOST.to_owned(), stage: Stage::Read, since, mail: None }
                     }
                     Err(error) => return Err(error),
                 }
@@ -155,6 +155,31 @@ impl Archive {
         let Some((segment, entry)) = self.item_entry(id)? else { return Ok(None) };
         let event = self.item_event(entry.at)?;
         self.item_of(segment, &entry, event.as_ref()).map(Some)
+    }
+
+    /// What is stored of the arrivals whose source has not let go of them, and whose source keys begin so: the rest of each
+    /// key, with its document. One whose document is gone or cannot be opened is left out: it may be accepted anew.
+    pub fn unreleased(&self, beginning: &str) -> Result<Vec<(String, DocumentId)>, ArchiveError> {
+        let mut found = Vec::new();
+        for (_, entry) in self.all(&[UNRELEASED])? {
+            let (document, source_key) = match self.inner.reader.read(decode::<UnreleasedEntry>(&entry)?.at) {
+                Ok((
+                    Event::DocumentReceived { document, source_key, .. }
+                    | Event::ArrivedAgain { document, source_key, .. },
+                    _,
+                )) => (document, source_key),
+                Ok(_) => return Err(Fault::Entry.into()),
+                Err(error) if is_lost(&error) => continue,
+                Err(error) => return Err(error),
+            };
+            let Some(rest) = source_key.strip_prefix(beginning) else { continue };
+            if let Some(entry) = self.entry(&document)?
+                && self.inner.documents.is_present(&document, entry.size)
+            {
+                found.push((rest.to_owned(), document));
+            }
+        }
+        Ok(found)
     }
 
     /// The first document that says this and is still there.
@@ -253,8 +278,9 @@ impl Archive {
     /// The item as recorded in `event`, the record that the entry points to, with what happened since.
     fn item_of(&self, segment: u32, entry: &ItemEntry, event: Option<&Event>) -> Result<QueueItem, ArchiveError> {
         let document = self.entry(&entry.document)?.ok_or(Fault::Entry)?;
-        let held = |reason: &str| {
-            let receipt = self.receipt(&entry.document, document.received)?;
+        let held = |reason: &str, mail: Option<&MailHead>| {
+            let mut receipt = self.receipt(&entry.document, document.received)?;
+            receipt.sender = receipt.sender.or_else(|| mail?.from.clone());
             let id = ItemId::new(&entry.document, segment);
             Ok::<_, ArchiveError>(QueueItem { id, ..QueueItem::held(&entry.document, &receipt, reason) })
         };
@@ -262,8 +288,8 @@ impl Archive {
             (Some(Event::Queued { items, .. } | Event::Triaged { items, .. }), Some(position)) => {
                 items.get(position as usize).cloned().ok_or(Fault::Entry)?
             }
-            (Some(Event::Held { reason, .. }), None) => held(reason)?,
-            (None, _) => held(LOST)?,
+            (Some(Event::Held { reason, mail, .. }), None) => held(reason, mail.as_ref())?,
+            (None, _) => held(LOST, None)?,
             _ => return Err(Fault::Entry.into()),
         };
         item.arrivals = document.arrivals;

@@ -33,6 +33,11 @@ impl MailId {
         &self.0
     }
 
+    /// The digits that its Message-ID bears.
+    pub fn in_message_id(&self) -> &str {
+        self.0.get(..MESSAGE_ID_DIGITS).unwrap_or(&self.0)
+    }
+
     /// As people type it and as it stands in the log: `mail-` and 12 digits.
     pub fn short(&self) -> String {
         "mail-".chars().chain(self.0.chars().take(12)).collect()
@@ -44,6 +49,9 @@ impl fmt::Display for MailId {
         f.write_str(&self.short())
     }
 }
+
+/// Digits of a mail's id in its Message-ID: as many as nobody guesses.
+const MESSAGE_ID_DIGITS: usize = 40;
 
 /// Why a mail is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -94,6 +102,16 @@ pub struct Mail {
     pub waiting_since: Timestamp,
     /// Tries counted since then.
     pub attempts: u32,
+}
+
+/// A mail whose turn it is.
+#[allow(clippy::large_enum_variant, reason = "lives for one attempt")]
+pub enum NextMail {
+    Waits(Mail),
+    /// It was sent or given up, or a person has seen to it.
+    WaitsNoMore,
+    /// Its document's key is gone.
+    CannotBeOpened,
 }
 
 /// A mail that waits to be sent.
@@ -152,10 +170,30 @@ impl Archive {
 
     /// A mail that waits; `None` when it does not (any more), or when its document's key is gone.
     pub fn waiting_mail(&self, id: &MailId) -> Result<Option<Mail>, ArchiveError> {
+        Ok(match self.next_mail(id)? {
+            NextMail::Waits(mail) => Some(mail),
+            NextMail::WaitsNoMore | NextMail::CannotBeOpened => None,
+        })
+    }
+
+    /// What is to be done with a mail that waited.
+    pub fn next_mail(&self, id: &MailId) -> Result<NextMail, ArchiveError> {
         match self.mail_entry(id)? {
-            Some(entry) if entry.standing == MailStanding::Waiting => self.mail_of(id, &entry),
-            Some(_) | None => Ok(None),
+            Some(entry) if entry.standing == MailStanding::Waiting => {
+                Ok(self.mail_of(id, &entry)?.map_or(NextMail::CannotBeOpened, NextMail::Waits))
+            }
+            Some(_) | None => Ok(NextMail::WaitsNoMore),
         }
+    }
+
+    /// The document that was sent on with the mail whose Message-ID bears these digits; `None` when there is no such mail.
+    pub fn document_sent_as(&self, digits: &str) -> Result<Option<DocumentId>, ArchiveError> {
+        if digits.len() != MESSAGE_ID_DIGITS {
+            return Ok(None);
+        }
+        let found = self.inner.index.page(&[&[MAIL], digits.as_bytes()].concat(), None, 1)?;
+        let Some((_, entry)) = found.first() else { return Ok(None) };
+        Ok(decode::<MailEntry>(entry)?.document)
     }
 
     /// The mails that were given up, in the order in which they were queued.
@@ -259,12 +297,24 @@ mod tests {
         drop(archive);
         let archive = Archive::rebuild(state.path(), &options()).unwrap();
         assert_eq!(standing(&archive), before);
-        // Tried again, it waits; sent, it can be neither failed nor tried again.
+        // Tried again, it waits; sent, it can be neither failed nor tried again, nor dismissed.
         let (mail, document) = of(&refused);
         archive.record(Event::MailRetried { mail, document, by: "uid 0".to_owned() }).unwrap();
         let (mail, document) = of(&sent);
-        archive.record(Event::MailRetried { mail, document, by: "uid 0".to_owned() }).unwrap();
+        let by = || "uid 0".to_owned();
+        archive.record(Event::MailRetried { mail: mail.clone(), document: document.clone(), by: by() }).unwrap();
+        archive.record(Event::MailDismissed { mail, document, by: by() }).unwrap();
         assert_eq!(archive.mail_counts(), MailCounts { waiting: 1, dead_letters: 0, queued: 2 });
+        // One that waits can be dismissed; sent all the same, it holds up no purge.
+        let (mail, document) = of(&refused);
+        archive.record(Event::MailDismissed { mail: mail.clone(), document: document.clone(), by: by() }).unwrap();
+        assert_eq!(archive.mail_counts(), MailCounts { waiting: 0, dead_letters: 0, queued: 2 });
+        archive.record(Event::MailSent { mail: mail.clone(), document: document.clone() }).unwrap();
+        archive.record(Event::MailRetried { mail, document, by: by() }).unwrap();
+        assert_eq!(archive.mail_counts(), MailCounts { waiting: 0, dead_letters: 0, queued: 2 });
+        let before = archive.index_summary().unwrap();
+        drop(archive);
+        assert_eq!(Archive::rebuild(state.path(), &options()).unwrap().index_summary().unwrap(), before);
     }
 
     #[test]

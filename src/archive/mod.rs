@@ -90,7 +90,7 @@ pub use self::index::Summary as IndexSummary;
 pub use self::kept::{KeptCases, kept_cases};
 pub use self::keys::{AtRest, KeyPlace, Remark, Rotated, check_keys, new_key, rotate};
 pub use self::look::{Counts, DocumentState, Items, Status};
-pub use self::mail::{DeadLetter, Mail, MailCounts, MailId, MailKind, WaitingMail};
+pub use self::mail::{DeadLetter, Mail, MailCounts, MailId, MailKind, NextMail, WaitingMail};
 pub use self::purge::{Due, RetentionRule};
 pub use self::rebuild::RECOVERED_SOURCE;
 pub use self::verify::{ChainHead, NotAHead, Problem, Proof, Report, head, proves, verify};
@@ -423,7 +423,7 @@ impl Archive {
         self.inner.waiting.clone()
     }
 
-    /// Changes whenever a mail has begun to wait.
+    /// Changes whenever a mail has begun to wait, or a person has decided on one.
     pub fn watch_mails(&self) -> watch::Receiver<u64> {
         self.inner.mails.clone()
     }

@@ -259,7 +259,7 @@ fn run(state: &Path) -> (Vec<Done>, Vec<Acknowledged>) {
     acknowledge(Vec::new());
     archive.put_cases(b"case_id\n").unwrap();
     archive.put_cases(b"case_id\nUM1\n").unwrap();
-    let held = Event::Held { document, reason: "unreadable".to_owned(), stage: Stage::Read };
+    let held = Event::Held { document, reason: "unreadable".to_owned(), stage: Stage::Read, mail: None };
     archive.record(held).unwrap();
     acknowledge(Vec::new());
     let last = accept("six", "six");

@@ -230,7 +230,7 @@ fn a_document_whose_file_is_gone_stays_in_sight_and_is_received_anew_when_it_com
     assert_eq!(archive.items().map(Result::unwrap).count(), 2);
     // That it is held for this reason can be recorded although the key is gone.
     let reason = "its stored file is missing".to_owned();
-    archive.record(Event::Held { document: queued.clone(), reason, stage: event::Stage::Read }).unwrap();
+    archive.record(Event::Held { document: queued.clone(), reason, stage: event::Stage::Read, mail: None }).unwrap();
     archive.accept(arrival(b"one", "one once more")).unwrap();
     assert_eq!(archive.document(&queued).unwrap().unwrap().status, Status::Waiting);
     assert_eq!(archive.read_document(&queued).unwrap(), b"one");
@@ -269,7 +269,9 @@ fn a_rotated_key_opens_what_was_sealed_before_and_what_comes_and_the_old_one_ope
     assert_eq!(archive.read_document(&between).unwrap(), b"between");
     assert_eq!(archive.name(b"one"), name);
     for document in [between, after] {
-        archive.record(Event::Held { document, reason: "seen".to_owned(), stage: event::Stage::Read }).unwrap();
+        archive
+            .record(Event::Held { document, reason: "seen".to_owned(), stage: event::Stage::Read, mail: None })
+            .unwrap();
     }
     assert!(before.lines().skip(1).filter(|line| line.contains("\"id\"")).all(|line| answers(&archive).contains(line)));
     drop(archive);

@@ -59,7 +59,7 @@ pub(super) fn fill(archive: &Archive) -> [DocumentId; 3] {
     archive.record(Event::Queued { document: queued.clone(), items }).unwrap();
     archive.record(resolved(ItemId::new(&queued, 2))).unwrap();
     archive
-        .record(Event::Held { document: held.clone(), reason: "unreadable".to_owned(), stage: Stage::Read })
+        .record(Event::Held { document: held.clone(), reason: "unreadable".to_owned(), stage: Stage::Read, mail: None })
         .unwrap();
     let refused = Event::Refused {
         source: "secure-fax".to_owned(),
@@ -817,7 +817,12 @@ fn a_journal_write_that_fails_half_way_leaves_nothing_behind() {
         let document = archive.accept(arrival(b"one", "one")).unwrap().document;
         let before = fs::read(journal_file(&state)).unwrap();
         disk.faults.plan(Operation::Write, 0, errno);
-        let held = || Event::Held { document: document.clone(), reason: "unreadable".to_owned(), stage: Stage::Read };
+        let held = || Event::Held {
+            document: document.clone(),
+            reason: "unreadable".to_owned(),
+            stage: Stage::Read,
+            mail: None,
+        };
         assert!(matches!(archive.record(held()), Err(ArchiveError::WriteFailed { .. })));
         assert!(fs::read(journal_file(&state)).unwrap() == before, "half a record stays");
         assert_eq!(archive.counts().held, 0);
@@ -923,7 +928,7 @@ fn a_retried_document_waits_again_with_its_tries_forgotten() {
     for attempt in 1..=3 {
         archive.record(Event::AttemptStarted { document: document.clone(), stage: Stage::Read, attempt }).unwrap();
     }
-    let held = Event::Held { document: document.clone(), reason: "crashed".to_owned(), stage: Stage::Read };
+    let held = Event::Held { document: document.clone(), reason: "crashed".to_owned(), stage: Stage::Read, mail: None };
     archive.record(held).unwrap();
     assert_eq!((archive.waiting().unwrap().len(), archive.items().count()), (0, 1));
     archive.record(Event::Retried { document: document.clone(), by: "nurse".to_owned() }).unwrap();
@@ -937,7 +942,8 @@ fn a_held_document_that_a_person_disposed_of_is_held_no_more() {
     let state = TempDir::new().unwrap();
     let archive = open(&state);
     let document = archive.accept(arrival(b"fax", "a.tif")).unwrap().document;
-    let held = Event::Held { document: document.clone(), reason: "encrypted".to_owned(), stage: Stage::Read };
+    let held =
+        Event::Held { document: document.clone(), reason: "encrypted".to_owned(), stage: Stage::Read, mail: None };
     archive.record(held).unwrap();
     archive.record(resolved(ItemId::new(&document, 1))).unwrap();
     assert_eq!(archive.counts().held, 0);
@@ -1014,4 +1020,27 @@ fn the_last_good_snapshot_of_the_cases_is_kept() {
     let kept = archive.cases().unwrap().unwrap();
     assert_eq!(kept.bytes, b"second");
     assert!(kept.since.is_some());
+}
+
+#[test]
+fn what_its_source_did_not_let_go_of_is_known_by_its_key_after_a_restart_and_a_rebuild() {
+    let state = tempfile::tempdir().unwrap();
+    let archive = open(&state);
+    let [kept, gone, lost] = ["imap/um/1/7", "imap/um/1/8", "imap/um/1/9"]
+        .map(|key| archive.accept(arrival(key.as_bytes(), key)).unwrap().document);
+    archive.accept(arrival(b"imap/um/1/7", "imap/um/2/7")).unwrap();
+    archive.record(Event::SourceReleased { document: gone, source_key: "imap/um/1/8".to_owned() }).unwrap();
+    let known = vec![("7".to_owned(), kept)];
+    let told = |archive: &Archive| {
+        let mut told = archive.unreleased("imap/um/1/").unwrap();
+        told.sort();
+        told
+    };
+    assert_eq!(told(&archive), [known.clone(), vec![("9".to_owned(), lost.clone())]].concat());
+    drop(archive);
+    // It may be accepted anew.
+    fs::remove_file(documents::path_in(&documents::folder(state.path()), &lost)).unwrap();
+    assert_eq!(told(&open(&state)), known);
+    assert_eq!(told(&Archive::rebuild(state.path(), &options()).unwrap()), known);
+    assert_eq!(open(&state).unreleased("imap/um/2/").unwrap().len(), 1);
 }

@@ -48,6 +48,20 @@ pub enum Problem {
     RecordsWereLost { from: u64, to: u64, proof: PathBuf },
 }
 
+impl Problem {
+    /// Whether the journal itself is not what it was.
+    pub fn is_of_journal(&self) -> bool {
+        match self {
+            Self::Journal(_) | Self::RecordsLost { .. } | Self::RecordsWereLost { .. } => true,
+            Self::Missing { .. }
+            | Self::Changed { .. }
+            | Self::Unreadable { .. }
+            | Self::PurgedButPresent { .. }
+            | Self::Index { .. } => false,
+        }
+    }
+}
+
 /// What verifying found.
 #[derive(Clone, Debug, Default)]
 pub struct Report {

@@ -90,7 +90,7 @@ impl Changed {
         match event {
             Event::DocumentReceived { .. } => self.waiting = true,
             Event::Retried { .. } => (self.items, self.waiting) = (true, true),
-            Event::MailQueued { .. } | Event::MailRetried { .. } => self.mails = true,
+            Event::MailQueued { .. } | Event::MailRetried { .. } | Event::MailDismissed { .. } => self.mails = true,
             Event::Queued { .. }
             | Event::Triaged { .. }
             | Event::Held { .. }
@@ -111,8 +111,7 @@ impl Changed {
             | Event::Exported { .. }
             | Event::MailAttempted { .. }
             | Event::MailSent { .. }
-            | Event::MailFailed { .. }
-            | Event::MailDismissed { .. } => {}
+            | Event::MailFailed { .. } => {}
         }
     }
 }

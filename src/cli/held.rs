@@ -28,12 +28,13 @@ pub fn list(config: &Config, json: bool) -> Result<(), Failure> {
                 text(&entry["kind"]),
                 text(source),
                 text(file),
+                text(&entry["sender"]),
                 text(&entry["since"]),
                 text(&entry["reason"]),
             ]
         })
         .collect();
-    print_text(&table(&["id", "kind", "source", "file", "since", "reason"], &rows))
+    print_text(&table(&["id", "kind", "source", "file", "sender", "since", "reason"], &rows))
 }
 
 pub fn retry(config: &Config, id: String) -> Result<(), Failure> {

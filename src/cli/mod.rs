@@ -7,6 +7,7 @@ mod cases;
 mod check;
 mod held;
 mod key;
+mod outbox;
 mod purge;
 mod queue;
 mod read;
@@ -108,6 +109,9 @@ enum Command {
     /// Documents that no stage could finish, and mails that could not be sent, with the reason.
     #[command(subcommand)]
     Held(HeldCommand),
+    /// Mails that the daemon wrote and that were not sent yet: those that wait, and those that were given up.
+    #[command(subcommand)]
+    Outbox(OutboxCommand),
     /// What the daemon is doing; exit code 69 when it is not running.
     Status {
         #[arg(long)]
@@ -213,6 +217,21 @@ enum HeldCommand {
     Dismiss { id: String },
 }
 
+#[derive(Subcommand)]
+enum OutboxCommand {
+    /// Every mail that was not sent yet, without address and text.
+    List {
+        #[arg(long)]
+        json: bool,
+    },
+    /// One of them, whole, as JSON.
+    Show { id: String },
+    /// Try it again at once, with all its attempts.
+    Retry { id: String },
+    /// Do not send it: a person has seen to it. What is on its way this moment is not called back.
+    Dismiss { id: String },
+}
+
 /// Keys and patients' data are in memory: no crash writes them to disk, and no other process looks at them. The bound
 /// alone does not hold where dumps are piped to a collector (core(5)).
 fn leave_no_dump() -> rustix::io::Result<()> {
@@ -265,6 +284,12 @@ pub fn main() -> ExitCode {
         }
         Command::Held(HeldCommand::Retry { id }) => load(config).and_then(|config| held::retry(&config, id)),
         Command::Held(HeldCommand::Dismiss { id }) => load(config).and_then(|config| held::dismiss(&config, id)),
+        Command::Outbox(OutboxCommand::List { json }) => load(config).and_then(|config| outbox::list(&config, json)),
+        Command::Outbox(OutboxCommand::Show { id }) => {
+            load(config).and_then(|config| show(&config, &Request::OutboxShow { id }))
+        }
+        Command::Outbox(OutboxCommand::Retry { id }) => load(config).and_then(|config| outbox::retry(&config, id)),
+        Command::Outbox(OutboxCommand::Dismiss { id }) => load(config).and_then(|config| outbox::dismiss(&config, id)),
         Command::Status { json } => load(config).and_then(|config| status::status(&config, json)),
         Command::Verify { head: true, .. } => load(config).and_then(|config| verify::head(&config)),
         Command::Verify { against: Some(kept), .. } => load(config).and_then(|config| verify::against(&config, &kept)),

@@ -12,6 +12,7 @@ use crate::control::Failure;
 use crate::daemon::knowledge::KnowledgeError;
 use crate::daemon::{self, DaemonError, Mode, Progress};
 use crate::log;
+use crate::outbox::alarm;
 
 pub fn run(config: &Config, drain: bool) -> Result<(), Failure> {
     let last_error = log::start(&config.log);
@@ -31,6 +32,12 @@ pub fn run(config: &Config, drain: bool) -> Result<(), Failure> {
             // It ends when the daemon has dropped its end of the channel.
             _ = display.await;
         }
+        if let Err(error) = &outcome {
+            log::fatal(&error.to_string(), exit_code(error) != EX_CONFIG);
+            if let Some(told) = alarm_words(error) {
+                alarm::tell(config, &told).await;
+            }
+        }
         outcome
     });
     // A thread that hangs on a dead network share must not keep a stopped daemon alive.
@@ -49,9 +56,24 @@ pub fn run(config: &Config, drain: bool) -> Result<(), Failure> {
         }
         Err(error) => {
             let exit = exit_code(&error);
-            log::fatal(&error.to_string(), exit != EX_CONFIG);
             Err(Failure::new(exit, error.to_string()))
         }
+    }
+}
+
+/// What the operators are told by mail when this ends the daemon.
+fn alarm_words(error: &DaemonError) -> Option<String> {
+    match error {
+        DaemonError::Archive(error) | DaemonError::Knowledge(KnowledgeError::Archive(error)) => alarm::words(error),
+        DaemonError::Knowledge(_)
+        | DaemonError::Reader(_)
+        | DaemonError::Template(_)
+        | DaemonError::Source(_)
+        | DaemonError::Control(_)
+        | DaemonError::Export(_)
+        | DaemonError::Thread(_)
+        | DaemonError::Signals(_)
+        | DaemonError::Task => None,
     }
 }
 

@@ -5,9 +5,10 @@
 use std::time::Duration;
 
 use super::{EX_DATAERR, EX_TEMPFAIL, counted, print_text, say};
-use crate::archive::{self, Archive, ChainHead, Proof, Report};
+use crate::archive::{self, Archive, ChainHead, Problem, Proof, Report};
 use crate::config::Config;
 use crate::control::{self, Failure, Request};
+use crate::outbox::alarm;
 use crate::queue::export::{self, Disagreement};
 
 /// A running daemon brings the exports up to date within two seconds; they are looked at so many times, this far apart.
@@ -24,14 +25,39 @@ pub fn verify(config: &Config) -> Result<(), Failure> {
             None
         }
     };
-    let report = archive::verify(&config.state_dir, &config.archive_options(), told)?;
+    let report = match archive::verify(&config.state_dir, &config.archive_options(), told) {
+        Ok(report) => report,
+        Err(error) => {
+            if let Some(told) = alarm::words(&error) {
+                tell_operators(config, &told);
+            }
+            return Err(error.into());
+        }
+    };
     found.take(&report);
+    if !report.problems.is_empty() {
+        let of_journal = report.problems.iter().any(Problem::is_of_journal);
+        let journal = if of_journal { " The journal is damaged: restore it from a copy." } else { "" };
+        let problems = counted(report.problems.len() as u64, "problem");
+        tell_operators(
+            config,
+            &format!("Looking through what is stored, `nicufaxd verify` found {problems}.{journal}"),
+        );
+    }
     if report.problems.is_empty() {
         found.exports(config, report.in_use)?;
     } else {
         found.not_looked_at.push("the exports, because of the problems above");
     }
     found.tell(&report)
+}
+
+/// Tells the operators by mail, as well as that goes: whoever runs this sees it anyway.
+fn tell_operators(config: &Config, told: &str) {
+    if let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        runtime.block_on(alarm::tell(config, told));
+        runtime.shutdown_timeout(Duration::from_secs(1));
+    }
 }
 
 /// Prints the head of the journal's chain.

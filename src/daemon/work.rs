@@ -17,11 +17,13 @@ use tokio::task::JoinSet;
 use super::decider::Decider;
 use crate::archive::event::{Event, MACHINE, Stage};
 use crate::archive::{Archive, ArchiveError, Remedy, Status, blocking};
-use crate::document::{DocumentId, DocumentType, MatchStatus, PageSource, Reading, Receipt};
+use crate::document::{
+    Automatic, DocumentId, DocumentType, MailHead, MatchStatus, OwnMail, PageSource, Reading, Receipt,
+};
 use crate::fault::{self, Step};
 use crate::log;
 use crate::outbox::Planner;
-use crate::pipeline::{self, Begun, Knowledge, KnownItem};
+use crate::pipeline::{self, Begun, Knowledge, KnownItem, MAIL_TEXT};
 use crate::queue::item::{ItemId, QueueItem};
 use crate::reader::pool::{ReadError, ReaderPool, Urgency};
 
@@ -272,7 +274,11 @@ impl WorkLoop {
                 log::reader_unavailable(&error.to_string(), READER_UNAVAILABLE_FOR);
                 return Ok(Verdict::Again(READER_UNAVAILABLE_FOR));
             }
-            Err(error) if error.is_permanent() => return self.hold(id, Stage::Read, &error.to_string()).await,
+            Err(error) if error.is_permanent() => {
+                let reason = error.to_string();
+                let mail = if let ReadError::Refused(refusal) = error { refusal.mail } else { None };
+                return self.hold_mail(id, &reason, mail).await;
+            }
             Err(error) if attempt >= self.attempts => {
                 let reason = format!("{error}; given up after {attempt} attempts: look at it by hand");
                 return self.hold(id, Stage::Read, &reason).await;
@@ -293,7 +299,7 @@ impl WorkLoop {
         let source = state.receipts.first().map(|receipt| receipt.source.as_str()).unwrap_or_default();
         if let Some(reason) = pipeline::nothing_readable(&reading) {
             self.record_all(self.mails(id, source, &reading, &[])).await?;
-            return self.hold(id, Stage::Read, reason).await;
+            return self.hold_mail(id, reason, reading.mail.as_ref().map(MailHead::from)).await;
         }
 
         loop {
@@ -306,6 +312,7 @@ impl WorkLoop {
                 .first()
                 .map(|item| (item.lane.clone(), item.due_rule.clone().unwrap_or_default()))
                 .unwrap_or_default();
+            let is_paper_in_words = items.iter().any(|item| item.flags.iter().any(|flag| flag.starts_with(MAIL_TEXT)));
             let ids: Vec<ItemId> = items.iter().map(|item| item.id.clone()).collect();
             let nothing_in_it = items
                 .iter()
@@ -328,7 +335,9 @@ impl WorkLoop {
             if duplicate.is_some() || Arc::ptr_eq(&knowledge.registry, &self.knowledge.borrow().registry) {
                 // Whatever its head says: what reads like a hospital's paper is for a person.
                 let automatic = reading.mail.as_ref().and_then(|mail| mail.automatic).filter(|_| nothing_in_it);
-                let automatic = automatic.map(|automatic| ("set_aside", automatic.name().to_owned()));
+                let own = !is_paper_in_words && self.is_own_forward(&reading).await?;
+                let own = own.then_some(Automatic::Own);
+                let automatic = automatic.or(own).map(|automatic| ("set_aside", automatic.name().to_owned()));
                 if let Some((disposition, why)) = duplicate.or(automatic) {
                     self.set_aside(&ids, disposition, &why).await?;
                 }
@@ -420,6 +429,21 @@ impl WorkLoop {
         Ok(self.archive.first_with_content(content)?.filter(|first| first != id))
     }
 
+    /// Whether it is a forward of ours that came back: it bears the id of a mail that was queued here, which nobody
+    /// guesses, and holds the very document which that mail sent on, and no other paper.
+    async fn is_own_forward(&self, reading: &Reading) -> Result<bool, ArchiveError> {
+        let own = reading.mail.as_ref().and_then(|mail| mail.own.clone());
+        let Some(OwnMail { id: Some(digits), enclosed: Some(enclosed) }) = own else { return Ok(false) };
+        let archive = self.archive.clone();
+        blocking(move || {
+            let Some(document) = archive.document_sent_as(&digits)? else { return Ok(false) };
+            // One that was purged is no longer there to be compared with: a person sees what came then.
+            let bytes = archive.read_document(&document);
+            Ok(bytes.is_ok_and(|bytes| DocumentId::of(&bytes).as_str() == enclosed))
+        })
+        .await
+    }
+
     /// Closes what needs nobody: it is kept and recorded, and waits for nobody.
     async fn set_aside(&self, items: &[ItemId], disposition: &str, why: &str) -> Result<(), ArchiveError> {
         for item in items {
@@ -436,7 +460,22 @@ impl WorkLoop {
     }
 
     async fn hold(&self, id: &DocumentId, stage: Stage, reason: &str) -> Result<Verdict, ArchiveError> {
-        self.record(Event::Held { document: id.clone(), stage, reason: reason.to_owned() }).await?;
+        self.hold_with(id, stage, reason, None).await
+    }
+
+    /// Holds what cannot be read, with what is known of it if it is an email.
+    async fn hold_mail(&self, id: &DocumentId, reason: &str, mail: Option<MailHead>) -> Result<Verdict, ArchiveError> {
+        self.hold_with(id, Stage::Read, reason, mail).await
+    }
+
+    async fn hold_with(
+        &self,
+        id: &DocumentId,
+        stage: Stage,
+        reason: &str,
+        mail: Option<MailHead>,
+    ) -> Result<Verdict, ArchiveError> {
+        self.record(Event::Held { document: id.clone(), stage, reason: reason.to_owned(), mail }).await?;
         log::document_held(id, stage.name(), reason);
         Ok(Verdict::Held)
     }

@@ -10,6 +10,8 @@ pub enum DocumentFormat {
     Pdf,
     Jpeg,
     Png,
+    Gif,
+    Bmp,
     /// An email (RFC 5322), with the papers in it.
     Message,
 }
@@ -21,6 +23,11 @@ impl DocumentFormat {
             [b'I', b'I', 42 | 43, 0, ..] | [b'M', b'M', 0, 42 | 43, ..] => Some(Self::Tiff),
             [0xff, 0xd8, 0xff, ..] => Some(Self::Jpeg),
             [0x89, b'P', b'N', b'G', ..] => Some(Self::Png),
+            [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Some(Self::Gif),
+            // Two letters are no mark: its header's length is one of those that were ever in use.
+            [b'B', b'M', _, _, _, _, 0, 0, 0, 0, _, _, _, _, 12 | 40 | 52 | 56 | 64 | 108 | 124, 0, 0, 0, ..] => {
+                Some(Self::Bmp)
+            }
             _ if begins_as_message(bytes) => Some(Self::Message),
             // What is stored in an archive as it is shows its own mark, and is not all that is in there.
             _ if is_archive(bytes) => None,
@@ -31,6 +38,20 @@ impl DocumentFormat {
                 .then_some(Self::Pdf),
         }
     }
+
+    /// Whether it holds one picture, which is one page.
+    pub fn is_picture(self) -> bool {
+        match self {
+            Self::Jpeg | Self::Png | Self::Gif | Self::Bmp => true,
+            Self::Tiff | Self::Pdf | Self::Message => false,
+        }
+    }
+}
+
+/// Whether these bytes begin as a HEIF file with pictures in HEVC does (ISO/IEC 23008-12, 10): what telephones make.
+pub fn is_heic(bytes: &[u8]) -> bool {
+    const BRANDS: [&[u8]; 8] = [b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"];
+    bytes.get(4..8) == Some(b"ftyp") && bytes.get(8..12).is_some_and(|brand| BRANDS.contains(&brand))
 }
 
 /// Whether these bytes begin as a ZIP, RAR, 7-Zip, gzip or TAR archive.
@@ -96,6 +117,11 @@ mod tests {
         assert_eq!(DocumentFormat::sniff(b"Dear nurse,\nTo: be seen\nFrom: me"), None);
         assert_eq!(DocumentFormat::sniff(b"Patient: Roe, Jan\nDate: 3/4/2026\n"), None);
         assert_eq!(DocumentFormat::sniff(b""), None);
+        assert_eq!(DocumentFormat::sniff(b"GIF89a\x10\0"), Some(DocumentFormat::Gif));
+        let bitmap = b"BM\x46\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0rest";
+        assert_eq!(DocumentFormat::sniff(bitmap), Some(DocumentFormat::Bmp));
+        assert_eq!(DocumentFormat::sniff(b"BM is how this letter begins, and no more"), None);
+        assert!(is_heic(b"\0\0\0\x18ftypheic\0\0\0\0") && !is_heic(b"\0\0\0\x18ftypmp42\0\0\0\0"));
         assert_eq!(DocumentFormat::sniff(b"PK\x03\x04\x0a\0a.pdf%PDF-1.4"), None);
         let mut tar = vec![0; 600];
         tar[..5].copy_from_slice(b"a.pdf");

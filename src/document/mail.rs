@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Bytes of [`Mail::covering`]: what a person writes fits, what a thread of replies repeats need not.
-pub const MOST_COVERING: usize = 4_000;
+/// Bytes of [`Mail::covering`]: a review that was written into a message fits many times over.
+pub const MOST_COVERING: usize = 64 * 1024;
 
 /// What an email tells of the papers in it, and of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -11,7 +11,7 @@ pub struct Mail {
     /// The author's address, in lower case.
     pub from: Option<String>,
     pub subject: Option<String>,
-    /// Number of the fax that a gateway sends on, ten digits: `Fax from 617-555-0134, 4 pages`.
+    /// Number of the fax that a gateway sends on, ten digits: `Fax from 617-555-0134, 4 pages`, in subject or text.
     pub fax_sender: Option<String>,
     /// Pages of that fax, as the gateway tells.
     pub reported_pages: Option<u32>,
@@ -22,6 +22,12 @@ pub struct Mail {
     /// The message's own words beside its papers, at most [`MOST_COVERING`] bytes.
     #[serde(default)]
     pub covering: Option<String>,
+    /// Whether [`Mail::covering`] is all of its words.
+    #[serde(default)]
+    pub covering_is_whole: bool,
+    /// What tells that it is a mail of ours which came back, if it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own: Option<OwnMail>,
     /// A digest of its author, date, subject, Message-ID and everything below its head: the same for the same message,
     /// whichever mailboxes it was delivered to and whatever each delivery wrote into its head.
     #[serde(default)]
@@ -42,6 +48,42 @@ impl Mail {
     }
 }
 
+/// The first bytes of a text, at most so many: whole letters.
+pub fn beginning(text: &str, most: usize) -> &str {
+    let end = (0..=most.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
+    end.and_then(|end| text.get(..end)).unwrap_or_default()
+}
+
+/// What an email's head says of it: for a person who is to find it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MailHead {
+    /// The author's address, in lower case.
+    pub from: Option<String>,
+    pub subject: Option<String>,
+}
+
+impl From<&Mail> for MailHead {
+    fn from(mail: &Mail) -> Self {
+        Self { from: mail.from.clone(), subject: mail.subject.clone() }
+    }
+}
+
+/// A mail that bears the marks of those which the daemon writes. Anybody can write such marks.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnMail {
+    /// The digits of its Message-ID, if that is one of ours.
+    pub id: Option<String>,
+    /// SHA-256 of the one file in it, as hexadecimal digits.
+    pub enclosed: Option<String>,
+}
+
+/// How the Message-IDs begin that the daemon writes; digits of the mail's id and `@` follow.
+pub const OWN_MESSAGE_ID: &str = "nicufaxd.";
+
+/// The parameter of `Auto-Submitted` (RFC 3834, section 5) by which the daemon marks its mails: relays exist that write
+/// Message-IDs anew.
+pub const OWN_PARAMETER: &str = "owner-program=nicufaxd";
+
 /// A part of an email that could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -55,6 +97,8 @@ pub enum UnreadPart {
     Damaged,
     /// A picture too small for a page and too large for an ornament: perhaps a form that a telephone sent small.
     SmallPicture,
+    /// A photograph in the format of Apple's telephones, for which there is no free decoder.
+    Heic,
     /// No paper that can be read here: a word processor's file, a recording.
     Unsupported,
     /// More than is taken of one message.
@@ -72,6 +116,7 @@ impl UnreadPart {
             Self::WinmailDat => "winmail_dat",
             Self::Damaged => "damaged",
             Self::SmallPicture => "small_picture",
+            Self::Heic => "heic",
             Self::Unsupported => "unsupported",
             Self::TooLarge => "too_large",
             Self::TooDeep => "too_deep",
@@ -90,6 +135,8 @@ pub enum Automatic {
     Reply,
     /// It goes round in circles.
     Loop,
+    /// The daemon itself wrote it.
+    Own,
 }
 
 impl Automatic {
@@ -100,6 +147,7 @@ impl Automatic {
             Self::ReadReceipt => "read receipt",
             Self::Reply => "automatic reply",
             Self::Loop => "mail loop",
+            Self::Own => "a mail of ours that came back",
         }
     }
 }

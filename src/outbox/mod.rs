@@ -2,7 +2,7 @@
 //!
 //! Each mail is queued in the archive before anything is sent, under a key that names its reason; under a key that is
 //! known nothing is queued again. One mail has one recipient, so that one refusal concerns nobody else. [`plan`] decides
-//! what a document's arrival sends, [`watch`] what time and trouble send, [`sender`] tries, and [`smtp`] hands over.
+//! what a document's arrival sends, [`watch`] what time and trouble send, [`alarm`] tells of what leaves no archive to queue in, [`sender`] tries, and [`smtp`] hands over.
 //!
 //! Sending is at least once: SMTP cannot tell a relay that took a mail and a daemon that died before it had noted so
 //! from one that was never reached. The mail is then sent again under the same Message-ID, which receivers know it by.
@@ -10,6 +10,7 @@
 //! Log lines name a mail by its id; addresses and texts stand in the sealed journal, and in `held show`.
 
 pub mod address;
+pub mod alarm;
 mod plan;
 mod sender;
 mod smtp;

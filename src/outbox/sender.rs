@@ -19,9 +19,9 @@ use tokio::time::{Instant, sleep_until};
 use super::address::Address;
 use super::smtp::{self, Enclosed, Letter};
 use crate::archive::event::Event;
-use crate::archive::{Archive, ArchiveError, Mail, MailId, MailKind, WaitingMail, blocking};
+use crate::archive::{Archive, ArchiveError, Mail, MailId, MailKind, NextMail, WaitingMail, blocking};
 use crate::config::outbox::OutboxSettings;
-use crate::document::{DocumentFormat, DocumentId};
+use crate::document::{DocumentFormat, DocumentId, OWN_MESSAGE_ID};
 use crate::fault::{self, Step};
 use crate::queue::item::ItemState;
 use crate::{clock, log};
@@ -69,8 +69,10 @@ pub struct Sender {
 }
 
 /// A mail that waits, as far as the sender must know it.
+#[derive(Clone, Copy)]
 struct Waiting {
     is_forward: bool,
+    since: Timestamp,
     next: Instant,
 }
 
@@ -86,8 +88,15 @@ impl Sender {
             if std::mem::take(&mut look) {
                 queued.borrow_and_update();
                 let Ok(found) = self.waiting().await else { return };
-                for (mail, is_forward) in found {
-                    waiting.entry(mail.id).or_insert(Waiting { is_forward, next: Instant::now() });
+                let ids: BTreeSet<MailId> = found.iter().map(|(mail, _)| mail.id.clone()).collect();
+                waiting.retain(|id, _| ids.contains(id) || in_hand.contains(id));
+                for (WaitingMail { id, waiting_since: since, .. }, is_forward) in found {
+                    let new = Waiting { is_forward, since, next: Instant::now() };
+                    let known = waiting.entry(id).or_insert(new);
+                    // A person wants it tried again at once.
+                    if known.since != since {
+                        *known = new;
+                    }
                 }
             }
             let now = Instant::now();
@@ -170,9 +179,13 @@ impl Sender {
 
     async fn attempt(&self, id: &MailId) -> Result<Outcome, ArchiveError> {
         let (archive, this) = (self.archive.clone(), id.clone());
-        let Some(mail) = blocking(move || archive.waiting_mail(&this)).await? else {
-            // Not waiting any more, in which case this changes nothing; or its document's key is gone.
-            return self.give_up(id, None, "what was to be sent cannot be opened any more").await;
+        let mail = match blocking(move || archive.next_mail(&this)).await? {
+            NextMail::Waits(mail) => mail,
+            // A person has seen to it meanwhile.
+            NextMail::WaitsNoMore => return Ok(Outcome::Done),
+            NextMail::CannotBeOpened => {
+                return self.give_up(id, None, "what was to be sent cannot be opened any more").await;
+            }
         };
         if let Some(reason) = self.forbidden(&mail) {
             return self.give_up(id, mail.document.as_ref(), reason).await;
@@ -273,6 +286,8 @@ impl Sender {
             Some(DocumentFormat::Pdf) => ("pdf", "application/pdf"),
             Some(DocumentFormat::Jpeg) => ("jpg", "image/jpeg"),
             Some(DocumentFormat::Png) => ("png", "image/png"),
+            Some(DocumentFormat::Gif) => ("gif", "image/gif"),
+            Some(DocumentFormat::Bmp) => ("bmp", "image/bmp"),
             // As message/rfc822 it could not be encoded, and would arrive changed.
             Some(DocumentFormat::Message) => ("eml", "application/octet-stream"),
             None => ("bin", "application/octet-stream"),
@@ -299,8 +314,7 @@ impl Sender {
 
 /// The mail's Message-ID, the same at each try. Its beginning is how a mail of ours that comes back is known.
 fn message_id(id: &MailId, from: &Address) -> String {
-    let digits: String = id.as_str().chars().take(40).collect();
-    format!("nicufaxd.{digits}@{}", from.domain())
+    format!("{OWN_MESSAGE_ID}{}@{}", id.in_message_id(), from.domain())
 }
 
 /// The pause before the next try: doubled each time, and each mail's own share of a quarter more or less, so that those

@@ -30,6 +30,7 @@ use tokio::net::TcpStream;
 use super::address::Address;
 use crate::config::Encryption;
 use crate::config::outbox::{Relay, Smtp};
+use crate::document::OWN_PARAMETER;
 
 /// For a connection to be made; the whole of a mail has its own bound.
 const CONNECT_TIME: Duration = Duration::from_secs(30);
@@ -146,7 +147,8 @@ fn message(letter: Letter<'_>) -> Result<Message, SendError> {
     let mailbox =
         |address: &Address| Ok(Mailbox::new(None, address.as_str().parse().map_err(|_| SendError::NotAMail)?));
     let submitted = if letter.is_reply { "auto-replied" } else { "auto-generated" };
-    let header = HeaderValue::new(HeaderName::new_from_ascii_str("Auto-Submitted"), submitted.to_owned());
+    let header =
+        HeaderValue::new(HeaderName::new_from_ascii_str("Auto-Submitted"), format!("{submitted}; {OWN_PARAMETER}"));
     let builder = Message::builder()
         .from(mailbox(letter.from)?)
         .to(mailbox(letter.to)?)

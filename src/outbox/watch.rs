@@ -126,9 +126,11 @@ impl Watch {
                 let field = |name| line.fields.get(name).map_or("", String::as_str);
                 // The relay's own trouble cannot be told through the relay.
                 if field("stage") != "outbox" {
-                    // The message is one of the program's own; the other fields may name paths.
-                    let told = format!("The log has an error since {}: {}.", line.at, field("message"));
-                    self.trouble("error", now, &told).await;
+                    // The message is one of the program's own, the source's name the configuration's; other fields may
+                    // name paths.
+                    let source = field("source");
+                    self.trouble(&format!("error/{source}"), now, &error_words(line.at, field("message"), source))
+                        .await;
                 }
             }
         }
@@ -258,6 +260,12 @@ impl Watch {
     }
 }
 
+/// An error of the log, as operators are told of it.
+fn error_words(at: Timestamp, message: &str, source: &str) -> String {
+    let of = if source.is_empty() { String::new() } else { format!(", source {source}") };
+    format!("The log has an error since {at}{of}: {message}.")
+}
+
 fn silent_key(source: &str, number: u64, to: &Address) -> String {
     format!("silent/{source}/{number}/{to}")
 }
@@ -369,6 +377,13 @@ mod tests {
         assert_eq!(at("2026-03-18T00:00:01Z"), (None, None), "too old to be news");
         let standard = QueueItem { priority: "standard".to_owned(), ..item() };
         assert_eq!(shares(&standard, "2026-03-16T19:12:00Z".parse().unwrap()), (None, None));
+    }
+
+    #[test]
+    fn an_error_of_a_source_names_it() {
+        let at = "2026-03-16T00:00:00Z".parse().unwrap();
+        assert!(error_words(at, "source failed", "um").contains("source um: source failed."));
+        assert!(error_words(at, "cannot go on", "").ends_with("since 2026-03-16T00:00:00Z: cannot go on."));
     }
 
     #[test]

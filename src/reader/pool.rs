@@ -18,7 +18,7 @@ use tokio::time::{Instant, timeout};
 use crate::document::{DocumentId, Page, PageSource};
 use crate::reader::cage::{CageMode, Lack, names, remedies};
 use crate::reader::process::{Worker, bounded};
-use crate::reader::protocol::{Answer, Refusal, Request, is_possible, is_possible_mail};
+use crate::reader::protocol::{Answer, Refusal, Request, is_possible, is_possible_head, is_possible_mail};
 use crate::reader::render::{Inspection, RenderLimits};
 
 /// A worker is replaced after so many pages: whatever the library leaks stays bounded.
@@ -363,8 +363,9 @@ impl Task {
     fn settle(self, asked: &DocumentId, answer: Answer, limits: &RenderLimits) -> bool {
         match (self, answer) {
             (task, Answer::Refused { document, refusal }) if document == *asked => {
-                let Refusal { kind, message } = refusal;
-                task.fail(Refusal { kind, message: bounded(&message) }.into());
+                let Refusal { kind, message, mail } = refusal;
+                let mail = mail.filter(is_possible_head);
+                task.fail(Refusal { kind, message: bounded(&message), mail }.into());
                 true
             }
             (Self::Inspect { reply }, Answer::Inspected { document, format, pages, mail })
@@ -564,7 +565,7 @@ mod tests {
     #[test]
     fn an_answer_about_another_document_is_never_taken() {
         let (asked, mut answer) = job("a", 1, Urgency::Triage);
-        let refusal = Refusal { kind: RefusalKind::Encrypted, message: String::new() };
+        let refusal = Refusal { kind: RefusalKind::Encrypted, message: String::new(), mail: None };
         let other = Answer::Refused { document: DocumentId::of(b"b"), refusal };
         assert!(!asked.task.settle(&asked.id, other, &RenderLimits::default()));
         assert_eq!(answer.try_recv().unwrap(), Err(ReadError::WorkerDied { signal: None }));

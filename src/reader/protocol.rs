@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-use crate::document::{DocumentFormat, DocumentId, MOST_COVERING, Mail, Page};
+use crate::document::{DocumentFormat, DocumentId, MOST_COVERING, Mail, MailHead, Page};
 use crate::reader::cage::{CageMode, Lack};
 use crate::reader::render::{RenderError, RenderLimits};
 
@@ -123,7 +123,18 @@ pub fn is_possible_mail(mail: &Mail, pages: u32) -> bool {
     let texts = [&mail.from, &mail.subject, &mail.fax_sender].into_iter().flatten();
     let covered = mail.covering.as_ref().is_none_or(|text| text.len() <= MOST_COVERING);
     let digest = mail.content.as_ref().is_none_or(|content| content.len() == 64);
-    digest && covered && parted && next == pages.saturating_add(1) && texts.map(String::len).sum::<usize>() <= MOST_HEAD
+    let own = mail.own.iter().flat_map(|own| own.id.iter().chain(&own.enclosed)).all(|digits| digits.len() <= 64);
+    digest
+        && own
+        && covered
+        && parted
+        && next == pages.saturating_add(1)
+        && texts.map(String::len).sum::<usize>() <= MOST_HEAD
+}
+
+/// Whether what an email's head is said to say is short enough to be kept.
+pub fn is_possible_head(head: &MailHead) -> bool {
+    head.from.iter().chain(&head.subject).map(String::len).sum::<usize>() <= MOST_HEAD
 }
 
 /// Why a document is refused for good.
@@ -133,6 +144,8 @@ pub struct Refusal {
     pub kind: RefusalKind,
     /// What is wrong and what to do, with nothing that stands on the document.
     pub message: String,
+    /// Of an email: what its head says, for whoever must find it.
+    pub mail: Option<MailHead>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -152,7 +165,7 @@ impl Refusal {
     pub fn of(error: &RenderError) -> Result<Self, String> {
         let message = error.to_string();
         let kind = match error {
-            RenderError::UnknownFormat => RefusalKind::UnknownFormat,
+            RenderError::UnknownFormat | RenderError::Heic => RefusalKind::UnknownFormat,
             RenderError::Encrypted => RefusalKind::Encrypted,
             RenderError::NothingReadable { .. } => RefusalKind::NothingReadable,
             RenderError::NoPages | RenderError::EmptyMessage => RefusalKind::NoPages,
@@ -166,7 +179,7 @@ impl Refusal {
                 return Err(message);
             }
         };
-        Ok(Self { kind, message })
+        Ok(Self { kind, message, mail: None })
     }
 }
 

@@ -6,13 +6,14 @@
 
 use std::io::Cursor;
 
+use image::codecs::gif::GifDecoder;
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageReader};
+use image::{AnimationDecoder, DynamicImage, ImageDecoder, ImageReader};
 
 use super::message::{self, Opened, Paper};
 use super::picture::{Picture, judged_resolution, square_resolution};
 use super::{pdf, tiff};
-use crate::document::{DocumentFormat, Mail, Page, PageFlag, UnreadPart};
+use crate::document::{DocumentFormat, Mail, Page, PageFlag, UnreadPart, is_heic};
 
 /// What a document may ask of the machine.
 #[derive(Clone, Copy, Debug)]
@@ -33,9 +34,12 @@ impl Default for RenderLimits {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RenderError {
     #[error(
-        "the document is no TIFF, PDF, JPEG, PNG or email: look at it by hand, and ask the sender for one of these"
+        "the document is no TIFF, PDF, JPEG, PNG, GIF, BMP or email: look at it by hand, and ask the sender for one of \
+         these"
     )]
     UnknownFormat,
+    #[error("the document is {HEIC}")]
+    Heic,
     #[error("the email holds only {}", told(*.part))]
     NothingReadable { part: UnreadPart },
     #[error("the email is empty: ask the sender what it should have held")]
@@ -65,6 +69,11 @@ pub enum RenderError {
     DamagedDocument { reason: &'static str },
 }
 
+/// What a person does about a picture in HEIC.
+const HEIC: &str = "a telephone's photograph in HEIC, which cannot be decoded here: open it on a telephone or computer \
+                    that shows it and key it in by hand, or ask the sender for a JPEG or PDF (on an iPhone: Settings, \
+                    Camera, Formats, Most Compatible)";
+
 fn told(part: UnreadPart) -> &'static str {
     match part {
         UnreadPart::Encrypted => "what is encrypted: ask the sender to send it in the clear over a secured line",
@@ -74,6 +83,7 @@ fn told(part: UnreadPart) -> &'static str {
         UnreadPart::SmallPicture => {
             "a picture too small for a page: look at it by hand, and ask the sender for a larger one"
         }
+        UnreadPart::Heic => HEIC,
         UnreadPart::Unsupported => "what cannot be read here: look at it by hand, and ask the sender for a PDF or TIFF",
         UnreadPart::TooLarge => "more than is taken of one email: look at it by hand, and ask the sender to split it",
         UnreadPart::TooDeep => "what was forwarded or packed too many times over: look at it by hand",
@@ -103,11 +113,15 @@ pub struct RenderedPage {
 
 /// Tells the format and counts the pages.
 pub fn inspect(bytes: &[u8], limits: &RenderLimits) -> Result<Inspection, RenderError> {
-    let format = DocumentFormat::sniff(bytes).ok_or(RenderError::UnknownFormat)?;
+    let format = known_format(bytes)?;
     let (pages, mail) = match format {
         DocumentFormat::Tiff => (tiff::count_pages(bytes, limits)?, None),
         DocumentFormat::Pdf => (pdf::count_pages(bytes, limits)?, None),
-        DocumentFormat::Jpeg | DocumentFormat::Png => (1, None),
+        DocumentFormat::Gif => {
+            check_single(bytes, limits)?;
+            (1, None)
+        }
+        DocumentFormat::Jpeg | DocumentFormat::Png | DocumentFormat::Bmp => (1, None),
         DocumentFormat::Message => {
             let opened = message::open(bytes, limits)?;
             (opened.pages(), Some(opened.mail))
@@ -142,13 +156,32 @@ pub fn leaf(bytes: &[u8], page: u32, limits: &RenderLimits, opened: &mut Option<
 
 /// Draws one page (1-based) of a document that is no email.
 pub fn render_page(bytes: &[u8], page: u32, limits: &RenderLimits) -> Result<RenderedPage, RenderError> {
-    match DocumentFormat::sniff(bytes).ok_or(RenderError::UnknownFormat)? {
+    match known_format(bytes)? {
         DocumentFormat::Tiff => tiff::render_page(bytes, page, limits),
         DocumentFormat::Pdf => pdf::render_page(bytes, page, limits),
-        DocumentFormat::Jpeg | DocumentFormat::Png if page != 1 => Err(RenderError::NoSuchPage { page, pages: 1 }),
-        DocumentFormat::Jpeg | DocumentFormat::Png => render_image(bytes, limits),
+        format if format.is_picture() && page != 1 => Err(RenderError::NoSuchPage { page, pages: 1 }),
+        DocumentFormat::Jpeg | DocumentFormat::Png | DocumentFormat::Gif | DocumentFormat::Bmp => {
+            render_image(bytes, limits)
+        }
         DocumentFormat::Message => Err(RenderError::UnknownFormat),
     }
+}
+
+fn known_format(bytes: &[u8]) -> Result<DocumentFormat, RenderError> {
+    DocumentFormat::sniff(bytes)
+        .ok_or_else(|| if is_heic(bytes) { RenderError::Heic } else { RenderError::UnknownFormat })
+}
+
+/// Refuses a GIF with more than one picture: which of them a person would see depends on when. What cannot be decoded is
+/// told of when its page is drawn.
+fn check_single(bytes: &[u8], limits: &RenderLimits) -> Result<(), RenderError> {
+    let Ok(decoder) = GifDecoder::new(Cursor::new(bytes)) else { return Ok(()) };
+    let (width, height) = decoder.dimensions();
+    check_size(1, u64::from(width), u64::from(height), limits)?;
+    if decoder.into_frames().take(2).flatten().count() > 1 {
+        return Err(RenderError::Unsupported { page: 1, what: "several pictures in one GIF" });
+    }
+    Ok(())
 }
 
 /// Refuses a page that is over the limit.
@@ -204,7 +237,7 @@ pub(super) fn jpeg_is_whole(bytes: &[u8]) -> bool {
     false
 }
 
-/// A JPEG or PNG file: one page.
+/// A file that holds one picture: one page.
 fn render_image(bytes: &[u8], limits: &RenderLimits) -> Result<RenderedPage, RenderError> {
     const DAMAGED: RenderError = RenderError::DamagedPage { page: 1, reason: "its picture can't be decoded" };
     let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|_| DAMAGED)?;
@@ -262,6 +295,41 @@ pub(super) mod tests {
         // 100 dots an inch are too few to read by.
         assert_eq!((page.picture.width, page.picture.height, page.picture.resolution), (1700, 2200, 200));
         assert_eq!(render_page(&bytes, 2, &limits).unwrap_err(), RenderError::NoSuchPage { page: 2, pages: 1 });
+    }
+
+    #[test]
+    fn a_gif_and_a_bitmap_are_one_page_each_and_several_pictures_in_one_gif_go_to_a_person() {
+        let limits = RenderLimits::default();
+        let sheet =
+            image::GrayImage::from_fn(850, 1100, |x, y| image::Luma([if x % 5 < 2 && y % 24 < 12 { 0 } else { 255 }]));
+        let sheet = DynamicImage::ImageLuma8(sheet).into_rgba8();
+        for (format, told) in
+            [(image::ImageFormat::Gif, DocumentFormat::Gif), (image::ImageFormat::Bmp, DocumentFormat::Bmp)]
+        {
+            let mut bytes = Vec::new();
+            sheet.write_to(&mut Cursor::new(&mut bytes), format).unwrap();
+            assert_eq!(inspect(&bytes, &limits), Ok(Inspection { format: told, pages: 1, mail: None }));
+            let picture = render_page(&bytes, 1, &limits).unwrap().picture;
+            assert_eq!((picture.width, picture.height, picture.is_blank()), (1700, 2200, false), "{told:?}");
+            assert_eq!(render_page(&bytes, 2, &limits).unwrap_err(), RenderError::NoSuchPage { page: 2, pages: 1 });
+            let cut = render_page(&bytes[..bytes.len() / 2], 1, &limits).unwrap_err();
+            assert!(matches!(cut, RenderError::DamagedPage { page: 1, .. }), "{told:?}: {cut}");
+        }
+        let mut moving = Vec::new();
+        let mut encoder = image::codecs::gif::GifEncoder::new(&mut moving);
+        encoder.encode_frames([sheet.clone(), sheet].map(image::Frame::new)).unwrap();
+        drop(encoder);
+        let error = inspect(&moving, &limits).unwrap_err();
+        assert!(error.to_string().contains("several pictures in one GIF"), "{error}");
+    }
+
+    #[test]
+    fn a_photograph_in_heic_is_refused_with_what_to_do() {
+        let error = inspect(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", &RenderLimits::default()).unwrap_err();
+        assert!(
+            error.to_string().contains("HEIC") && error.to_string().contains("ask the sender for a JPEG"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -20,7 +20,7 @@ use crate::document::{DocumentId, Page, PageFlag, PageSource, Word};
 use crate::reader::cage::{self, CageMode, Lack};
 #[cfg(feature = "faults")]
 use crate::reader::fault_tests;
-use crate::reader::message::Opened;
+use crate::reader::message::{self as mail, Opened};
 use crate::reader::picture::Picture;
 use crate::reader::protocol::{
     Answer, LONGEST_MESSAGE, Refusal, RefusalKind, Request, WorkerSettings, is_possible, message, read_frame,
@@ -202,12 +202,13 @@ impl Reader {
             }
             Some(Err(error)) => {
                 // A page in the way of counting the pages is in the way of the document.
-                let damaged = |message| Refusal { kind: RefusalKind::Damaged, message };
+                let damaged = |message| Refusal { kind: RefusalKind::Damaged, message, mail: None };
                 Refusal::of(&error).unwrap_or_else(damaged)
             }
-            None => Refusal { kind: RefusalKind::Damaged, message: PANICKED.to_owned() },
+            None => Refusal { kind: RefusalKind::Damaged, message: PANICKED.to_owned(), mail: None },
         };
-        Ok(Answer::Refused { document, refusal })
+        let mail = caught(|| mail::head(bytes)).flatten();
+        Ok(Answer::Refused { document, refusal: Refusal { mail, ..refusal } })
     }
 
     fn read_page(&mut self, document: DocumentId, number: u32) -> io::Result<Answer> {

@@ -254,7 +254,7 @@ fn page(number: u32) -> Page {
 
 fn frames() -> io::Result<Vec<Seed>> {
     let document = DocumentId::of(b"fax");
-    let refusal = Refusal { kind: RefusalKind::Damaged, message: "cut off".to_owned() };
+    let refusal = Refusal { kind: RefusalKind::Damaged, message: "cut off".to_owned(), mail: None };
     let hold = [frame(&Request::Hold { document: document.clone() })?, header(3)?.to_vec(), b"fax".to_vec()].concat();
     let read = frame(&Request::ReadPage { document: document.clone(), page: 1 })?;
     Ok(vec![

@@ -39,7 +39,7 @@ pub(super) struct Looked {
     pub not_let_go: Option<Trouble>,
 }
 
-/// The task's memory between looks. None of it is truth: a restart begins without it.
+/// The task's memory between looks. None of it is truth: a restart begins with what the archive tells.
 pub(super) struct Mailbox {
     settings: Arc<ImapSettings>,
     archive: Archive,
@@ -95,10 +95,11 @@ impl Mailbox {
     /// Takes everything that is in the folder, and tells of what cannot be taken.
     pub async fn look(&mut self, connection: &mut Connection) -> Result<Looked, Trouble> {
         let looked = Instant::now();
-        if self.validity.replace(connection.validity) != Some(connection.validity) {
-            // The same numbers may be other messages now. What is stored is known by its bytes.
-            self.stored.clear();
+        if self.validity != Some(connection.validity) {
+            // The same numbers may be other messages now. What was stored under these, in an earlier run too, is known.
+            self.stored = self.stored_before(connection.validity).await?;
             self.withheld.clear();
+            self.validity = Some(connection.validity);
         }
         let search = still_there(&self.settings.after);
         let present = timeout(PATIENCE, connection.session.uid_search(&search)).await;
@@ -131,6 +132,13 @@ impl Mailbox {
         let again = !withheld.is_subset(&self.withheld);
         self.withheld = withheld;
         Ok(Looked { again, not_let_go })
+    }
+
+    /// What is stored of this folder under this validity, and was not let go of.
+    async fn stored_before(&self, validity: u32) -> Result<HashMap<Uid, DocumentId>, ArchiveError> {
+        let (archive, beginning) = (self.archive.clone(), self.keys_begin(validity));
+        let stored = on_blocking_thread(move || archive.unreleased(&beginning)).await?;
+        Ok(stored.into_iter().filter_map(|(uid, document)| Some((uid.parse().ok()?, document))).collect())
     }
 
     /// Takes these messages, a batch at a time.
@@ -237,7 +245,12 @@ impl Mailbox {
     }
 
     fn key(&self, uid: Uid) -> String {
-        format!("{}/{}/{uid}", self.settings.place(), self.validity.unwrap_or_default())
+        format!("{}{uid}", self.keys_begin(self.validity.unwrap_or_default()))
+    }
+
+    /// How the keys of the folder's messages begin under a validity.
+    fn keys_begin(&self, validity: u32) -> String {
+        format!("{}/{validity}/", self.settings.place())
     }
 
     fn refuse(&mut self, uid: Uid, refusal: Refusal) {

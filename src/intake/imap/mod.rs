@@ -43,6 +43,7 @@ use crate::archive::Archive;
 use crate::config::Encryption;
 use crate::config::secret::SecretPlace;
 use crate::document::DocumentId;
+use crate::log;
 
 /// The server is asked anew after this long without a word of it: networks drop connections that are silent for ten
 /// minutes, and some servers forget to tell.
@@ -248,7 +249,7 @@ fn jitter() -> f64 {
 
 /// Tells of trouble when it is new: a server that is away for a night is two lines.
 fn tell(settings: &ImapSettings, statuses: &SourceStatuses, trouble: &Trouble, wait: Duration) {
-    let (source, reason, again_in_s) = (&settings.source, trouble.to_string(), wait.as_secs());
+    let (source, reason, again_in_s) = (&settings.source, trouble.to_string(), log::whole_seconds(wait));
     if !statuses.failed(source, &reason) {
         return;
     }

@@ -19,9 +19,9 @@ use base64::Engine;
 use image::ImageReader;
 use mail_parser::{Encoding, Message, MessageParser, MessagePart, MimeHeaders, PartType};
 
-pub use self::text::page_of_text;
+pub use self::text::{page_of_text, pages_of_text};
 use super::render::{self, RenderError, RenderLimits};
-use crate::document::{DocumentFormat, MOST_COVERING, Mail, UnreadPart};
+use crate::document::{DocumentFormat, DocumentId, MOST_COVERING, Mail, MailHead, UnreadPart, beginning, is_heic};
 
 /// Forwarded within forwarded: deeper ones are somebody's joke or an attack.
 const DEEPEST: u32 = 8;
@@ -37,6 +37,9 @@ const MOST_FILES: usize = 2_000;
 
 /// Pages of a message's own text: nobody writes 40,000 lines, and each costs the time to understand it.
 const MOST_BODY_PAGES: u32 = 100;
+
+/// Words of a subject that say something by themselves.
+const TELLING_SUBJECT: usize = 3;
 
 /// A picture with a shorter side is a logo or a signature wherever it stands; a page photographed by a telephone has
 /// some 3,000 pixels, one scanned at 72 dots an inch 600.
@@ -78,8 +81,16 @@ impl Opened {
 fn pages_of(paper: &Paper, limits: &RenderLimits) -> Result<u32, RenderError> {
     match paper {
         Paper::File(bytes) => Ok(render::inspect(bytes, limits)?.pages),
-        Paper::Text(text) => Ok(text::pages(text)),
+        Paper::Text(text) => Ok(pages_of_text(text)),
     }
+}
+
+/// What the head of a message says; `None` when these bytes are none.
+pub fn head(bytes: &[u8]) -> Option<MailHead> {
+    if DocumentFormat::sniff(bytes) != Some(DocumentFormat::Message) {
+        return None;
+    }
+    Some(head::head(&Parsed::of(bytes)?.0))
 }
 
 /// Opens a message and counts its pages.
@@ -100,6 +111,8 @@ pub fn open(bytes: &[u8], limits: &RenderLimits) -> Result<Opened, RenderError> 
             Err(error) => {
                 finds.unread.push(if error == RenderError::Encrypted {
                     UnreadPart::Password
+                } else if matches!(error, RenderError::Unsupported { .. }) {
+                    UnreadPart::Unsupported
                 } else {
                     UnreadPart::Damaged
                 });
@@ -131,7 +144,8 @@ pub fn open(bytes: &[u8], limits: &RenderLimits) -> Result<Opened, RenderError> 
             (None, Some(part)) => return Err(RenderError::NothingReadable { part: *part }),
             (None, None) => {}
         }
-        if body.trim().is_empty() {
+        let in_subject = mail.subject.as_deref().unwrap_or_default().split_whitespace().count();
+        if body.trim().is_empty() && in_subject < TELLING_SUBJECT {
             return Err(RenderError::EmptyMessage);
         }
         // What came as the text of a message is all there is to read.
@@ -151,23 +165,26 @@ pub fn open(bytes: &[u8], limits: &RenderLimits) -> Result<Opened, RenderError> 
     } else {
         // Machines that tell of other messages send no papers.
         mail.automatic = None;
-        mail.covering = covering(mail.subject.iter().chain(&finds.bodies));
+        (mail.covering, mail.covering_is_whole) = covering(mail.subject.iter().chain(&finds.bodies));
+        head::complete_from(&mut mail, &finds.bodies.join("\n"));
+        if let (Some(own), [(_, Paper::File(bytes))]) = (&mut mail.own, papers.as_slice()) {
+            own.enclosed = Some(DocumentId::of(bytes).as_str().to_owned());
+        }
     }
     mail.unread = finds.unread;
     Ok(Opened { papers, mail })
 }
 
-/// What a message says in words, from its beginning.
-fn covering<'t>(texts: impl Iterator<Item = &'t String>) -> Option<String> {
+/// What a message says in words, from its beginning, and whether that is all of it.
+fn covering<'t>(texts: impl Iterator<Item = &'t String>) -> (Option<String>, bool) {
     let mut words = texts.map(String::as_str).collect::<Vec<_>>().join("\n\n");
-    let end = (0..=MOST_COVERING.min(words.len())).rev().find(|end| words.is_char_boundary(*end)).unwrap_or_default();
-    words.truncate(end);
-    (!words.trim().is_empty()).then_some(words)
+    let is_whole = words.len() <= MOST_COVERING;
+    words.truncate(beginning(&words, MOST_COVERING).len());
+    ((!words.trim().is_empty()).then_some(words), is_whole)
 }
 
 fn is_picture(paper: &Paper) -> bool {
-    matches!(paper, Paper::File(bytes)
-        if matches!(DocumentFormat::sniff(bytes), Some(DocumentFormat::Jpeg | DocumentFormat::Png)))
+    matches!(paper, Paper::File(bytes) if DocumentFormat::sniff(bytes).is_some_and(DocumentFormat::is_picture))
 }
 
 /// A message, parsed. Taken apart without recursion: dropping forwarded within forwarded, thousands of them, would
@@ -281,7 +298,7 @@ impl Finds {
             return;
         }
         match DocumentFormat::sniff(&bytes) {
-            Some(DocumentFormat::Jpeg | DocumentFormat::Png) => match shows(&bytes, is_inline) {
+            Some(format) if format.is_picture() => match shows(&bytes, is_inline) {
                 Shows::Page => self.paper(Paper::File(bytes.into_owned())),
                 Shows::PerhapsAPage => self.unread.push(UnreadPart::SmallPicture),
                 Shows::Ornament => {}
@@ -292,8 +309,7 @@ impl Finds {
             },
             Some(_) => self.paper(Paper::File(bytes.into_owned())),
             None if bytes.starts_with(b"PK\x03\x04") => self.archive(&bytes, depth),
-            // What signatures are adorned with.
-            None if is_inline && bytes.starts_with(b"GIF8") && !is_gif_of_a_page(&bytes) => {}
+            None if is_heic(&bytes) => self.unread.push(UnreadPart::Heic),
             None => match std::str::from_utf8(&bytes) {
                 Ok(text) if has_extension(name, "txt") => self.text(text),
                 _ => self.unread.push(UnreadPart::Unsupported),
@@ -417,12 +433,6 @@ fn shows(bytes: &[u8], is_inline: bool) -> Shows {
         None if !is_inline => Shows::Page,
         Some(_) | None => Shows::Ornament,
     }
-}
-
-/// Whether a GIF is large enough to show a page (its size stands behind its mark).
-fn is_gif_of_a_page(bytes: &[u8]) -> bool {
-    let side = |at: usize| bytes.get(at..at + 2).map_or(0, |two| u32::from(two[0]) | u32::from(two[1]) << 8);
-    side(6).min(side(8)) >= PAGE_SIDE
 }
 
 #[cfg(test)]

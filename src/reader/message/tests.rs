@@ -18,7 +18,9 @@ const HEAD: &str = "From: \"Bridget\" <UR@hospital.example>\r\nTo: um@plan.examp
 
 fn picture(width: u32, height: u32, format: ImageFormat) -> Vec<u8> {
     let mut bytes = Vec::new();
-    DynamicImage::new_luma8(width, height).write_to(&mut Cursor::new(&mut bytes), format).unwrap();
+    let grey = DynamicImage::new_luma8(width, height);
+    let shown = if format == ImageFormat::Gif { grey.into_rgba8().into() } else { grey };
+    shown.write_to(&mut Cursor::new(&mut bytes), format).unwrap();
     bytes
 }
 
@@ -332,15 +334,20 @@ fn papers_stored_in_an_archive_as_they_are_are_all_found() {
 fn what_may_be_a_paper_and_is_not_read_is_named() {
     let unread = |parts: &[String]| opened(&mixed(parts)).mail.unread;
     let form = picture(480, 640, ImageFormat::Jpeg);
-    let gif = |side: u8| [b"GIF89a".as_slice(), &[0, side, 0, side], &[0; 40]].concat();
+    let gif = |side: u32| picture(side, side, ImageFormat::Gif);
     let see = || text("see attached");
     assert_eq!(unread(&[see(), part("Content-Type: image/jpeg", &form)]), [UnreadPart::SmallPicture]);
     let logo = picture(600, 180, ImageFormat::Png);
     assert_eq!(unread(&[see(), part("Content-Type: image/png\r\nContent-ID: <logo>", &logo)]), []);
     let inline = "Content-Type: image/gif\r\nContent-ID: <page>";
     let unsupported = RenderError::NothingReadable { part: UnreadPart::Unsupported };
-    assert_eq!(refused(&mixed(&[see(), part(inline, &gif(4))])), unsupported);
-    assert_eq!(unread(&[see(), part(inline, &gif(0))]), []);
+    assert_eq!(opened(&mixed(&[see(), part(inline, &gif(1000))])).mail.papers, [[1, 1]]);
+    let logo = opened(&mixed(&[see(), part(inline, &gif(60))])).mail;
+    assert!(logo.is_body && logo.unread.is_empty());
+    let photograph = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic";
+    let told = refused(&mixed(&[see(), part("Content-Type: image/heic; name=IMG_1.HEIC", photograph)]));
+    assert_eq!(told, RenderError::NothingReadable { part: UnreadPart::Heic });
+    assert!(told.to_string().contains("ask the sender for a JPEG"), "{told}");
     let written_in = text("the form:\r\nbegin 644 form.pdf\r\nM)5!$1BTQ+C0*\r\n`\r\nend");
     assert_eq!(refused(&mixed(&[written_in])), unsupported);
     assert_eq!(unread(&[text("Please begin 644 ml of feeds today.\r\nbegin at 8 o'clock")]), []);
@@ -357,4 +364,53 @@ fn a_report_that_a_person_forwards_is_opened() {
     );
     let forwarded = mixed(&[text("did you get this?"), format!("Content-Type: message/rfc822\r\n\r\n{report}\r\n")]);
     assert_eq!(opened(&forwarded).mail.papers, [[1, 2]]);
+}
+
+#[test]
+fn a_bitmap_is_a_paper_and_a_gif_that_moves_is_named() {
+    let bitmap = part("Content-Type: image/bmp", &picture(850, 1100, ImageFormat::Bmp));
+    assert_eq!(opened(&mixed(&[text("see attached"), bitmap.clone()])).mail.papers, [[1, 1]]);
+    let mut moving = Vec::new();
+    let frame = DynamicImage::new_rgba8(600, 800).into_rgba8();
+    let mut encoder = image::codecs::gif::GifEncoder::new(&mut moving);
+    encoder.encode_frames([frame.clone(), frame].map(image::Frame::new)).unwrap();
+    drop(encoder);
+    let both = opened(&mixed(&[bitmap, part("Content-Type: image/gif", &moving)]));
+    assert_eq!(
+        (both.mail.papers.as_slice(), both.mail.unread.as_slice()),
+        (&[[1, 1]][..], &[UnreadPart::Unsupported][..])
+    );
+}
+
+#[test]
+fn a_message_with_words_in_its_subject_alone_is_read_and_one_with_hardly_any_is_empty() {
+    let with = |subject: &str| HEAD.replace("NICU review", subject) + "\r\n\r\n";
+    let told = opened(with("Baby Roe was transferred today").as_bytes());
+    let [(1, Paper::Text(words))] = told.papers.as_slice() else { panic!("no text") };
+    assert!(told.mail.is_body && words.starts_with("Baby Roe was transferred today"), "{words}");
+    assert_eq!(refused(with("NICU review").as_bytes()), RenderError::EmptyMessage);
+    assert_eq!(head(with("NICU review").as_bytes()).unwrap().subject.as_deref(), Some("NICU review"));
+}
+
+#[test]
+fn a_gateways_text_beside_a_fax_tells_of_it_where_the_subject_does_not() {
+    let fax = || part("Content-Type: application/pdf", &pdf(""));
+    let told = |words: &str| opened(&mixed(&[text(words), fax()])).mail;
+    let mail = told("You have received a 4 page fax.\r\nCaller-ID: 617-555-0134\r\n");
+    assert_eq!((mail.fax_sender.as_deref(), mail.reported_pages), (Some("6175550134"), Some(4)));
+    let mail = told("R. Nurse, Lakeview NICU, fax number: 617-555-0199");
+    assert_eq!((mail.fax_sender, mail.reported_pages), (None, None));
+}
+
+#[test]
+fn a_mail_of_ours_that_comes_back_tells_what_it_encloses_and_needs_nobody_without_a_paper() {
+    let marked = |message: &[u8]| [b"Message-ID: <nicufaxd.0a1b@clinic.example>\r\n", message].concat();
+    let notice = opened(&marked(format!("{HEAD}{}", text("Item 12 waits.")).as_bytes())).mail;
+    assert_eq!(notice.automatic, Some(Automatic::Own));
+    let paper = pdf("");
+    let forward =
+        opened(&marked(&mixed(&[text("forwarded to you"), part("Content-Type: application/pdf", &paper)]))).mail;
+    let own = forward.own.unwrap();
+    assert_eq!(own.enclosed.as_deref(), Some(DocumentId::of(&paper).as_str()));
+    assert_eq!((own.id.as_deref(), forward.automatic), (Some("0a1b"), None), "papers are for whoever can compare them");
 }

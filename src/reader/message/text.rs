@@ -78,7 +78,7 @@ pub(super) fn of_html(html: &str) -> String {
 }
 
 /// Pages that a text takes, at least 1.
-pub(super) fn pages(text: &str) -> u32 {
+pub fn pages_of_text(text: &str) -> u32 {
     (text.lines().count().div_ceil(LINES) as u32).max(1)
 }
 
