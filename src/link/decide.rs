@@ -94,6 +94,9 @@ impl Decision<'_> {
         if best.score < prior + self.policy.accept {
             objections.push("too little agrees".to_owned());
         }
+        if traits.contradictory {
+            objections.push("the case's name and its birth order or sex contradict each other".to_owned());
+        }
         self.identity(best, case, traits, &mut objections);
         self.marks(best, traits, &mut objections);
         self.others(best, considered, &mut objections);

@@ -50,6 +50,8 @@ pub(super) struct Traits {
     pub mothers_child: Option<NameId>,
     pub mother_first: Box<[NameId]>,
     pub mother_last: Box<[NameId]>,
+    /// Its name tells another birth order or sex than its columns do: nobody knows which of the two it is.
+    pub contradictory: bool,
     pub order: Option<u8>,
     pub sex: Option<Sex>,
     /// Last ten digits of the facility's fax number, if it has that many.
@@ -138,7 +140,11 @@ impl Index {
 
     fn add(&mut self, at: u32, case: &Case) {
         let given = GivenName::read(&case.first_name);
-        let order = names::order_mark(&names::fold(&case.birth_order)).or(given.order);
+        let column = names::order_mark(&names::fold(&case.birth_order));
+        let order = column.or(given.order);
+        let two = |one: Option<u8>, other: Option<u8>| one.zip(other).is_some_and(|(one, other)| one != other);
+        let contradictory =
+            two(column, given.order) || case.sex.zip(given.sex).is_some_and(|(one, other)| one != other);
         let member_base = member_base(&case.member_id);
         let traits = Traits {
             ids: [&case.case_id, &case.auth_number, &case.mrn, &case.member_id].map(|id| names::fold(id)),
@@ -148,6 +154,7 @@ impl Index {
             mother_first: self.name_ids(at, names::tokens(&case.mother_first)),
             mother_last: self.name_ids(at, names::tokens(&case.mother_last)),
             order,
+            contradictory,
             sex: case.sex.or(given.sex),
             facility_fax: fax_digits(&case.facility_fax).unwrap_or_default(),
             facility: names::fold(&case.facility),

@@ -214,6 +214,18 @@ fn a_twin_links_by_its_own_mark() {
 }
 
 #[test]
+fn nothing_links_to_a_case_whose_name_tells_another_order_or_sex_than_its_columns() {
+    let other_order = Baby { order: "B", ..TWIN_A };
+    let other_sex = Baby { sex: "M", ..TWIN_A };
+    let page =
+        "Patient: Okonjo, Baby Girl A DOB: 02/11/2026\nMember ID: WQX700300400\nMother: Adaeze Okonjo\nMRN: MR-440210";
+    assert_linked(&registry(&[TWIN_A]), page, "K-200");
+    for doubtful in [other_order, other_sex] {
+        assert_left(&registry(&[doubtful]), page);
+    }
+}
+
+#[test]
 fn twins_marks_that_disagree_are_left_to_a_person() {
     let registry = registry(&[TWIN_A, TWIN_B]);
     let family = "DOB: 02/11/2026\nMember ID: WQX700300400\nMother: Adaeze Okonjo";
