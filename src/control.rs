@@ -22,7 +22,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, watch};
 
-use crate::archive::event::{Event, Refusal};
+use crate::archive::event::{Event, Operation, Refusal};
 use crate::archive::{Accepted, Archive, ArchiveError, Arrival, Content, DeadLetter, DocumentState, Status};
 use crate::cli::{EX_DATAERR, EX_SOFTWARE, EX_TEMPFAIL, EX_UNAVAILABLE, archive_exit_code};
 use crate::clock;
@@ -52,6 +52,12 @@ pub enum Request {
     Status,
     /// Which case snapshot is in force.
     Cases,
+    /// An operator has this done: it is recorded.
+    Operated(Operation),
+    /// A document's trail, or the whole of it, is about to be shown: it is recorded.
+    TrailShown {
+        document: Option<String>,
+    },
     /// Cases are about to be shown, this one or so many of them: it is recorded.
     CasesShown {
         case: Option<String>,
@@ -226,6 +232,18 @@ pub fn answer(archive: &Archive, request: &Request, by: &str) -> Result<Value, F
             log::submit_refused(&id, reason, begun.elapsed());
             Ok(json!({ "refused": id }))
         }
+        Request::Operated(what) => {
+            archive.record(Event::Operated { by: by.to_owned(), what: *what })?;
+            Ok(Value::Null)
+        }
+        Request::TrailShown { document } => {
+            let short = document.as_deref().map(|id| id.split('-').next().unwrap_or(id));
+            match short.map(|short| archive.find_document(short)).transpose()?.flatten() {
+                Some(document) => shown(document)?,
+                None => listed(0)?,
+            }
+            Ok(Value::Null)
+        }
         Request::CasesShown { case, entries } => {
             match case {
                 Some(case_id) => archive.record(Event::CaseShown { case_id: case_id.clone(), by: by.to_owned() })?,
@@ -263,7 +281,7 @@ pub fn answer(archive: &Archive, request: &Request, by: &str) -> Result<Value, F
             }
             Ok(exported)
         }
-        Request::QueueResolve { id, by, case, note } => {
+        Request::QueueResolve { id, by: name, case, note } => {
             let item = item_id(id)?;
             let current = archive.item(&item)?.ok_or_else(|| no_such(id))?;
             if !current.state.may_become(ItemState::Resolved) || current.state == ItemState::Resolved {
@@ -271,7 +289,7 @@ pub fn answer(archive: &Archive, request: &Request, by: &str) -> Result<Value, F
             }
             archive.record(Event::Resolved {
                 item,
-                by: by.clone(),
+                by: format!("{name} ({by})"),
                 disposition: if case.is_some() { "linked".to_owned() } else { "done".to_owned() },
                 case_id: case.clone(),
                 note: note.clone(),

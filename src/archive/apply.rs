@@ -531,7 +531,7 @@ impl<'a> Staging<'a> {
                 self.remove_document(document, &entry)?;
                 self.put(purged_key(document), &PurgedEntry { at, received: entry.received })?;
             }
-            Fact::Shown { document } => _ = self.known(document)?,
+            Fact::Shown { document } | Fact::ResolutionsKept { document } => _ = self.known(document)?,
             Fact::RecordsLost { from, to, digest: _ } => {
                 self.put(ranked_key(LOST, sequence), &LostEntry { from: *from, to: *to })?;
             }
@@ -547,7 +547,7 @@ impl<'a> Staging<'a> {
                 }
                 self.put(key, document)?;
             }
-            Fact::CasesLoaded {} | Fact::Listed {} | Fact::CaseShown {} | Fact::Exported {} => {}
+            Fact::CasesLoaded {} | Fact::Listed {} | Fact::CaseShown {} | Fact::Operated {} | Fact::Exported {} => {}
             Fact::MailQueued { mail, document } => {
                 if self.get(&mail_key(mail))?.is_some() {
                     return Err(Objection::NothingNew);

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use super::event::{Event, MACHINE};
+use super::event::{Event, KeptResolution, MACHINE, Operation};
 use super::fact::Fact;
 use super::journal::{self, Entry, Said};
 use super::vault::Vault;
@@ -182,6 +182,21 @@ fn words(event: &Event) -> (String, String) {
         Event::ContentSeen { .. } => (machine(), "noted what the message says, to know it again".to_owned()),
         Event::Listed { by, entries } => (by.clone(), format!("was shown a list of {entries}")),
         Event::CaseShown { case_id, by } => (by.clone(), format!("was shown case {case_id}")),
+        Event::Operated { by, what } => {
+            let what = match what {
+                Operation::KeyRotation => "began to rotate the key".to_owned(),
+                Operation::CasesImport { cases } => format!("imported {cases} cases"),
+                Operation::IndexRebuild => "had the index made anew".to_owned(),
+            };
+            (by.clone(), what)
+        }
+        Event::ResolutionsKept { resolutions, .. } => {
+            let resolved = |kept: &KeptResolution| {
+                format!("{} was resolved as {} by {} at {}", kept.item, kept.disposition, kept.by, kept.at)
+            };
+            let resolutions: Vec<String> = resolutions.iter().map(resolved).collect();
+            (machine(), format!("keeps of what is purged: {}", resolutions.join("; ")))
+        }
         Event::Exported { by, items } => (by.clone(), format!("exported the queue of {items} items")),
         Event::Purged { rule, by, .. } => (by.clone(), format!("purged under rule {rule}")),
         Event::MailQueued { key, kind, recipient, item, .. } => {
@@ -221,6 +236,8 @@ fn unopened(fact: Option<&Fact>) -> (String, String) {
             | Fact::ContentSeen { .. }
             | Fact::Listed {}
             | Fact::CaseShown {}
+            | Fact::Operated {}
+            | Fact::ResolutionsKept { .. }
             | Fact::Exported {}
             | Fact::Purged { .. }
             | Fact::MailAttempted { .. }

@@ -143,6 +143,10 @@ pub enum Event<I = QueueItem> {
         /// Items, documents or cases that were on it.
         entries: u64,
     },
+    /// An operator had this done.
+    Operated { by: String, what: Operation },
+    /// Of a document that is about to be purged: how its items were disposed of, and by whom. It stays readable.
+    ResolutionsKept { document: DocumentId, resolutions: Vec<KeptResolution> },
     /// Somebody was shown a case of the registry.
     CaseShown { case_id: String, by: String },
     /// The exported queue was replaced.
@@ -227,6 +231,7 @@ impl<I> Event<I> {
             | Self::Retried { document, .. }
             | Self::ContentSeen { document, .. }
             | Self::Shown { document, .. }
+            | Self::ResolutionsKept { document, .. }
             | Self::Purged { document, .. } => Some(document),
             Self::MailQueued { document, .. }
             | Self::MailAttempted { document, .. }
@@ -241,6 +246,7 @@ impl<I> Event<I> {
             | Self::Resolved { .. }
             | Self::Listed { .. }
             | Self::CaseShown { .. }
+            | Self::Operated { .. }
             | Self::Exported { .. } => None,
         }
     }
@@ -264,6 +270,27 @@ impl AsRef<ItemId> for ItemName {
     fn as_ref(&self) -> &ItemId {
         &self.id
     }
+}
+
+/// What an operator had done to the archive or the registry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Operation {
+    /// Recorded before it is begun.
+    KeyRotation,
+    CasesImport {
+        cases: u64,
+    },
+    IndexRebuild,
+}
+
+/// What is kept of a resolution when all that the item said is forgotten.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptResolution {
+    pub item: ItemId,
+    pub by: String,
+    pub disposition: String,
+    pub at: jiff::Timestamp,
 }
 
 /// How a person disposed of an item.

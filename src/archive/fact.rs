@@ -84,6 +84,10 @@ pub(super) enum Fact {
     },
     Listed {},
     CaseShown {},
+    Operated {},
+    ResolutionsKept {
+        document: DocumentId,
+    },
     Exported {},
     Purged {
         document: DocumentId,
@@ -189,6 +193,8 @@ impl Fact {
             Event::Shown { document, by: _ } => Self::Shown { document: document.clone() },
             Event::Listed { .. } => Self::Listed {},
             Event::CaseShown { .. } => Self::CaseShown {},
+            Event::Operated { .. } => Self::Operated {},
+            Event::ResolutionsKept { document, .. } => Self::ResolutionsKept { document: document.clone() },
             Event::Exported { .. } => Self::Exported {},
             Event::Purged { document, rule, by, cases } => {
                 Self::Purged { document: document.clone(), rule: rule.clone(), by: by.clone(), cases: cases.clone() }
@@ -227,6 +233,7 @@ impl Fact {
             | Self::Retried { document }
             | Self::Resolved { document, .. }
             | Self::Shown { document }
+            | Self::ResolutionsKept { document }
             | Self::Purged { document, .. } => Some(document),
             Self::MailQueued { document, .. }
             | Self::MailAttempted { document, .. }
@@ -240,8 +247,16 @@ impl Fact {
             | Self::RecordsLost { .. }
             | Self::Listed {}
             | Self::CaseShown {}
+            | Self::Operated {}
             | Self::Exported {} => None,
         }
+    }
+
+    /// The document under whose key its record is sealed. Who was shown a document, and who resolved it, stays readable
+    /// when that key is destroyed.
+    pub(super) fn sealed_with(&self) -> Option<&DocumentId> {
+        let of_archive = matches!(self, Self::Shown { .. } | Self::ResolutionsKept { .. });
+        self.document().filter(|_| !of_archive)
     }
 
     /// Whether the exported queue may look otherwise after it.
@@ -266,6 +281,8 @@ impl Fact {
             | Self::Shown { .. }
             | Self::Listed {}
             | Self::CaseShown {}
+            | Self::Operated {}
+            | Self::ResolutionsKept { .. }
             | Self::Exported {}
             | Self::MailQueued { .. }
             | Self::MailAttempted { .. }
@@ -314,6 +331,8 @@ impl Fact {
             | Self::Shown { .. }
             | Self::Listed {}
             | Self::CaseShown {}
+            | Self::Operated {}
+            | Self::ResolutionsKept { .. }
             | Self::Exported {}
             | Self::MailQueued { .. }
             | Self::MailFailed { .. }

@@ -598,7 +598,7 @@ impl Journal {
             && fact.whole().is_none()
         {
             let json = Zeroizing::new(serde_json::to_vec(event).map_err(|e| ArchiveError::not_serialisable(&e))?);
-            let (generation, record_key) = record_key(keys, fact.document())?;
+            let (generation, record_key) = record_key(keys, fact.sealed_with())?;
             key = generation;
             sealed = Some(BASE64.encode(record_key.seal(&json, &bound_to(sequence, time))?));
         }

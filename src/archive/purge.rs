@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use jiff::{Span, Timestamp, Zoned};
 
 use super::apply::{DOCUMENT, DocumentEntry, ITEM, ItemEntry, Standing, decode, id_of_key, item_key};
-use super::event::Event;
+use super::event::{Event, KeptResolution, Resolution};
 use super::index::Fault;
 use super::journal::Location;
 use super::vault::Mark;
@@ -83,14 +83,13 @@ impl Archive {
                 break;
             }
             let purged = |Due { document, rule, .. }: &Due| {
-                Ok(Event::Purged {
-                    document: document.clone(),
-                    rule: rule.clone(),
-                    by: by.to_owned(),
-                    cases: self.cases_of(document)?,
-                })
+                let (cases, resolutions) = self.kept_of(document)?;
+                let (rule, by) = (rule.clone(), by.to_owned());
+                let kept = Event::ResolutionsKept { document: document.clone(), resolutions };
+                Ok([kept, Event::Purged { document: document.clone(), rule, by, cases }])
             };
-            let events = step.iter().map(purged).collect::<Result<_, ArchiveError>>()?;
+            let events =
+                step.iter().map(purged).collect::<Result<Vec<_>, ArchiveError>>()?.into_iter().flatten().collect();
             self.ask(|reply| Request::Purge { events, reply })?;
             done += step.len();
         }
@@ -112,14 +111,18 @@ impl Archive {
         Ok(last.map(|at| self.inner.reader.entry(at)).transpose()?.map(|record| record.time))
     }
 
-    /// The marks of the cases that a document's items are linked to, by the machine or by a person.
-    fn cases_of(&self, document: &DocumentId) -> Result<Vec<Mark>, ArchiveError> {
-        let mut cases = BTreeSet::new();
+    /// What stays readable of a document: the marks of the cases that its items are linked to, by the machine or by a
+    /// person, and who disposed of them.
+    fn kept_of(&self, document: &DocumentId) -> Result<(Vec<Mark>, Vec<KeptResolution>), ArchiveError> {
+        let (mut cases, mut resolutions) = (BTreeSet::new(), Vec::new());
         for item in self.document(document)?.map(|state| state.items).unwrap_or_default() {
             cases.extend(self.item(&item)?.and_then(|item| item.link.case_id));
-            cases.extend(self.resolution(&item)?.and_then(|resolution| resolution.case_id));
+            if let Some(Resolution { by, disposition, case_id, at, note: _ }) = self.resolution(&item)? {
+                cases.extend(case_id);
+                resolutions.push(KeptResolution { item, by, disposition, at });
+            }
         }
-        Ok(cases.iter().map(|case_id| self.inner.vault.case_mark(case_id)).collect())
+        Ok((cases.iter().map(|case_id| self.inner.vault.case_mark(case_id)).collect(), resolutions))
     }
 
     fn lanes(&self, document: &DocumentId, entry: &DocumentEntry) -> Result<Vec<String>, ArchiveError> {

@@ -108,6 +108,8 @@ impl Changed {
             | Event::Shown { .. }
             | Event::Listed { .. }
             | Event::CaseShown { .. }
+            | Event::Operated { .. }
+            | Event::ResolutionsKept { .. }
             | Event::Exported { .. }
             | Event::MailAttempted { .. }
             | Event::MailSent { .. }
@@ -176,7 +178,8 @@ impl Writer {
         staging.keep_request();
         self.commit(staging, start, at)?;
         self.items.send_modify(|generation| *generation += 1);
-        let purged: Vec<DocumentId> = events.iter().filter_map(|event| event.document().cloned()).collect();
+        let purged = events.iter().filter(|event| matches!(event, Event::Purged { .. }));
+        let purged: Vec<DocumentId> = purged.filter_map(|event| event.document().cloned()).collect();
         self.documents.destroy(&purged)
     }
 

@@ -1,11 +1,19 @@
 //! `audit`: the journal in words, a record a line: when, number, who, about which document, what.
 
-use super::{EX_SOFTWARE, print_text};
+use super::{EX_SOFTWARE, print_text, say};
 use crate::archive::{self, AuditFilter, AuditLine};
 use crate::config::Config;
-use crate::control::Failure;
+use crate::control::{self, Failure, Request};
 
 pub fn audit(config: &Config, filter: &AuditFilter) -> Result<(), Failure> {
+    let shown = match &filter.case {
+        Some(case) => Request::CasesShown { case: Some(case.clone()), entries: 1 },
+        None => Request::TrailShown { document: filter.document.clone() },
+    };
+    // The trail of an archive that takes no records any more is wanted most.
+    if let Err(failure) = control::ask(config, &shown) {
+        say(format_args!("nicufaxd: that you are shown this could not be recorded: {}", failure.message));
+    }
     let zone = &config.time_zone;
     let mut failed = None;
     archive::audit(&config.state_dir, &config.at_rest, filter, |AuditLine { sequence, time, who, document, what }| {

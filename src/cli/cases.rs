@@ -8,7 +8,7 @@ use std::path::Path;
 use serde_json::json;
 
 use super::{EX_DATAERR, EX_TEMPFAIL, print_json, print_text, say, table};
-use crate::archive;
+use crate::archive::{self, event::Operation};
 use crate::config::Config;
 use crate::control::{self, Failure, Request};
 use crate::daemon::knowledge::load_cases;
@@ -34,6 +34,8 @@ pub fn import(config: &Config, file: &Path) -> Result<(), Failure> {
             file.display()
         ));
     }
+    let cases = registry.cases().len() as u64;
+    control::ask(config, &Request::Operated(Operation::CasesImport { cases }))?;
     print_text(&format!("{} cases imported\n", registry.cases().len()))
 }
 

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use super::{print_text, say};
-use crate::archive;
+use crate::archive::{self, event::Operation};
 use crate::config::Config;
-use crate::control::Failure;
+use crate::control::{self, Failure, Request};
 
 /// Writes a new key into a new file.
 pub fn new(file: &Path) -> Result<(), Failure> {
@@ -19,6 +19,7 @@ pub fn new(file: &Path) -> Result<(), Failure> {
 
 /// Puts the state directory under the key in `new`; the daemon must not run.
 pub fn rotate(config: &Config, new: &Path) -> Result<(), Failure> {
+    control::ask(config, &Request::Operated(Operation::KeyRotation))?;
     let rotated = archive::rotate(&config.state_dir, &config.at_rest, new)?;
     let generation = rotated.generations;
     match rotated.configure {

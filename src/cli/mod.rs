@@ -25,6 +25,7 @@ use clap::{Parser, Subcommand};
 use jiff::Timestamp;
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 
+use crate::archive::event::MACHINE;
 use crate::archive::{ArchiveError, AuditFilter, ChainHead};
 use crate::config::{self, Config};
 use crate::control::{self, Failure, Request};
@@ -182,8 +183,8 @@ enum QueueCommand {
     /// Close an item: a person has dealt with it.
     Resolve {
         id: String,
-        /// Who dealt with it.
-        #[arg(long)]
+        /// Who dealt with it; the user who runs this is recorded too.
+        #[arg(long, value_parser = a_person)]
         by: String,
         /// The case it belongs to, if a person linked it.
         #[arg(long, value_name = "ID")]
@@ -192,6 +193,16 @@ enum QueueCommand {
         #[arg(long)]
         note: Option<String>,
     },
+}
+
+/// A name for the record, which must not pass for the machine's.
+fn a_person(name: &str) -> Result<String, &'static str> {
+    let name = name.trim();
+    if name.is_empty() || name.eq_ignore_ascii_case(MACHINE) {
+        Err("name the person who dealt with it")
+    } else {
+        Ok(name.to_owned())
+    }
 }
 
 #[derive(Subcommand)]

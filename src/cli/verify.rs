@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use super::{EX_DATAERR, EX_TEMPFAIL, counted, print_text, say};
+use crate::archive::event::{Event, Operation};
 use crate::archive::{self, Archive, ChainHead, Problem, Proof, Report};
 use crate::config::Config;
 use crate::control::{self, Failure, Request};
@@ -187,7 +188,10 @@ impl Found {
 /// Makes the index anew, then the exports from it.
 pub fn rebuild(config: &Config) -> Result<(), Failure> {
     let archive = Archive::rebuild(&config.state_dir, &config.archive_options())?;
-    export::write_queue(&config.export, &archive).map_err(|error| Failure::new(EX_TEMPFAIL, error.to_string()))?;
+    let by = control::this_user();
+    archive.record(Event::Operated { by: by.clone(), what: Operation::IndexRebuild })?;
+    export::write_and_record(&config.export, &archive, &by)
+        .map_err(|error| Failure::new(EX_TEMPFAIL, error.to_string()))?;
     let counts = archive.counts();
     print_text(&format!(
         "rebuilt from {} records: {} documents, {} items\n",

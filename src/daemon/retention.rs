@@ -34,7 +34,7 @@ pub fn due(config: &Config, archive: &Archive) -> Result<Vec<Due>, PurgeError> {
 pub fn purge(config: &Config, archive: &Archive, by: &str, stop: impl Fn() -> bool) -> Result<Vec<Due>, PurgeError> {
     let mut purged = due(config, archive)?;
     if !purged.is_empty() {
-        export::write_queue(&config.export, archive)?;
+        export::write_and_record(&config.export, archive, by)?;
         purged = archive.purge(purged, by, stop)?;
         log::purged(purged.len());
     }

@@ -78,10 +78,10 @@ pub fn write_queue(worklist: &Worklist, archive: &Archive) -> Result<usize, Expo
     sheets.write(clock::now())
 }
 
-/// As [`write_queue`], and records it: the trail tells what was given out, and when.
-fn write_and_record(worklist: &Worklist, archive: &Archive) -> Result<usize, ExportError> {
+/// As [`write_queue`], and records it: the trail tells what was given out, when, and at whose wish.
+pub fn write_and_record(worklist: &Worklist, archive: &Archive, by: &str) -> Result<usize, ExportError> {
     let items = write_queue(worklist, archive)?;
-    archive.record(Event::Exported { by: MACHINE.to_owned(), items: items as u64 })?;
+    archive.record(Event::Exported { by: by.to_owned(), items: items as u64 })?;
     Ok(items)
 }
 
@@ -182,7 +182,7 @@ pub async fn run_exporter(
         // From here on a change is one that this export may lack.
         changes.mark_unchanged();
         let (target, source, begun) = (worklist.clone(), archive.clone(), Instant::now());
-        match tokio::task::spawn_blocking(move || write_and_record(&target, &source)).await {
+        match tokio::task::spawn_blocking(move || write_and_record(&target, &source, MACHINE)).await {
             Ok(Ok(items)) => {
                 debug!(items, milliseconds = begun.elapsed().as_millis() as u64, "queue exported");
                 if failing {

@@ -1,5 +1,6 @@
 //! The text of a message, and a page of it: set as a typewriter would, so that what stands in columns does on the page.
 
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use mail_parser::decoders::html::html_to_text;
@@ -29,6 +30,16 @@ const COLUMNS: usize = 120;
 
 /// Levels of HTML: far more than a mail program makes of a long exchange of forwarded messages.
 const DEEPEST: usize = 256;
+
+/// Elements that are open at once, as they are counted before the HTML is parsed: what was never closed counts too. The
+/// parser looks through all of them at each new one, so that 300 KB of them would keep a worker for minutes.
+const MOST_OPEN: usize = 2 * DEEPEST;
+
+/// Elements that hold nothing, or that their next sibling closes.
+const NEVER_NESTED: [&str; 27] = [
+    "area", "base", "br", "col", "colgroup", "dd", "dt", "embed", "hr", "img", "input", "li", "link", "meta", "option",
+    "p", "param", "source", "tbody", "td", "tfoot", "th", "thead", "tr", "track", "wbr", "body",
+];
 
 /// Columns of a page: what stands farther out in a line without end is set upon each other there.
 const WIDEST: u32 = 10_000;
@@ -62,6 +73,9 @@ pub(super) fn body(message: &Message<'_>) -> Option<String> {
 pub(super) fn of_html(html: &str) -> String {
     let settings = html2text::config::plain_no_decorate().no_table_borders().allow_width_overflow();
     let set = || {
+        if has_more_open(html, MOST_OPEN) {
+            return None;
+        }
         let tree = settings.parse_html(html.as_bytes()).ok()?;
         let mut level = vec![Rc::clone(&tree.document)];
         // To set what is nested costs stack, and tables in tables cost ever more time.
@@ -75,6 +89,30 @@ pub(super) fn of_html(html: &str) -> String {
     };
     // The words alone, then; what is no HTML at all is at least text.
     set().unwrap_or_else(|| html_to_text(html))
+}
+
+/// Whether more than so many elements of this HTML are open at once.
+fn has_more_open(html: &str, most: usize) -> bool {
+    let mut open: HashMap<String, usize> = HashMap::new();
+    let mut all = 0;
+    for tag in html.split('<').skip(1) {
+        let (closes, tag) = tag.strip_prefix('/').map_or((false, tag), |tag| (true, tag));
+        let name = tag.split(|letter: char| !letter.is_ascii_alphanumeric()).next().unwrap_or_default();
+        let name = name.to_ascii_lowercase();
+        if name.is_empty() || NEVER_NESTED.contains(&name.as_str()) {
+            continue;
+        }
+        let count = open.entry(name).or_default();
+        if !closes {
+            (*count, all) = (*count + 1, all + 1);
+        } else if *count > 0 {
+            (*count, all) = (*count - 1, all - 1);
+        }
+        if all > most {
+            return true;
+        }
+    }
+    false
 }
 
 /// Pages that a text takes, at least 1.
@@ -126,4 +164,23 @@ fn set(column: u32, letters: u32, row: u32, text: String) -> Word {
         height: LETTER[1],
     };
     Word { text, bounds, confidence: 1.0, line: row }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn html_that_a_mail_program_wrote_is_set_and_what_nests_without_end_is_taken_as_words() {
+        let reply = "<div><blockquote><p>Weight<br>1480 g<p>Open crib<ul><li>one<li>two</ul></blockquote></div>";
+        assert!(!has_more_open(&reply.repeat(5_000), MOST_OPEN));
+        assert!(!has_more_open(&"</div>".repeat(5_000), MOST_OPEN));
+        for unclosed in ["<div>", "<b></x>", "<div></b>", "<x><div></x>", "<table><tr><td>", "<font color=1>"] {
+            assert!(has_more_open(&unclosed.repeat(1_000), MOST_OPEN), "{unclosed}");
+            assert!(
+                of_html(&format!("{}Weight 1480 g", unclosed.repeat(60_000))).contains("Weight 1480 g"),
+                "{unclosed}"
+            );
+        }
+    }
 }
