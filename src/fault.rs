@@ -29,6 +29,8 @@ pub enum Step {
     ExportWritten,
     ExportNamed,
     ExportSynced,
+    /// Of an item's folder: all but `item.json`.
+    ItemPagesWritten,
     /// Of a mail, not of a document: it is recorded as attempted, and not yet handed over.
     MailAttempted,
     /// The relay has taken a mail, which is not yet recorded.
@@ -37,7 +39,7 @@ pub enum Step {
 
 impl Step {
     /// In the order in which a document comes to them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::SourceRead,
         Self::DraftWritten,
         Self::DraftsSynced,
@@ -57,6 +59,7 @@ impl Step {
         Self::ExportWritten,
         Self::ExportNamed,
         Self::ExportSynced,
+        Self::ItemPagesWritten,
     ];
 
     /// As `NICUFAXD_DIE_AT` names it.
@@ -81,6 +84,7 @@ impl Step {
             Self::ExportWritten => "export-written",
             Self::ExportNamed => "export-named",
             Self::ExportSynced => "export-synced",
+            Self::ItemPagesWritten => "item-pages-written",
             Self::MailAttempted => "mail-attempted",
             Self::MailTaken => "mail-taken",
         }

@@ -165,6 +165,7 @@ fn words(event: &Event) -> (String, String) {
         Event::ContentSeen { .. } => (machine(), "noted what the message says, to know it again".to_owned()),
         Event::Listed { by, entries } => (by.clone(), format!("was shown a list of {entries}")),
         Event::Exported { by, items } => (by.clone(), format!("exported the queue of {items} items")),
+        Event::ItemExported { item, by, .. } => (by.clone(), format!("exported the pages of {item}")),
         Event::Purged { rule, by, .. } => (by.clone(), format!("purged under rule {rule}")),
         Event::MailQueued { key, kind, recipient, item, .. } => {
             let about = item.as_ref().map(|item| format!(" about {item}")).unwrap_or_default();
@@ -189,6 +190,7 @@ fn unopened(fact: Option<&Fact>) -> (String, String) {
         Some(Fact::Retried { .. }) => "tried again".to_owned(),
         Some(Fact::Resolved { document, segment }) => format!("resolved {}", ItemId::new(document, *segment)),
         Some(Fact::Shown { .. }) => "shown".to_owned(),
+        Some(Fact::ItemExported { .. }) => "exported".to_owned(),
         Some(Fact::MailQueued { mail, .. }) => format!("queued {mail}"),
         Some(Fact::MailFailed { mail, .. }) => format!("gave {mail} up"),
         Some(Fact::MailRetried { mail, .. } | Fact::MailDismissed { mail, .. }) => format!("saw to {mail}"),

@@ -138,6 +138,8 @@ pub enum Event<I = QueueItem> {
         /// Items that it holds.
         items: u64,
     },
+    /// An item's pages were put into the export folder.
+    ItemExported { document: DocumentId, item: ItemId, by: String },
     /// The document's key was destroyed, under this rule of the configuration: what it says, what was read on it and
     /// what was recorded of it can be opened by nobody.
     Purged { document: DocumentId, rule: String, by: String },
@@ -206,6 +208,7 @@ impl<I> Event<I> {
             | Self::Retried { document, .. }
             | Self::ContentSeen { document, .. }
             | Self::Shown { document, .. }
+            | Self::ItemExported { document, .. }
             | Self::Purged { document, .. } => Some(document),
             Self::MailQueued { document, .. }
             | Self::MailAttempted { document, .. }

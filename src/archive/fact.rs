@@ -79,6 +79,9 @@ pub(super) enum Fact {
     },
     Listed {},
     Exported {},
+    ItemExported {
+        document: DocumentId,
+    },
     Purged {
         document: DocumentId,
         rule: String,
@@ -175,6 +178,7 @@ impl Fact {
             Event::Shown { document, by: _ } => Self::Shown { document: document.clone() },
             Event::Listed { .. } => Self::Listed {},
             Event::Exported { .. } => Self::Exported {},
+            Event::ItemExported { document, .. } => Self::ItemExported { document: document.clone() },
             Event::Purged { document, rule, by } => {
                 Self::Purged { document: document.clone(), rule: rule.clone(), by: by.clone() }
             }
@@ -211,6 +215,7 @@ impl Fact {
             | Self::Retried { document }
             | Self::Resolved { document, .. }
             | Self::Shown { document }
+            | Self::ItemExported { document }
             | Self::Purged { document, .. } => Some(document),
             Self::MailQueued { document, .. }
             | Self::MailAttempted { document, .. }
@@ -248,6 +253,7 @@ impl Fact {
             | Self::Shown { .. }
             | Self::Listed {}
             | Self::Exported {}
+            | Self::ItemExported { .. }
             | Self::MailQueued { .. }
             | Self::MailAttempted { .. }
             | Self::MailSent { .. }
@@ -291,6 +297,7 @@ impl Fact {
             | Self::Shown { .. }
             | Self::Listed {}
             | Self::Exported {}
+            | Self::ItemExported { .. }
             | Self::MailQueued { .. }
             | Self::MailFailed { .. }
             | Self::MailRetried { .. }

@@ -107,6 +107,7 @@ impl Changed {
             | Event::Shown { .. }
             | Event::Listed { .. }
             | Event::Exported { .. }
+            | Event::ItemExported { .. }
             | Event::MailAttempted { .. }
             | Event::MailSent { .. }
             | Event::MailFailed { .. }

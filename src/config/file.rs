@@ -203,6 +203,8 @@ pub(super) enum After {
 pub(super) struct Export {
     pub dir: PathBuf,
     pub group: Option<String>,
+    /// Default: true.
+    pub items: Option<bool>,
 }
 
 #[derive(Default, Deserialize)]

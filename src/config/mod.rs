@@ -72,7 +72,7 @@ pub struct Config {
     /// The open-case registry.
     pub cases: PathBuf,
     pub link: LinkPolicy,
-    /// `[export] dir` and `group`, in `time_zone`.
+    /// `[export]`, in `time_zone`.
     pub export: Worklist,
     pub log: LogSettings,
     /// Mails that the daemon writes; none are unless it stands there.
@@ -223,7 +223,12 @@ impl Config {
             document_types: parsed.understand.document_types.map(|path| resolve(base, &path)),
             cases: resolve(base, &parsed.cases.path),
             link: parsed.link,
-            export: Worklist { folder: resolve(base, &parsed.export.dir), zone: time_zone.clone(), group },
+            export: Worklist {
+                folder: resolve(base, &parsed.export.dir),
+                zone: time_zone.clone(),
+                group,
+                items: parsed.export.items.unwrap_or(true),
+            },
             time_zone,
             log: LogSettings { format: parsed.log.format.unwrap_or(LogFormat::Human), level },
             outbox,

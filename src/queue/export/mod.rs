@@ -1,5 +1,5 @@
 //! The exported work queue: `queue.jsonl`, `queue.csv` and `index.html` under the export folder, as the README's
-//! contract has them.
+//! contract has them; in [`items`], each item's document and pages.
 //!
 //! Each file is replaced as a whole, durably, and never seen half written; when anything fails, the old files stay.
 //! Items stand in the order in which they fall due, then by id, so that the same items give the same files. The
@@ -9,6 +9,7 @@
 mod atomic;
 mod csv;
 mod html;
+pub mod items;
 mod jsonl;
 mod scratch;
 
@@ -32,6 +33,7 @@ use crate::archive::event::{Event, MACHINE};
 use crate::archive::{Archive, ArchiveError};
 use crate::clock;
 use crate::fault::{self, Step};
+use crate::reader::pool::ReadError;
 
 /// A change is exported once it has been quiet for this long …
 const QUIET: Duration = Duration::from_millis(300);
@@ -51,13 +53,17 @@ pub enum ExportError {
     #[error("what was written to the export folder {} may not last ({error}); all of it is written anew; look at the disk", folder.display())]
     NotSynced { folder: PathBuf, error: io::Error },
     #[error("{file} cannot be written ({error}); make room, or correct the export folder's permissions")]
-    File { file: &'static str, error: io::Error },
+    File { file: String, error: io::Error },
     #[error("{file} cannot be read ({error}); correct the export folder's permissions")]
-    Unreadable { file: &'static str, error: io::Error },
+    Unreadable { file: String, error: io::Error },
     #[error("item {item} cannot be put into the export ({error}); it is still in the archive")]
     Item { item: ItemId, error: io::Error },
     #[error("the items cannot be read: {0}")]
     Archive(#[from] ArchiveError),
+    #[error("the items' pages cannot be drawn: {0}")]
+    Reader(ReadError),
+    #[error("a fault in nicufaxd itself: it panicked over an item's pages")]
+    Panicked,
 }
 
 /// Where the queue is exported to, and in whose time people read it there (`queue.jsonl` is in UTC).
@@ -67,6 +73,8 @@ pub struct Worklist {
     pub zone: TimeZone,
     /// Who may read the files besides the daemon's own user.
     pub group: Option<Gid>,
+    /// Whether each item's document and pages are exported too.
+    pub items: bool,
 }
 
 /// Writes the three files, of everything that waits for a person; gives the number of items. Blocks.
@@ -113,6 +121,7 @@ pub fn disagreements(worklist: &Worklist, archive: &Archive) -> Result<Vec<Disag
     order.sort();
     let mut differing = Vec::new();
     for (file, head) in [("queue.jsonl", String::new()), ("queue.csv", csv::head())] {
+        let unreadable = |error| ExportError::Unreadable { file: file.to_owned(), error };
         let there = match File::open(worklist.folder.join(file)) {
             Ok(there) => there,
             // A state directory that no daemon has run on yet has no exports, and nothing to say in them.
@@ -121,11 +130,11 @@ pub fn disagreements(worklist: &Worklist, archive: &Archive) -> Result<Vec<Disag
                 differing.push(Disagreement { file, written: None });
                 continue;
             }
-            Err(error) => return Err(ExportError::Unreadable { file, error }),
+            Err(error) => return Err(unreadable(error)),
         };
         let written = there.metadata().and_then(|metadata| metadata.modified()).ok().and_then(|at| at.try_into().ok());
         let mut there = Expecting { reader: BufReader::new(there), agrees: true };
-        there.expect(head.as_bytes()).map_err(|error| ExportError::Unreadable { file, error })?;
+        there.expect(head.as_bytes()).map_err(unreadable)?;
         for (_, _, id) in &order {
             let Some(item) = archive.item(id)? else { continue };
             let line = match file {
@@ -133,9 +142,9 @@ pub fn disagreements(worklist: &Worklist, archive: &Archive) -> Result<Vec<Disag
                 _ => csv::row(&item, &worklist.zone),
             }
             .map_err(|error| ExportError::Item { item: id.clone(), error })?;
-            there.expect(&line).map_err(|error| ExportError::Unreadable { file, error })?;
+            there.expect(&line).map_err(unreadable)?;
         }
-        if !there.ends().map_err(|error| ExportError::Unreadable { file, error })? {
+        if !there.ends().map_err(unreadable)? {
             differing.push(Disagreement { file, written });
         }
     }
@@ -284,12 +293,12 @@ impl<'a> Sheets<'a> {
                 self.scratch.copy(lines, target)?;
                 target.write_all(foot.as_bytes())
             });
-            replacements.push(replacement.map_err(|error| ExportError::File { file, error })?);
+            replacements.push(replacement.map_err(|error| ExportError::File { file: file.to_owned(), error })?);
         }
         fault::at(Step::ExportWritten);
         // Nothing is replaced before everything is written: the three files show the same queue.
         for replacement in replacements {
-            let file = replacement.file();
+            let file = replacement.file().to_owned();
             replacement.replace().map_err(|error| ExportError::File { file, error })?;
             fault::at(Step::ExportNamed);
         }

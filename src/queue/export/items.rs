@@ -1,0 +1,386 @@
+//! `items/ID/`: each open item's `document.pdf` (its pages as they came, searchable), `page-N.png` (each page upright, as
+//! large as the boxes of `fields` say) and `item.json` (its line of `queue.jsonl`).
+//!
+//! Made when no page waits to be read, a page's picture at a time in a worker: pictures are foreign bytes. Each file is
+//! replaced as a whole and durably; `item.json` comes last, and one that says something else than the archive, or is not
+//! there, has the rest made again. So whatever ends a run, the next one converges. What is no longer open is removed.
+//! A held document has `item.json` alone: its pages may be what brought workers down. Nothing but folders that bear an
+//! item's id is touched. Log lines carry ids, counts and durations only.
+
+use std::collections::{HashMap, HashSet};
+use std::fs::{self, File};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use futures_util::{StreamExt, stream};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep};
+use tracing::{debug, error, info};
+
+use super::atomic::{self, Replacement};
+use super::{ExportError, QUIET, RETRY, Worklist, stopped};
+use crate::archive::Archive;
+use crate::archive::event::{Event, MACHINE};
+use crate::document::{DocumentId, Page, PageSource};
+use crate::fault::{self, Step};
+use crate::paper::document::DocumentPdf;
+use crate::queue::item::{ItemId, ItemState, QueueItem};
+use crate::reader::facsimile::{Facsimile, PageUpright};
+use crate::reader::pool::{ReadError, ReaderPool};
+
+/// Times that a page's picture is asked for when its worker dies of it.
+const TRIES: u32 = 2;
+
+const FOLDER: &str = "items";
+const DOCUMENT: &str = "document.pdf";
+const ITEM: &str = "item.json";
+
+/// What makes and removes the folders.
+#[derive(Clone)]
+pub struct ItemExporter {
+    worklist: Worklist,
+    archive: Archive,
+    pool: Arc<ReaderPool>,
+}
+
+/// Why a pass did not bring all up to date.
+#[derive(Debug)]
+enum Unfinished {
+    /// The daemon is stopping; the next start goes on.
+    Stopping,
+    Failed(ExportError),
+}
+
+/// What is known to be up to date: a digest of the `item.json` of each item.
+type Known = HashMap<ItemId, u64>;
+
+impl ItemExporter {
+    pub fn new(worklist: Worklist, archive: Archive, pool: Arc<ReaderPool>) -> Self {
+        Self { worklist, archive, pool }
+    }
+
+    /// Brings the folders up to date at the start and after every change, until `finish` becomes true and nothing is
+    /// left to do. A failure is logged and tried again; the last one is given.
+    pub async fn run(
+        self,
+        mut changes: watch::Receiver<u64>,
+        mut finish: watch::Receiver<bool>,
+    ) -> Result<(), ExportError> {
+        changes.mark_changed();
+        let mut known = Known::new();
+        let mut failing = false;
+        loop {
+            let last = tokio::select! {
+                news = changes.changed() => news.is_err(),
+                () = stopped(&mut finish) => true,
+            };
+            if !last {
+                tokio::select! {
+                    () = sleep(QUIET) => {}
+                    () = stopped(&mut finish) => {}
+                }
+            }
+            changes.mark_unchanged();
+            match self.pass(&mut known).await {
+                Ok(()) => {
+                    if std::mem::take(&mut failing) {
+                        info!("the items' pages can be exported again");
+                    }
+                    if last {
+                        return Ok(());
+                    }
+                }
+                Err(Unfinished::Stopping) => return Ok(()),
+                Err(Unfinished::Failed(error)) if last => return Err(error),
+                Err(Unfinished::Failed(error)) => {
+                    if !std::mem::replace(&mut failing, true) {
+                        error!(%error, "the items' pages cannot be exported; trying again");
+                    }
+                    changes.mark_changed();
+                    tokio::select! {
+                        () = sleep(RETRY) => {}
+                        () = stopped(&mut finish) => {}
+                    }
+                }
+            }
+        }
+    }
+
+    async fn pass(&self, known: &mut Known) -> Result<(), Unfinished> {
+        let (this, before) = (self.clone(), std::mem::take(known));
+        let (kept, stale) = blocking(move || this.compare(before)).await?;
+        *known = kept;
+        let mut outcome = Ok(());
+        // As many at a time as there are workers to draw them.
+        let workers = self.pool.status().workers;
+        let mut made = stream::iter(stale).map(|id| self.make(id)).buffer_unordered(workers);
+        while let Some(one) = made.next().await {
+            match one {
+                Ok(made) => known.extend(made),
+                Err(Unfinished::Stopping) => return Err(Unfinished::Stopping),
+                Err(failed) => outcome = Err(failed),
+            }
+        }
+        outcome
+    }
+
+    /// Removes what is not open, and tells what is up to date and what is to be made.
+    fn compare(&self, mut known: Known) -> Result<(Known, Vec<ItemId>), ExportError> {
+        let root = self.worklist.folder.join(FOLDER);
+        let (mut kept, mut stale) = (Known::new(), Vec::new());
+        if self.worklist.items {
+            for item in self.archive.items() {
+                let item = item?;
+                let json = as_json(&item)?;
+                let digest = digest(&json);
+                let is_kept = match known.remove(&item.id) {
+                    Some(before) => before == digest,
+                    None => is_whole(&root.join(item.id.to_string()), &item, &json),
+                };
+                if is_kept {
+                    kept.insert(item.id, digest);
+                } else {
+                    stale.push(item.id);
+                }
+            }
+        }
+        let open: HashSet<&ItemId> = kept.keys().chain(&stale).collect();
+        let failed = |error| ExportError::Folder { folder: root.clone(), error };
+        for folder in folders(&root).map_err(failed)? {
+            let id = folder.file_name().and_then(|name| ItemId::try_from(name.to_str()?.to_owned()).ok());
+            if id.is_some_and(|id| !open.contains(&id)) {
+                fs::remove_dir_all(&folder).map_err(failed)?;
+            }
+        }
+        Ok((kept, stale))
+    }
+
+    /// Brings one item's folder up to date; gives what is known of it then. Nothing for one that is not open any more.
+    async fn make(&self, id: ItemId) -> Result<Option<(ItemId, u64)>, Unfinished> {
+        let begun = Instant::now();
+        let this = self.clone();
+        let Some(work) = blocking(move || this.begin(&id)).await? else { return Ok(None) };
+        let Work { item, document, json, folder, pages } = work;
+        let shown = pages.is_some();
+        if let Some(Pages { bytes, read }) = pages {
+            let mut paper = self.blank_paper(&folder, &item).await?;
+            for number in item.page_range[0]..=item.page_range[1] {
+                let page = read.iter().find(|page| page.number == number).cloned();
+                let sheet = self.sheet(&document, &bytes, number, page).await?;
+                let (this, within) = (self.clone(), folder.clone());
+                paper = blocking(move || this.put(paper, &within, number, sheet)).await?;
+            }
+            let within = folder.clone();
+            blocking(move || paper.finish().map_err(|error| file_error(&within, DOCUMENT, error))).await?;
+            fault::at(Step::ItemPagesWritten);
+        }
+        let (this, made) = (self.clone(), (item.id.clone(), digest(&json)));
+        let count = item.page_range[1] + 1 - item.page_range[0];
+        blocking(move || this.end(&item, shown.then_some(document), &folder, &json)).await?;
+        debug!(item = %made.0, pages = count, milliseconds = begun.elapsed().as_millis() as u64, "item exported");
+        Ok(Some(made))
+    }
+
+    /// Looks what there is to do for an item, and makes room for it.
+    fn begin(&self, id: &ItemId) -> Result<Option<Work>, ExportError> {
+        let item = self.archive.item(id)?.filter(|item| item.state != ItemState::Resolved);
+        let document = self.archive.find_document(id.document())?;
+        let (Some(item), Some(document)) = (item, document) else { return Ok(None) };
+        let root = self.worklist.folder.join(FOLDER);
+        let folder = root.join(id.to_string());
+        for folder in [&self.worklist.folder, &root, &folder] {
+            let failed = |error| ExportError::Folder { folder: folder.clone(), error };
+            atomic::make_folder(folder, self.worklist.group).map_err(failed)?;
+        }
+        let json = as_json(&item)?;
+        let before = fs::read(folder.join(ITEM)).ok().and_then(|json| serde_json::from_slice::<QueueItem>(&json).ok());
+        let same_pages = before.is_some_and(|before| {
+            (before.page_range, before.pages, before.state) == (item.page_range, item.pages, item.state)
+        });
+        if same_pages && has_pages(&folder, &item) {
+            return Ok(Some(Work { item, document, json, folder, pages: None }));
+        }
+        // Without it nothing that is there counts.
+        remove(&folder, ITEM)?;
+        let wanted = |name: &str| name.strip_prefix("page-").is_none() && name != DOCUMENT;
+        for entry in fs::read_dir(&folder).map_err(|error| file_error(&folder, "", error))? {
+            let name = entry.map_err(|error| file_error(&folder, "", error))?.file_name();
+            if let Some(name) = name.to_str().filter(|name| !wanted(name)) {
+                remove(&folder, name)?;
+            }
+        }
+        let pages = match item.state {
+            ItemState::Held => None,
+            ItemState::Open | ItemState::Resolved => {
+                let mut read = self.archive.reading(&document)?.map_or_else(Vec::new, |reading| reading.pages);
+                read.retain(|page| (item.page_range[0]..=item.page_range[1]).contains(&page.number));
+                Some(Pages { bytes: self.archive.read_document(&document)?.into(), read })
+            }
+        };
+        Ok(Some(Work { item, document, json, folder, pages }))
+    }
+
+    async fn blank_paper(&self, folder: &Path, item: &QueueItem) -> Result<Paper, Unfinished> {
+        let (folder, group, title) = (folder.to_owned(), self.worklist.group, format!("Item {}", item.id));
+        blocking(move || {
+            let failed = |error| file_error(&folder, DOCUMENT, error);
+            let (replacement, writer) = Replacement::begin(&folder, DOCUMENT, group).map_err(failed)?;
+            Ok(Paper { replacement, pdf: DocumentPdf::begin(writer, &title).map_err(failed)? })
+        })
+        .await
+    }
+
+    /// What there is to show of a page.
+    async fn sheet(
+        &self,
+        document: &DocumentId,
+        bytes: &Arc<[u8]>,
+        number: u32,
+        page: Option<Page>,
+    ) -> Result<Sheet, Unfinished> {
+        if let Some(text) = page.as_ref().filter(|page| page.source == PageSource::Text) {
+            return Ok(Sheet::Text(text.clone()));
+        }
+        let upright =
+            page.as_ref().map_or(PageUpright { number, turned: 0, straightened: 0.0 }, PageUpright::of);
+        for _ in 0..TRIES {
+            match self.pool.picture(document, Arc::clone(bytes), upright).await {
+                Ok(Some(facsimile)) => return Ok(Sheet::Picture(facsimile, page)),
+                Ok(None) | Err(ReadError::Refused(_)) => break,
+                Err(ReadError::Stopping) => return Err(Unfinished::Stopping),
+                Err(error) if error.counts_as_attempt() => {}
+                Err(error) => {
+                    return Err(Unfinished::Failed(ExportError::Reader(error)));
+                }
+            }
+        }
+        Ok(Sheet::Missing(page))
+    }
+
+    /// Adds a page to the paper, and writes its picture.
+    fn put(&self, mut paper: Paper, folder: &Path, number: u32, sheet: Sheet) -> Result<Paper, ExportError> {
+        let added = match &sheet {
+            Sheet::Picture(facsimile, page) => {
+                let name = format!("page-{number}.png");
+                Replacement::write(folder, &name, self.worklist.group, |file| file.write_all(&facsimile.png))
+                    .and_then(Replacement::replace)
+                    .map_err(|error| file_error(folder, &name, error))?;
+                paper.pdf.add_picture(facsimile, page.as_ref())
+            }
+            Sheet::Text(page) => paper.pdf.add_text(page),
+            Sheet::Missing(page) => paper.pdf.add_missing(page.as_ref()),
+        };
+        added.map_err(|error| file_error(folder, DOCUMENT, error))?;
+        Ok(paper)
+    }
+
+    /// Writes `item.json`, by which the folder is whole. `shown`: the document of which pages were written, which is
+    /// recorded.
+    fn end(&self, item: &QueueItem, shown: Option<DocumentId>, folder: &Path, json: &str) -> Result<(), ExportError> {
+        let failed = |error| file_error(folder, ITEM, error);
+        atomic::sync_folder(folder).map_err(failed)?;
+        if let Some(document) = shown {
+            let by = MACHINE.to_owned();
+            self.archive.record(Event::ItemExported { document, item: item.id.clone(), by })?;
+        }
+        Replacement::write(folder, ITEM, self.worklist.group, |file| file.write_all(json.as_bytes()))
+            .and_then(Replacement::replace)
+            .map_err(failed)?;
+        atomic::sync_folder(folder).map_err(failed)
+    }
+}
+
+/// What is to be done for an item.
+struct Work {
+    item: QueueItem,
+    document: DocumentId,
+    json: String,
+    folder: PathBuf,
+    /// `None` when its pages are there already, or cannot be shown.
+    pages: Option<Pages>,
+}
+
+struct Pages {
+    bytes: Arc<[u8]>,
+    read: Vec<Page>,
+}
+
+/// A page as it goes into the PDF, with its reading.
+enum Sheet {
+    Picture(Box<Facsimile>, Option<Page>),
+    Text(Page),
+    Missing(Option<Page>),
+}
+
+/// `document.pdf`, being written.
+struct Paper {
+    replacement: Replacement,
+    pdf: DocumentPdf<BufWriter<File>>,
+}
+
+impl Paper {
+    fn finish(self) -> io::Result<()> {
+        self.replacement.synced(self.pdf.finish()?)?.replace()
+    }
+}
+
+/// An item's line of `queue.jsonl`, to be read by people too.
+fn as_json(item: &QueueItem) -> Result<String, ExportError> {
+    let json = serde_json::to_string_pretty(item);
+    json.map(|json| json + "\n").map_err(|error| ExportError::Item { item: item.id.clone(), error: error.into() })
+}
+
+fn digest(json: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    json.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Whether nothing is left to do in an item's folder.
+fn is_whole(folder: &Path, item: &QueueItem, json: &str) -> bool {
+    fs::read(folder.join(ITEM)).is_ok_and(|there| there == json.as_bytes()) && has_pages(folder, item)
+}
+
+fn has_pages(folder: &Path, item: &QueueItem) -> bool {
+    item.state == ItemState::Held || folder.join(DOCUMENT).is_file()
+}
+
+/// Folders in a folder; none if it is not there.
+fn folders(root: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(root) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut folders = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            folders.push(entry.path());
+        }
+    }
+    Ok(folders)
+}
+
+fn remove(folder: &Path, file: &str) -> Result<(), ExportError> {
+    match fs::remove_file(folder.join(file)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(file_error(folder, file, error)),
+        _ => Ok(()),
+    }
+}
+
+fn file_error(folder: &Path, file: &str, error: io::Error) -> ExportError {
+    let item = folder.file_name().unwrap_or_default().to_string_lossy();
+    ExportError::File { file: format!("{FOLDER}/{item}/{file}"), error }
+}
+
+/// Runs what blocks on the disk.
+async fn blocking<T: Send + 'static>(
+    step: impl FnOnce() -> Result<T, ExportError> + Send + 'static,
+) -> Result<T, Unfinished> {
+    match tokio::task::spawn_blocking(step).await {
+        Ok(outcome) => outcome.map_err(Unfinished::Failed),
+        Err(_panicked) => Err(Unfinished::Failed(ExportError::Panicked)),
+    }
+}
