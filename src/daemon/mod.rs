@@ -214,7 +214,7 @@ pub async fn run(
         // What is cut off is sent, or made, by the next start.
         let finished = async { tokio::join!(outbox.drain(), &mut items).1 };
         tokio::select! {
-            exported = finished => items_exported = exported.map_err(|_| DaemonError::Task)?,
+            outcome = finished => items_exported = outcome.map_err(|_| DaemonError::Task)?,
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }

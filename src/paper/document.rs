@@ -1,6 +1,8 @@
-//! The pages of an item as one PDF: each picture as the document holds it, shown upright, with the words that were read
-//! lying unseen where they stand.
+//! The pages of an item as one PDF: each picture as the document holds it, shown upright and straight, with the words
+//! that were read lying unseen where they stand.
 //!
+//! A page that came askew is straightened by how its picture is placed, on a sheet that is larger by as much: no pixel
+//! is changed, no corner is cut off, and its words lie level (programs that search take slanting words apart).
 //! A page of text is set in type. A page without a picture is a crossed frame, never a white sheet: a person must not
 //! take it for blank.
 
@@ -25,13 +27,13 @@ pub struct DocumentPdf<W> {
     file: PdfFile<W>,
 }
 
-/// Where words lie: pixels of the upright page, and how they come onto the sheet.
+/// Where words lie: pixels of the upright, straightened page, and how they come onto the sheet.
 struct Frame {
     width: f32,
     height: f32,
     /// Points a pixel.
     scale: f32,
-    /// Sine and cosine of the angle, counter-clockwise, by which words were turned with the picture to lie straight.
+    /// Sine and cosine of the angle, clockwise, by which its picture lies on the sheet to be straight.
     sine: f32,
     cosine: f32,
 }
@@ -42,16 +44,30 @@ impl Frame {
         Self { width: width as f32, height: height as f32, scale: 72.0 / resolution.max(1) as f32, sine, cosine }
     }
 
-    fn size(&self) -> (f32, f32) {
+    /// The page in points.
+    fn page(&self) -> (f32, f32) {
         (self.width * self.scale, self.height * self.scale)
     }
 
-    /// The text matrix by which a word begins at this place of the straightened page, on the page as it came.
-    fn matrix(&self, left: f32, baseline: f32) -> [f32; 6] {
-        let (x, y) = (left - self.width / 2.0, self.height / 2.0 - baseline);
-        let turned = (x * self.cosine - y * self.sine, x * self.sine + y * self.cosine);
-        let place = ((turned.0 + self.width / 2.0) * self.scale, (turned.1 + self.height / 2.0) * self.scale);
-        [self.cosine, self.sine, -self.sine, self.cosine, place.0, place.1]
+    /// The sheet in points: what the page takes up when it lies askew.
+    fn sheet(&self) -> (f32, f32) {
+        let (width, height) = self.page();
+        let (sine, cosine) = (self.sine.abs(), self.cosine.abs());
+        (width * cosine + height * sine, width * sine + height * cosine)
+    }
+
+    /// Where a pixel of the straightened page lies on the sheet, in points from its lower left corner.
+    fn place(&self, x: f32, y: f32) -> (f32, f32) {
+        let ((width, height), sheet) = (self.page(), self.sheet());
+        (x * self.scale + (sheet.0 - width) / 2.0, height - y * self.scale + (sheet.1 - height) / 2.0)
+    }
+
+    /// Turns what is drawn on the page about the middle of the sheet.
+    fn straightening(&self) -> [f32; 6] {
+        let ((width, height), sheet, Self { sine, cosine, .. }) = (self.page(), self.sheet(), self);
+        let across = sheet.0 / 2.0 - f32::midpoint(width * cosine, height * sine);
+        let up = sheet.1 / 2.0 - f32::midpoint(height * cosine, -width * sine);
+        [*cosine, -sine, *sine, *cosine, across, up]
     }
 }
 
@@ -68,7 +84,7 @@ impl<W: Write> DocumentPdf<W> {
         let straightened = read.map_or(0.0, |page| page.straightened);
         let size = (facsimile.sheet_width, facsimile.sheet_height);
         let frame = Frame::of(size, facsimile.resolution, straightened);
-        let (width, height) = frame.size();
+        let (width, height) = frame.page();
         let mut content = Content::new();
         // A picture is drawn into the unit square, its first row on top.
         let turn = match facsimile.quarters % 4 {
@@ -77,12 +93,12 @@ impl<W: Write> DocumentPdf<W> {
             2 => [-width, 0.0, 0.0, -height, width, height],
             _ => [0.0, height, -width, 0.0, width, 0.0],
         };
-        content.save_state().transform(turn).x_object(Name(b"Im")).restore_state();
+        content.save_state().transform(frame.straightening()).transform(turn).x_object(Name(b"Im")).restore_state();
         // Boxes of another sheet (of a reading by another version, say) would lie anywhere.
         let words = read.filter(|page| (page.width, page.height) == size).map_or(&[][..], |page| &page.words);
         set_words(&mut content, &frame, Font::Unseen, words);
         let fonts: &[Font] = if words.is_empty() { &[] } else { &[Font::Unseen] };
-        self.file.add_page(frame.size(), content, fonts, Some(picture))
+        self.file.add_page(frame.sheet(), content, fonts, Some(picture))
     }
 
     /// A page of text.
@@ -90,14 +106,14 @@ impl<W: Write> DocumentPdf<W> {
         let frame = Frame::of((page.width, page.height), page.resolution, 0.0);
         let mut content = Content::new();
         set_words(&mut content, &frame, Font::Typewriter, &page.words);
-        self.file.add_page(frame.size(), content, &[Font::Typewriter], None)
+        self.file.add_page(frame.sheet(), content, &[Font::Typewriter], None)
     }
 
     /// A page that cannot be shown, with the words of its reading if there is one.
     pub fn add_missing(&mut self, read: Option<&Page>) -> io::Result<()> {
         let read = read.filter(|page| page.width > 0 && page.height > 0);
         let frame = read.map(|page| Frame::of((page.width, page.height), page.resolution, 0.0));
-        let (width, height) = frame.as_ref().map_or(LETTER, Frame::size);
+        let (width, height) = frame.as_ref().map_or(LETTER, Frame::sheet);
         let mut content = Content::new();
         content.rect(9.0, 9.0, width - 18.0, height - 18.0).stroke();
         content.move_to(9.0, 9.0).line_to(width - 9.0, height - 9.0).stroke();
@@ -171,7 +187,8 @@ fn set_words(content: &mut Content, frame: &Frame, font: Font, words: &[Word]) {
         let size = height as f32 * frame.scale;
         content.set_font(font.name(), size);
         content.set_horizontal_scaling(100.0 * wide as f32 * frame.scale / (width * size));
-        content.set_text_matrix(frame.matrix(left as f32, word.bounds.bottom() as f32 - below));
+        let (x, y) = frame.place(left as f32, word.bounds.bottom() as f32 - below);
+        content.set_text_matrix([1.0, 0.0, 0.0, 1.0, x, y]);
         content.show(Str(&letters));
     }
     content.end_text();

@@ -5,6 +5,7 @@
 //! is stands in a table for programs that search or copy. The second is the one that `hayro` brings for PDFs that
 //! name Courier and hold none (Foxit's, under a BSD licence).
 
+use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use hayro::hayro_interpret::font::StandardFont;
@@ -143,11 +144,11 @@ fn identity_letters() -> String {
          /CMapName /Adobe-Identity-UCS def\n/CMapType 2 def\n\
          1 begincodespacerange\n<0000> <ffff>\nendcodespacerange\n",
     );
-    // A range stays within one first byte, and a block has at most a hundred.
+    // A range stays within one first byte, and a block has at most a hundred. Writing to a String can't fail.
     for block in (0_u16..=255).collect::<Vec<_>>().chunks(100) {
-        table.push_str(&format!("{} beginbfrange\n", block.len()));
+        _ = writeln!(table, "{} beginbfrange", block.len());
         for high in block {
-            table.push_str(&format!("<{high:02x}00> <{high:02x}ff> <{high:02x}00>\n"));
+            _ = writeln!(table, "<{high:02x}00> <{high:02x}ff> <{high:02x}00>");
         }
         table.push_str("endbfrange\n");
     }
@@ -159,7 +160,33 @@ fn identity_letters() -> String {
 fn glyphless() -> Vec<u8> {
     let words = |words: &[u16]| words.iter().flat_map(|word| word.to_be_bytes()).collect::<Vec<u8>>();
     let head = words(&[
-        1, 0, 1, 0, 0, 0, 0x5f0f, 0x3cf5, 0, 1000, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, UNSEEN_WIDTH, 1000, 0, 8, 2, 0, 0,
+        1,
+        0,
+        1,
+        0,
+        0,
+        0,
+        0x5f0f,
+        0x3cf5,
+        0,
+        1000,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        UNSEEN_WIDTH,
+        1000,
+        0,
+        8,
+        2,
+        0,
+        0,
     ]);
     let hhea = words(&[1, 0, 1000, 0xffff, 0, UNSEEN_WIDTH, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 2]);
     let maxp = words(&[1, 0, 2, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]);

@@ -19,7 +19,7 @@ use super::font::{Font, write_font};
 /// The longest side of a page in points (ISO 32000-1, annex C).
 const LONGEST_SIDE: f32 = 14_400.0;
 
-/// The fonts by their order in [`Font::ALL`], then what every file has.
+/// The numbers of what every file has.
 const CATALOG: i32 = 1;
 const PAGES: i32 = 2;
 const METADATA: i32 = 3;
@@ -144,16 +144,14 @@ impl<W: Write> PdfFile<W> {
             intent.info(TextStr("sRGB IEC61966-2.1")).dest_output_profile(Ref::new(PROFILE));
             intent.finish();
         })?;
-        let table = self.written;
-        let mut end = format!("xref\n0 {}\n0000000000 65535 f \n", self.places.len() + 1);
-        for place in &self.places {
-            end.push_str(&format!("{place:010} 00000 n \n"));
-        }
-        let identifier = hexadecimal(Sha256::digest([self.title.as_bytes(), end.as_bytes()].concat()).get(..16));
-        end.push_str(&format!(
-            "trailer\n<< /Size {} /Root {CATALOG} 0 R /ID [<{identifier}> <{identifier}>] >>\nstartxref\n{table}\n%%EOF\n",
-            self.places.len() + 1
-        ));
+        let (table, objects) = (self.written, self.places.len() + 1);
+        let places = self.places.iter().map(|place| format!("{place:010} 00000 n \n")).collect::<Vec<_>>().concat();
+        let identifier = hexadecimal(Sha256::digest([self.title.as_bytes(), places.as_bytes()].concat()).get(..16));
+        let end = format!(
+            "xref\n0 {objects}\n0000000000 65535 f \n{places}\
+             trailer\n<< /Size {objects} /Root {CATALOG} 0 R /ID [<{identifier}> <{identifier}>] >>\n\
+             startxref\n{table}\n%%EOF\n"
+        );
         self.write(end.as_bytes())?;
         Ok(self.out)
     }
@@ -175,11 +173,18 @@ fn srgb() -> io::Result<Vec<u8>> {
     let mut profile = ColorProfile::new_srgb();
     // A tag that is younger than PDF 1.7.
     profile.cicp = None;
-    profile.encode().map_err(|_| io::Error::other("the colour profile cannot be written"))
+    let mut bytes = profile.encode().map_err(|_| io::Error::other("the colour profile cannot be written"))?;
+    // It would tell when it was made (ICC.1, 7.2.8: year, month, day, hour, minute, second).
+    for (field, value) in (24..36).step_by(2).zip([2026_u16, 1, 1, 0, 0, 0]) {
+        if let Some(field) = bytes.get_mut(field..field + 2) {
+            field.copy_from_slice(&value.to_be_bytes());
+        }
+    }
+    Ok(bytes)
 }
 
 fn hexadecimal(bytes: Option<&[u8]>) -> String {
-    bytes.unwrap_or_default().iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.unwrap_or_default().iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
 }
 
 /// XMP, as ISO 19005-2, 6.6, wants it.

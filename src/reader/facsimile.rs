@@ -180,11 +180,11 @@ fn whole_jpeg(bytes: &[u8]) -> Option<Coded> {
         | Orientation::Rotate90FlipH
         | Orientation::Rotate270FlipH => return None,
     };
-    let colours = match decoder.original_color_type() {
-        ExtendedColorType::L8 => false,
-        ExtendedColorType::Rgb8 => true,
-        _ => return None,
-    };
+    let stored = decoder.original_color_type();
+    let colours = stored == ExtendedColorType::Rgb8;
+    if !colours && stored != ExtendedColorType::L8 {
+        return None;
+    }
     let (width, height) = decoder.dimensions();
     Some(Coded { width, height, quarters, coding: Coding::Jpeg { colours }, picture: bytes.to_vec() })
 }
@@ -235,4 +235,95 @@ fn png(picture: &Picture, bilevel: bool) -> Option<Vec<u8>> {
     }
     writer.finish().ok()?;
     Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reader::ccitt;
+    use crate::reader::render::tests::jpeg;
+
+    fn png_of(picture: image::DynamicImage) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        picture.write_to(&mut Cursor::new(&mut bytes), image::ImageFormat::Png).unwrap();
+        bytes
+    }
+
+    fn facsimile(bytes: &[u8], upright: (u16, f32)) -> Facsimile {
+        let facsimile = of_page(bytes, 1, upright, &RenderLimits::default(), &mut None).unwrap();
+        assert!(facsimile.is_possible(&RenderLimits::default()));
+        facsimile
+    }
+
+    #[test]
+    fn black_and_white_comes_out_of_group_4_as_it_went_in() {
+        // Runs of all lengths in all places, rows all black and all white, and rows like those above and unlike them.
+        let mut seed = 20_261_122_u64;
+        let mut random = |below: u64| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (seed >> 33) % below
+        };
+        for width in [1_u32, 7, 8, 64, 65, 1728, 2560, 5200] {
+            let mut pixels: Vec<u8> = Vec::new();
+            for row in 0..60_u32 {
+                let mut line: Vec<u8> = match row % 6 {
+                    0 => vec![0; width as usize],
+                    1 => vec![255; width as usize],
+                    _ => pixels.iter().rev().take(width as usize).rev().copied().collect(),
+                };
+                let mut at = 0;
+                while row % 6 > 2 && at < width as usize {
+                    let length = 1 + random(1 << random(12)) as usize;
+                    let colour = if random(2) == 0 { 0 } else { 255 };
+                    line.iter_mut().skip(at).take(length).for_each(|pixel| *pixel = colour);
+                    at += length + random(40) as usize;
+                }
+                pixels.extend(line);
+            }
+            let settings =
+                ccitt::Settings { coding: ccitt::Coding::Group4, columns: width, rows: 60, byte_aligned: false };
+            let strip = ccitt::Decoder::default().decode(&group_4(&pixels, width), &settings);
+            assert_eq!((strip.damaged, strip.pixels == pixels), (0, true), "{width} pixels wide");
+        }
+    }
+
+    #[test]
+    fn a_jpeg_is_passed_on_as_the_file_it_is_unless_it_was_cut() {
+        let (whole, pixels) = jpeg();
+        let passed = facsimile(&whole, (0, 0.0));
+        assert_eq!((passed.coding, passed.picture), (Coding::Jpeg { colours: false }, whole.clone()));
+        let cut = whole.get(..pixels + (whole.len() - pixels) / 2).unwrap();
+        assert_eq!(facsimile(cut, (0, 0.0)).coding, Coding::Packed { colours: false });
+    }
+
+    #[test]
+    fn colours_are_kept_and_grey_is_not_made_black_and_white() {
+        let colours = image::RgbImage::from_fn(850, 1100, |x, _| image::Rgb([200, (x % 256) as u8, 0]));
+        let coloured = facsimile(&png_of(colours.into()), (0, 0.0));
+        assert_eq!(coloured.coding, Coding::Packed { colours: true });
+        let grey = image::GrayImage::from_fn(850, 1100, |x, _| image::Luma([(x % 256) as u8]));
+        assert_eq!(facsimile(&png_of(grey.into()), (0, 0.0)).coding, Coding::Packed { colours: false });
+    }
+
+    #[test]
+    fn the_screens_picture_is_upright_and_has_the_size_of_the_page_that_was_read() {
+        let mut page = image::GrayImage::from_pixel(850, 1100, image::Luma([255]));
+        page.put_pixel(3, 5, image::Luma([0]));
+        let made = facsimile(&png_of(page.into()), (90, 0.0));
+        assert_eq!((made.coding, made.quarters), (Coding::Group4, 1));
+        assert_eq!((made.width, made.height), (850, 1100));
+        // 100 dots an inch are read at 200.
+        assert_eq!((made.sheet_width, made.sheet_height, made.resolution), (2200, 1700, 200));
+        let shown = image::load_from_memory(&made.png).unwrap().into_luma8();
+        assert_eq!(shown.dimensions(), (2200, 1700));
+        let ink = shown.enumerate_pixels().find(|(_, _, pixel)| pixel.0 == [0]).unwrap();
+        assert!((2180..2200).contains(&ink.0) && ink.1 < 20, "{ink:?}");
+    }
+
+    #[test]
+    fn a_page_of_text_has_no_picture() {
+        let message = b"From: a@b.example\r\nSubject: s\r\n\r\nConcurrent review\r\n";
+        let none = of_page(message, 1, (0, 0.0), &RenderLimits::default(), &mut None).unwrap_err();
+        assert_eq!(none, RenderError::NoPages);
+    }
 }

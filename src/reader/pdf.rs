@@ -1,4 +1,4 @@
-//! PDF documents, by `hayro` (the only user of it).
+//! PDF documents, by `hayro` (the only user of it, but for [`super::unpack`], and a font that it brings).
 //!
 //! A page that is one scan gives that scan's own pixels, so that nothing is lost by drawing it at another size; fax
 //! codings go through [`super::ccitt`], which tells of damage where `hayro` would not. Anything else is drawn.

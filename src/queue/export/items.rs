@@ -7,20 +7,21 @@
 //! A held document has `item.json` alone: its pages may be what brought workers down. Nothing but folders that bear an
 //! item's id is touched. Log lines carry ids, counts and durations only.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use futures_util::{StreamExt, stream};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{debug, error, info};
 
 use super::atomic::{self, Replacement};
-use super::{ExportError, QUIET, RETRY, Worklist, stopped};
+use super::{Disagreement, ExportError, LATEST, RETRY, Worklist, stopped};
 use crate::archive::Archive;
 use crate::archive::event::{Event, MACHINE};
 use crate::document::{DocumentId, Page, PageSource};
@@ -45,7 +46,7 @@ pub struct ItemExporter {
     pool: Arc<ReaderPool>,
 }
 
-/// Why a pass did not bring all up to date.
+/// Why something is not up to date.
 #[derive(Debug)]
 enum Unfinished {
     /// The daemon is stopping; the next start goes on.
@@ -68,93 +69,108 @@ impl ItemExporter {
         mut changes: watch::Receiver<u64>,
         mut finish: watch::Receiver<bool>,
     ) -> Result<(), ExportError> {
-        changes.mark_changed();
+        // As many at a time as there are workers to draw them.
+        let most = self.pool.status().workers;
         let mut known = Known::new();
-        let mut failing = false;
+        let mut stale = VecDeque::new();
+        let mut in_hand = HashSet::new();
+        let mut making = FuturesUnordered::new();
+        let mut failure = None;
+        let mut look_at = Some(Instant::now());
         loop {
-            let last = tokio::select! {
-                news = changes.changed() => news.is_err(),
-                () = stopped(&mut finish) => true,
-            };
-            if !last {
-                tokio::select! {
-                    () = sleep(QUIET) => {}
-                    () = stopped(&mut finish) => {}
+            if look_at.take_if(|at| *at <= Instant::now()).is_some() {
+                changes.mark_unchanged();
+                let (this, before) = (self.clone(), std::mem::take(&mut known));
+                match blocking(move || this.compare(before)).await {
+                    Ok(compared) => (known, stale) = compared,
+                    Err(Unfinished::Stopping) => return Ok(()),
+                    Err(Unfinished::Failed(error)) => failed(&mut failure, error),
                 }
+                stale.retain(|id| !in_hand.contains(id));
             }
-            changes.mark_unchanged();
-            match self.pass(&mut known).await {
-                Ok(()) => {
-                    if std::mem::take(&mut failing) {
-                        info!("the items' pages can be exported again");
+            while making.len() < most
+                && let Some(id) = stale.pop_front()
+            {
+                in_hand.insert(id.clone());
+                making.push(async { (id.clone(), self.make(id).await) });
+            }
+            let idle = making.is_empty();
+            tokio::select! {
+                biased;
+                Some((id, made)) = making.next(), if !idle => {
+                    in_hand.remove(&id);
+                    match made {
+                        Ok(made) => known.extend(made),
+                        Err(Unfinished::Stopping) => return Ok(()),
+                        Err(Unfinished::Failed(error)) => failed(&mut failure, error),
                     }
-                    if last {
+                }
+                news = changes.changed(), if look_at.is_none() => {
+                    // The archive's own trouble is told elsewhere.
+                    if news.is_err() {
                         return Ok(());
                     }
+                    look_at = Some(Instant::now() + LATEST);
                 }
-                Err(Unfinished::Stopping) => return Ok(()),
-                Err(Unfinished::Failed(error)) if last => return Err(error),
-                Err(Unfinished::Failed(error)) => {
-                    if !std::mem::replace(&mut failing, true) {
-                        error!(%error, "the items' pages cannot be exported; trying again");
+                () = stopped(&mut finish), if idle => {
+                    // Once more, for what has changed since the last look.
+                    if look_at.is_none() && !changes.has_changed().unwrap_or(false) {
+                        return failure.map_or(Ok(()), Err);
                     }
-                    changes.mark_changed();
-                    tokio::select! {
-                        () = sleep(RETRY) => {}
-                        () = stopped(&mut finish) => {}
-                    }
+                    look_at = Some(Instant::now());
+                }
+                () = sleep_until(look_at.unwrap_or_else(Instant::now)), if look_at.is_some() => {}
+                () = sleep(RETRY), if idle && failure.is_some() => {
+                    failure = None;
+                    look_at = Some(Instant::now());
+                    info!("trying again to export the items' pages");
                 }
             }
         }
     }
 
-    async fn pass(&self, known: &mut Known) -> Result<(), Unfinished> {
-        let (this, before) = (self.clone(), std::mem::take(known));
-        let (kept, stale) = blocking(move || this.compare(before)).await?;
-        *known = kept;
-        let mut outcome = Ok(());
-        // As many at a time as there are workers to draw them.
-        let workers = self.pool.status().workers;
-        let mut made = stream::iter(stale).map(|id| self.make(id)).buffer_unordered(workers);
-        while let Some(one) = made.next().await {
-            match one {
-                Ok(made) => known.extend(made),
-                Err(Unfinished::Stopping) => return Err(Unfinished::Stopping),
-                Err(failed) => outcome = Err(failed),
-            }
-        }
-        outcome
-    }
-
-    /// Removes what is not open, and tells what is up to date and what is to be made.
-    fn compare(&self, mut known: Known) -> Result<(Known, Vec<ItemId>), ExportError> {
+    /// Removes what is not open, brings each `item.json` up to date whose pages are there, and tells what is up to date
+    /// then and of which items the pages are to be made.
+    fn compare(&self, mut known: Known) -> Result<(Known, VecDeque<ItemId>), ExportError> {
         let root = self.worklist.folder.join(FOLDER);
-        let (mut kept, mut stale) = (Known::new(), Vec::new());
+        let (mut kept, mut stale) = (Known::new(), VecDeque::new());
         if self.worklist.items {
             for item in self.archive.items() {
                 let item = item?;
                 let json = as_json(&item)?;
                 let digest = digest(&json);
-                let is_kept = match known.remove(&item.id) {
-                    Some(before) => before == digest,
-                    None => is_whole(&root.join(item.id.to_string()), &item, &json),
-                };
-                if is_kept {
+                if known.remove(&item.id) == Some(digest) || self.bring_up_to_date(&root, &item, &json)? {
                     kept.insert(item.id, digest);
                 } else {
-                    stale.push(item.id);
+                    stale.push_back(item.id);
                 }
             }
         }
         let open: HashSet<&ItemId> = kept.keys().chain(&stale).collect();
         let failed = |error| ExportError::Folder { folder: root.clone(), error };
-        for folder in folders(&root).map_err(failed)? {
-            let id = folder.file_name().and_then(|name| ItemId::try_from(name.to_str()?.to_owned()).ok());
-            if id.is_some_and(|id| !open.contains(&id)) {
+        for (id, folder) in folders(&root).map_err(failed)? {
+            if !open.contains(&id) {
                 fs::remove_dir_all(&folder).map_err(failed)?;
             }
         }
         Ok((kept, stale))
+    }
+
+    /// Whether the pages of an item are there, and `item.json` says what the archive says, now.
+    fn bring_up_to_date(&self, root: &Path, item: &QueueItem, json: &str) -> Result<bool, ExportError> {
+        let folder = root.join(item.id.to_string());
+        let Ok(there) = fs::read(folder.join(ITEM)) else { return Ok(false) };
+        let same_pages = serde_json::from_slice(&there).is_ok_and(|before: QueueItem| {
+            (before.page_range, before.pages, before.state) == (item.page_range, item.pages, item.state)
+        });
+        let pages_there = item.state == ItemState::Held || folder.join(DOCUMENT).is_file();
+        if !same_pages || !pages_there {
+            return Ok(false);
+        }
+        if there != json.as_bytes() {
+            self.write_json(&folder, json)?;
+        }
+        Ok(true)
     }
 
     /// Brings one item's folder up to date; gives what is known of it then. Nothing for one that is not open any more.
@@ -170,7 +186,7 @@ impl ItemExporter {
                 let page = read.iter().find(|page| page.number == number).cloned();
                 let sheet = self.sheet(&document, &bytes, number, page).await?;
                 let (this, within) = (self.clone(), folder.clone());
-                paper = blocking(move || this.put(paper, &within, number, sheet)).await?;
+                paper = blocking(move || this.put(paper, &within, number, &sheet)).await?;
             }
             let within = folder.clone();
             blocking(move || paper.finish().map_err(|error| file_error(&within, DOCUMENT, error))).await?;
@@ -194,23 +210,15 @@ impl ItemExporter {
             let failed = |error| ExportError::Folder { folder: folder.clone(), error };
             atomic::make_folder(folder, self.worklist.group).map_err(failed)?;
         }
-        let json = as_json(&item)?;
-        let before = fs::read(folder.join(ITEM)).ok().and_then(|json| serde_json::from_slice::<QueueItem>(&json).ok());
-        let same_pages = before.is_some_and(|before| {
-            (before.page_range, before.pages, before.state) == (item.page_range, item.pages, item.state)
-        });
-        if same_pages && has_pages(&folder, &item) {
-            return Ok(Some(Work { item, document, json, folder, pages: None }));
-        }
         // Without it nothing that is there counts.
         remove(&folder, ITEM)?;
-        let wanted = |name: &str| name.strip_prefix("page-").is_none() && name != DOCUMENT;
         for entry in fs::read_dir(&folder).map_err(|error| file_error(&folder, "", error))? {
             let name = entry.map_err(|error| file_error(&folder, "", error))?.file_name();
-            if let Some(name) = name.to_str().filter(|name| !wanted(name)) {
+            if let Some(name) = name.to_str().filter(|name| *name == DOCUMENT || name.starts_with("page-")) {
                 remove(&folder, name)?;
             }
         }
+        let json = as_json(&item)?;
         let pages = match item.state {
             ItemState::Held => None,
             ItemState::Open | ItemState::Resolved => {
@@ -243,8 +251,7 @@ impl ItemExporter {
         if let Some(text) = page.as_ref().filter(|page| page.source == PageSource::Text) {
             return Ok(Sheet::Text(text.clone()));
         }
-        let upright =
-            page.as_ref().map_or(PageUpright { number, turned: 0, straightened: 0.0 }, PageUpright::of);
+        let upright = page.as_ref().map_or(PageUpright { number, turned: 0, straightened: 0.0 }, PageUpright::of);
         for _ in 0..TRIES {
             match self.pool.picture(document, Arc::clone(bytes), upright).await {
                 Ok(Some(facsimile)) => return Ok(Sheet::Picture(facsimile, page)),
@@ -260,8 +267,8 @@ impl ItemExporter {
     }
 
     /// Adds a page to the paper, and writes its picture.
-    fn put(&self, mut paper: Paper, folder: &Path, number: u32, sheet: Sheet) -> Result<Paper, ExportError> {
-        let added = match &sheet {
+    fn put(&self, mut paper: Paper, folder: &Path, number: u32, sheet: &Sheet) -> Result<Paper, ExportError> {
+        let added = match sheet {
             Sheet::Picture(facsimile, page) => {
                 let name = format!("page-{number}.png");
                 Replacement::write(folder, &name, self.worklist.group, |file| file.write_all(&facsimile.png))
@@ -279,16 +286,19 @@ impl ItemExporter {
     /// Writes `item.json`, by which the folder is whole. `shown`: the document of which pages were written, which is
     /// recorded.
     fn end(&self, item: &QueueItem, shown: Option<DocumentId>, folder: &Path, json: &str) -> Result<(), ExportError> {
-        let failed = |error| file_error(folder, ITEM, error);
-        atomic::sync_folder(folder).map_err(failed)?;
+        atomic::sync_folder(folder).map_err(|error| file_error(folder, "", error))?;
         if let Some(document) = shown {
             let by = MACHINE.to_owned();
             self.archive.record(Event::ItemExported { document, item: item.id.clone(), by })?;
         }
+        self.write_json(folder, json)
+    }
+
+    fn write_json(&self, folder: &Path, json: &str) -> Result<(), ExportError> {
         Replacement::write(folder, ITEM, self.worklist.group, |file| file.write_all(json.as_bytes()))
             .and_then(Replacement::replace)
-            .map_err(failed)?;
-        atomic::sync_folder(folder).map_err(failed)
+            .and_then(|()| atomic::sync_folder(folder))
+            .map_err(|error| file_error(folder, ITEM, error))
     }
 }
 
@@ -298,7 +308,7 @@ struct Work {
     document: DocumentId,
     json: String,
     folder: PathBuf,
-    /// `None` when its pages are there already, or cannot be shown.
+    /// `None` when they cannot be shown.
     pages: Option<Pages>,
 }
 
@@ -338,17 +348,8 @@ fn digest(json: &str) -> u64 {
     hasher.finish()
 }
 
-/// Whether nothing is left to do in an item's folder.
-fn is_whole(folder: &Path, item: &QueueItem, json: &str) -> bool {
-    fs::read(folder.join(ITEM)).is_ok_and(|there| there == json.as_bytes()) && has_pages(folder, item)
-}
-
-fn has_pages(folder: &Path, item: &QueueItem) -> bool {
-    item.state == ItemState::Held || folder.join(DOCUMENT).is_file()
-}
-
-/// Folders in a folder; none if it is not there.
-fn folders(root: &Path) -> io::Result<Vec<PathBuf>> {
+/// The folders of items, whoever may have made them; none if there are none.
+fn folders(root: &Path) -> io::Result<Vec<(ItemId, PathBuf)>> {
     let entries = match fs::read_dir(root) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries?,
@@ -356,11 +357,57 @@ fn folders(root: &Path) -> io::Result<Vec<PathBuf>> {
     let mut folders = Vec::new();
     for entry in entries {
         let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            folders.push(entry.path());
+        let id = entry.file_name().to_str().and_then(|name| ItemId::try_from(name.to_owned()).ok());
+        if let Some(id) = id
+            && entry.file_type()?.is_dir()
+        {
+            folders.push((id, entry.path()));
         }
     }
     Ok(folders)
+}
+
+/// Names what in the items' folders does not say what the archive says.
+pub(super) fn disagreements(worklist: &Worklist, archive: &Archive) -> Result<Vec<Disagreement>, ExportError> {
+    let root = worklist.folder.join(FOLDER);
+    let failed = |error| ExportError::Folder { folder: root.clone(), error };
+    let mut there: HashMap<ItemId, PathBuf> = folders(&root).map_err(failed)?.into_iter().collect();
+    let mut differing = Vec::new();
+    let mut awaited = 0_u64;
+    let mut differs = |folder: &Path, id: &ItemId| {
+        let written = fs::metadata(folder).and_then(|metadata| metadata.modified()).ok();
+        let written = written.and_then(|at| at.try_into().ok());
+        differing.push(Disagreement { file: format!("{FOLDER}/{id}"), written, lags: true });
+    };
+    for item in archive.items() {
+        let item = item?;
+        let folder = there.remove(&item.id).filter(|_| worklist.items);
+        let json = folder.as_ref().and_then(|folder| fs::read(folder.join(ITEM)).ok());
+        match (folder, json) {
+            (Some(folder), Some(json)) => {
+                let pages_there = item.state == ItemState::Held || folder.join(DOCUMENT).is_file();
+                if json != as_json(&item)?.as_bytes() || !pages_there {
+                    differs(&folder.join(ITEM), &item.id);
+                }
+            }
+            _ => awaited += u64::from(worklist.items),
+        }
+    }
+    for (id, folder) in &there {
+        differs(folder, id);
+    }
+    if awaited > 0 {
+        differing.push(Disagreement { file: format!("{FOLDER}/ ({awaited} of them)"), written: None, lags: true });
+    }
+    Ok(differing)
+}
+
+/// Keeps the latest failure, and logs the first of a row.
+fn failed(failure: &mut Option<ExportError>, error: ExportError) {
+    if failure.is_none() {
+        error!(%error, "items' pages cannot be exported; trying again");
+    }
+    *failure = Some(error);
 }
 
 fn remove(folder: &Path, file: &str) -> Result<(), ExportError> {

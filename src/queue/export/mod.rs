@@ -93,18 +93,23 @@ fn write_and_record(worklist: &Worklist, archive: &Archive) -> Result<usize, Exp
     Ok(items)
 }
 
-/// An exported file that does not say what the archive says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// An exported file, or an item's folder, that does not say what the archive says.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Disagreement {
-    pub file: &'static str,
+    pub file: String,
     /// When it was written; `None` when it is not there.
     pub written: Option<Timestamp>,
+    /// It may come minutes later than what it tells: an item's pages are made when no page waits to be read.
+    pub lags: bool,
 }
 
 impl Disagreement {
     /// Whether it is no more than behind: what was recorded after it had been written, or while it was, is enough to
     /// explain it. A process that was killed leaves it so until the next start.
     pub fn is_behind(&self, last_recorded: Option<Timestamp>) -> bool {
+        if self.lags && self.written.is_none() {
+            return true;
+        }
         let while_written = |recorded: Timestamp| recorded.checked_add(LATEST).unwrap_or(recorded);
         self.written.zip(last_recorded).is_some_and(|(written, recorded)| written <= while_written(recorded))
     }
@@ -127,7 +132,7 @@ pub fn disagreements(worklist: &Worklist, archive: &Archive) -> Result<Vec<Disag
             // A state directory that no daemon has run on yet has no exports, and nothing to say in them.
             Err(error) if error.kind() == io::ErrorKind::NotFound && order.is_empty() => continue,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                differing.push(Disagreement { file, written: None });
+                differing.push(Disagreement { file: file.to_owned(), written: None, lags: false });
                 continue;
             }
             Err(error) => return Err(unreadable(error)),
@@ -145,9 +150,10 @@ pub fn disagreements(worklist: &Worklist, archive: &Archive) -> Result<Vec<Disag
             there.expect(&line).map_err(unreadable)?;
         }
         if !there.ends().map_err(unreadable)? {
-            differing.push(Disagreement { file, written });
+            differing.push(Disagreement { file: file.to_owned(), written, lags: false });
         }
     }
+    differing.extend(items::disagreements(worklist, archive)?);
     Ok(differing)
 }
 
