@@ -74,8 +74,11 @@ fn poppler(tool: &str, before: &[&str], file: &Path, after: &[&str]) -> String {
     String::from_utf8(ended.stdout).unwrap()
 }
 
-/// The words of each page with their boxes (left, top, right, bottom) in points, and the page's size.
-fn words(file: &Path) -> Vec<((f32, f32), Vec<(String, [f32; 4])>)> {
+/// A word with its box: left, top, right, bottom, in points.
+type Boxed = (String, [f32; 4]);
+
+/// Each page's size in points, and its words.
+fn words(file: &Path) -> Vec<((f32, f32), Vec<Boxed>)> {
     let number = |text: &str, name: &str| -> f32 {
         let (_, rest) = text.split_once(&format!("{name}=\"")).unwrap();
         rest.split('"').next().unwrap().parse().unwrap()
@@ -95,7 +98,7 @@ fn words(file: &Path) -> Vec<((f32, f32), Vec<(String, [f32; 4])>)> {
 
 /// Most of the words stand where they were printed, within `tolerance` points: their left edge, and their foot, which may
 /// be that of letters that reach below the line.
-fn assert_in_place(found: &[(String, [f32; 4])], printed: &[(String, f32, f32)], tolerance: f32, what: &str) {
+fn assert_in_place(found: &[Boxed], printed: &[(String, f32, f32)], tolerance: f32, what: &str) {
     let in_place = printed.iter().filter(|(word, x, y)| {
         found.iter().any(|(text, [left, _, _, foot])| {
             text == word && (left - x).abs() < tolerance && (-tolerance..tolerance + 4.0).contains(&(foot - y))
@@ -142,7 +145,7 @@ fn each_open_item_has_its_pages_as_they_came_with_the_words_where_they_stand() {
     let fonts = Fonts::load().unwrap();
     let sheet = sheet(&fonts);
     let printed = places(&fonts);
-    let scanned = |turn, resolution, skew| scan::scan(&sheet, &Scan { turn, resolution, skew, ..Scan::default() });
+    let scanned = |turn, resolution, skew| scan::scan(&sheet, &Scan { resolution, skew, turn, ..Scan::default() });
     let fine = (204, 196);
     let upright = scanned(Turn::Upright, fine, 0.0);
     let over = scanned(Turn::UpsideDown, fine, 0.0);
@@ -164,16 +167,20 @@ fn each_open_item_has_its_pages_as_they_came_with_the_words_where_they_stand() {
     setup.arrive("print.pdf", &pdf::of_text(std::slice::from_ref(&sheet)));
     let message = mail::message("Review", "mixed", &[mail::text("plain", &LINES.join("\n"))]);
     setup.arrive("letter.eml", message.as_bytes());
+    setup.arrive("cut.tif", b"II*\0");
     setup.drain();
 
     let folders = folders(&setup);
-    assert_eq!(folders.len(), 8);
+    assert_eq!(folders.len(), 9);
     for (item, folder) in setup.exported().iter().map(|item| (item, &folders[item["source_file"].as_str().unwrap()])) {
         let json: Value = serde_json::from_slice(&fs::read(folder.join("item.json")).unwrap()).unwrap();
         assert_eq!(json, *item, "item.json is the item's line");
         let pages = item["pages"].as_u64().unwrap();
-        let expected = if item["source_file"] == "letter.eml" { 0 } else { pages };
-        let pictures = snapshot(folder).keys().filter(|name| name.ends_with(".png")).count() as u64;
+        // A held document is shown to nobody, and a message's text is no picture.
+        let is_held = item["state"] == "held";
+        assert_eq!(folder.join("document.pdf").exists(), !is_held, "{item:#}");
+        let expected = if is_held || item["source_file"] == "letter.eml" { 0 } else { pages };
+        let pictures = snapshot(folder).keys().filter(|name| name.starts_with("page-")).count() as u64;
         assert_eq!(pictures, expected, "{item:#}");
     }
 

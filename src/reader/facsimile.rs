@@ -273,7 +273,8 @@ mod tests {
                 };
                 let mut at = 0;
                 while row % 6 > 2 && at < width as usize {
-                    let length = 1 + random(1 << random(12)) as usize;
+                    let bits = random(12);
+                    let length = 1 + random(1 << bits) as usize;
                     let colour = if random(2) == 0 { 0 } else { 255 };
                     line.iter_mut().skip(at).take(length).for_each(|pixel| *pixel = colour);
                     at += length + random(40) as usize;

@@ -57,6 +57,14 @@ enum Unfinished {
 /// What is known to be up to date: a digest of the `item.json` of each item.
 type Known = HashMap<ItemId, u64>;
 
+/// What a look at the archive and the folders comes to.
+struct Compared {
+    known: Known,
+    stale: VecDeque<ItemId>,
+    /// What items in hand must come out as; `None` for one that is not open any more.
+    wanted: HashMap<ItemId, Option<u64>>,
+}
+
 impl ItemExporter {
     pub fn new(worklist: Worklist, archive: Archive, pool: Arc<ReaderPool>) -> Self {
         Self { worklist, archive, pool }
@@ -74,19 +82,20 @@ impl ItemExporter {
         let mut known = Known::new();
         let mut stale = VecDeque::new();
         let mut in_hand = HashSet::new();
+        // What items in hand must come out as to be up to date; `None` for one that is not open any more.
+        let mut wanted: HashMap<ItemId, Option<u64>> = HashMap::new();
         let mut making = FuturesUnordered::new();
         let mut failure = None;
         let mut look_at = Some(Instant::now());
         loop {
             if look_at.take_if(|at| *at <= Instant::now()).is_some() {
                 changes.mark_unchanged();
-                let (this, before) = (self.clone(), std::mem::take(&mut known));
-                match blocking(move || this.compare(before)).await {
-                    Ok(compared) => (known, stale) = compared,
+                let (this, before, spared) = (self.clone(), std::mem::take(&mut known), in_hand.clone());
+                match blocking(move || this.compare(before, &spared)).await {
+                    Ok(compared) => Compared { known, stale, wanted } = compared,
                     Err(Unfinished::Stopping) => return Ok(()),
                     Err(Unfinished::Failed(error)) => failed(&mut failure, error),
                 }
-                stale.retain(|id| !in_hand.contains(id));
             }
             while making.len() < most
                 && let Some(id) = stale.pop_front()
@@ -99,8 +108,15 @@ impl ItemExporter {
                 biased;
                 Some((id, made)) = making.next(), if !idle => {
                     in_hand.remove(&id);
+                    let wanted = wanted.remove(&id);
                     match made {
-                        Ok(made) => known.extend(made),
+                        Ok(made) => {
+                            let came_out = made.as_ref().map(|(_, digest)| *digest);
+                            if wanted.is_some_and(|wanted| wanted.is_none() || wanted != came_out) {
+                                look_at = Some(Instant::now());
+                            }
+                            known.extend(made);
+                        }
                         Err(Unfinished::Stopping) => return Ok(()),
                         Err(Unfinished::Failed(error)) => failed(&mut failure, error),
                     }
@@ -130,30 +146,35 @@ impl ItemExporter {
     }
 
     /// Removes what is not open, brings each `item.json` up to date whose pages are there, and tells what is up to date
-    /// then and of which items the pages are to be made.
-    fn compare(&self, mut known: Known) -> Result<(Known, VecDeque<ItemId>), ExportError> {
+    /// then and of which items the pages are to be made. Leaves alone what is in hand.
+    fn compare(&self, mut known: Known, in_hand: &HashSet<ItemId>) -> Result<Compared, ExportError> {
         let root = self.worklist.folder.join(FOLDER);
-        let (mut kept, mut stale) = (Known::new(), VecDeque::new());
+        let mut compared = Compared { known: Known::new(), stale: VecDeque::new(), wanted: HashMap::new() };
+        let mut open = HashSet::new();
         if self.worklist.items {
             for item in self.archive.items() {
                 let item = item?;
                 let json = as_json(&item)?;
                 let digest = digest(&json);
-                if known.remove(&item.id) == Some(digest) || self.bring_up_to_date(&root, &item, &json)? {
-                    kept.insert(item.id, digest);
+                open.insert(item.id.clone());
+                if in_hand.contains(&item.id) {
+                    compared.wanted.insert(item.id, Some(digest));
+                } else if known.remove(&item.id) == Some(digest) || self.bring_up_to_date(&root, &item, &json)? {
+                    compared.known.insert(item.id, digest);
                 } else {
-                    stale.push_back(item.id);
+                    compared.stale.push_back(item.id);
                 }
             }
         }
-        let open: HashSet<&ItemId> = kept.keys().chain(&stale).collect();
         let failed = |error| ExportError::Folder { folder: root.clone(), error };
-        for (id, folder) in folders(&root).map_err(failed)? {
-            if !open.contains(&id) {
+        for (id, folder) in folders(&root).map_err(failed)?.into_iter().filter(|(id, _)| !open.contains(id)) {
+            if in_hand.contains(&id) {
+                compared.wanted.insert(id, None);
+            } else {
                 fs::remove_dir_all(&folder).map_err(failed)?;
             }
         }
-        Ok((kept, stale))
+        Ok(compared)
     }
 
     /// Whether the pages of an item are there, and `item.json` says what the archive says, now.
