@@ -22,6 +22,7 @@ pub(super) struct File {
     #[serde(default)]
     pub retention: Vec<Retention>,
     pub time_zone: Option<String>,
+    pub fax_number: Option<String>,
     #[serde(default)]
     pub intake: Intake,
     #[serde(default)]

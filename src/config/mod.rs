@@ -61,6 +61,8 @@ pub struct Config {
     pub min_free: u64,
     /// Where days begin and end: the zone in which documents' dates are compared and times exported.
     pub time_zone: TimeZone,
+    /// Where hospitals fax to, as our cover sheets have it.
+    pub fax_number: Option<String>,
     pub folders: Vec<FolderSettings>,
     /// Folders of mail accounts.
     pub accounts: Vec<ImapSettings>,
@@ -230,6 +232,7 @@ impl Config {
                 items: parsed.export.items.unwrap_or(true),
             },
             time_zone,
+            fax_number: parsed.fax_number,
             log: LogSettings { format: parsed.log.format.unwrap_or(LogFormat::Human), level },
             outbox,
         };

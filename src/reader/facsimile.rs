@@ -243,7 +243,7 @@ mod tests {
     use crate::reader::ccitt;
     use crate::reader::render::tests::jpeg;
 
-    fn png_of(picture: image::DynamicImage) -> Vec<u8> {
+    fn png_of(picture: &image::DynamicImage) -> Vec<u8> {
         let mut bytes = Vec::new();
         picture.write_to(&mut Cursor::new(&mut bytes), image::ImageFormat::Png).unwrap();
         bytes
@@ -300,17 +300,17 @@ mod tests {
     #[test]
     fn colours_are_kept_and_grey_is_not_made_black_and_white() {
         let colours = image::RgbImage::from_fn(850, 1100, |x, _| image::Rgb([200, (x % 256) as u8, 0]));
-        let coloured = facsimile(&png_of(colours.into()), (0, 0.0));
+        let coloured = facsimile(&png_of(&colours.into()), (0, 0.0));
         assert_eq!(coloured.coding, Coding::Packed { colours: true });
         let grey = image::GrayImage::from_fn(850, 1100, |x, _| image::Luma([(x % 256) as u8]));
-        assert_eq!(facsimile(&png_of(grey.into()), (0, 0.0)).coding, Coding::Packed { colours: false });
+        assert_eq!(facsimile(&png_of(&grey.into()), (0, 0.0)).coding, Coding::Packed { colours: false });
     }
 
     #[test]
     fn the_screens_picture_is_upright_and_has_the_size_of_the_page_that_was_read() {
         let mut page = image::GrayImage::from_pixel(850, 1100, image::Luma([255]));
         page.put_pixel(3, 5, image::Luma([0]));
-        let made = facsimile(&png_of(page.into()), (90, 0.0));
+        let made = facsimile(&png_of(&page.into()), (90, 0.0));
         assert_eq!((made.coding, made.quarters), (Coding::Group4, 1));
         assert_eq!((made.width, made.height), (850, 1100));
         // 100 dots an inch are read at 200.
