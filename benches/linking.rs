@@ -134,6 +134,7 @@ fn reading(case: &Case, dice: &mut Dice) -> Reading {
             resolution: 200,
             source: PageSource::Recognised,
             turned: 0,
+            straightened: 0.0,
             unreadable_because: None,
             flags: Vec::new(),
             words: words.collect(),

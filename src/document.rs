@@ -229,6 +229,10 @@ pub struct Page {
     /// Degrees clockwise by which the page was turned to stand upright: 0, 90, 180 or 270.
     #[serde(default)]
     pub turned: u16,
+    /// Degrees clockwise by which it was straightened besides, about its middle. Readings kept by older versions do not
+    /// tell.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub straightened: f32,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub flags: Vec<PageFlag>,
     /// Why the page is unreadable, if it is: bounded, with nothing that stands on it.
@@ -236,6 +240,11 @@ pub struct Page {
     pub unreadable_because: Option<String>,
     /// In reading order.
     pub words: Vec<Word>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over so")]
+fn is_zero(degrees: &f32) -> bool {
+    *degrees == 0.0
 }
 
 impl Page {

@@ -30,6 +30,8 @@ pub enum Step {
     ExportWritten,
     ExportNamed,
     ExportSynced,
+    /// Of an item's folder: all but `item.json`.
+    ItemPagesWritten,
     /// Of a mail, not of a document: it is recorded as attempted, and not yet handed over.
     MailAttempted,
     /// The relay has taken a mail, which is not yet recorded.
@@ -38,7 +40,7 @@ pub enum Step {
 
 impl Step {
     /// In the order in which a document comes to them.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::SourceRead,
         Self::DraftWritten,
         Self::DraftsSynced,
@@ -59,6 +61,7 @@ impl Step {
         Self::ExportWritten,
         Self::ExportNamed,
         Self::ExportSynced,
+        Self::ItemPagesWritten,
     ];
 
     /// As `NICUFAXD_DIE_AT` names it.
@@ -84,6 +87,7 @@ impl Step {
             Self::ExportWritten => "export-written",
             Self::ExportNamed => "export-named",
             Self::ExportSynced => "export-synced",
+            Self::ItemPagesWritten => "item-pages-written",
             Self::MailAttempted => "mail-attempted",
             Self::MailTaken => "mail-taken",
         }

@@ -8,7 +8,7 @@
 //! 4. [`understand`] tells what it is and takes out the facts;
 //! 5. [`link`] finds the open case it belongs to, or leaves that to a person;
 //! 6. [`route`] gives it a lane, a priority and a due time;
-//! 7. [`queue`] holds the items, and exports them for the nurses;
+//! 7. [`queue`] holds the items, and exports them for the nurses, with [`paper`] as PDFs of their pages;
 //! 8. [`outbox`] writes the mails that people expect because of them.
 //!
 //! [`pipeline`] joins 3 to 6 and reads as what a clerk would do; [`daemon`] joins everything and is the only part
@@ -34,6 +34,7 @@ pub mod route;
 
 pub mod pipeline;
 
+pub mod paper;
 pub mod queue;
 
 pub mod outbox;

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-pub use self::begun::Begun;
+pub use self::begun::{Begun, is_still_being_read};
 use crate::document::{
     DocumentFormat, DocumentId, DocumentType, Mail, Match, MatchStatus, Page, PageFlag, PageSource, Reading, Receipt,
     Understanding, beginning,
@@ -265,13 +265,18 @@ fn several_babies(spans: &[[u32; 2]]) -> String {
     format!("{MAY_BE_ABOUT} {} babies: pages {}", spans.len(), pages.join(", "))
 }
 
-/// The words around a message's papers, as pages that follow theirs, and what they are by themselves, when they seem to be
+/// The words around a message's papers, as pages that follow theirs; none where there are no words.
+pub fn covering_pages(reading: &Reading) -> Vec<Page> {
+    let Some(text) = reading.mail.as_ref().and_then(|mail| mail.covering.as_deref()) else { return Vec::new() };
+    let before = reading.pages.last().map_or(0, |page| page.number);
+    (1..=pages_of_text(text)).map(|page| page_of_text(text, page, before + page)).collect()
+}
+
+/// The words around a message's papers, and what they are by themselves, when they seem to be
 /// a paper too: a review that was written into the mail beside an attachment.
 fn paper_in_words(reading: &Reading, knowledge: &Knowledge, received: Date) -> Option<(Reading, DocumentType)> {
-    let text = reading.mail.as_ref().and_then(|mail| mail.covering.as_deref())?;
-    let before = reading.pages.last().map_or(0, |page| page.number);
-    let pages = (1..=pages_of_text(text)).map(|page| page_of_text(text, page, before + page)).collect();
-    let words = Reading::new(DocumentFormat::Message, pages);
+    let words = Reading::new(DocumentFormat::Message, covering_pages(reading));
+    words.pages.first()?;
     let understood = understand::understand(&words, &knowledge.rules, received);
     let told = understood.document_type != DocumentType::Other && understood.type_confidence >= SURE_OF_WORDS;
     (told && understood.fields.len() >= FACTS_OF_A_PAPER).then_some((words, understood.document_type))

@@ -23,6 +23,7 @@ pub fn page_of(number: u32, text: &str) -> Page {
         resolution: 200,
         source: PageSource::Recognised,
         turned: 0,
+        straightened: 0.0,
         unreadable_because: None,
         flags: Vec::new(),
         words,

@@ -29,6 +29,7 @@ fn page(number: u32, text: &str) -> Page {
         resolution: 200,
         source,
         turned: 0,
+        straightened: 0.0,
         flags: Vec::new(),
         unreadable_because: None,
         words,

@@ -531,7 +531,9 @@ impl<'a> Staging<'a> {
                 self.remove_document(document, &entry)?;
                 self.put(purged_key(document), &PurgedEntry { at, received: entry.received })?;
             }
-            Fact::Shown { document } | Fact::ResolutionsKept { document } => _ = self.known(document)?,
+            Fact::Shown { document } | Fact::ResolutionsKept { document } | Fact::ItemExported { document } => {
+                self.known(document)?;
+            }
             Fact::RecordsLost { from, to, digest: _ } => {
                 self.put(ranked_key(LOST, sequence), &LostEntry { from: *from, to: *to })?;
             }

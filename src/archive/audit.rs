@@ -198,6 +198,7 @@ fn words(event: &Event) -> (String, String) {
             (machine(), format!("keeps of what is purged: {}", resolutions.join("; ")))
         }
         Event::Exported { by, items } => (by.clone(), format!("exported the queue of {items} items")),
+        Event::ItemExported { item, by, .. } => (by.clone(), format!("exported the pages of {item}")),
         Event::Purged { rule, by, .. } => (by.clone(), format!("purged under rule {rule}")),
         Event::MailQueued { key, kind, recipient, item, .. } => {
             let about = item.as_ref().map(|item| format!(" about {item}")).unwrap_or_default();
@@ -223,6 +224,7 @@ fn unopened(fact: Option<&Fact>) -> (String, String) {
         Some(Fact::Retried { .. }) => "tried again".to_owned(),
         Some(Fact::Resolved { document, segment }) => format!("resolved {}", ItemId::new(document, *segment)),
         Some(Fact::Shown { .. }) => "shown".to_owned(),
+        Some(Fact::ItemExported { .. }) => "exported".to_owned(),
         Some(Fact::MailQueued { mail, .. }) => format!("queued {mail}"),
         Some(Fact::MailFailed { mail, .. }) => format!("gave {mail} up"),
         Some(Fact::MailRetried { mail, .. } | Fact::MailDismissed { mail, .. }) => format!("saw to {mail}"),

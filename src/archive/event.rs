@@ -155,6 +155,8 @@ pub enum Event<I = QueueItem> {
         /// Items that it holds.
         items: u64,
     },
+    /// An item's pages were put into the export folder.
+    ItemExported { document: DocumentId, item: ItemId, by: String },
     /// The document's key was destroyed, under this rule of the configuration: what it says, what was read on it and
     /// what was recorded of it can be opened by nobody.
     Purged {
@@ -232,6 +234,7 @@ impl<I> Event<I> {
             | Self::ContentSeen { document, .. }
             | Self::Shown { document, .. }
             | Self::ResolutionsKept { document, .. }
+            | Self::ItemExported { document, .. }
             | Self::Purged { document, .. } => Some(document),
             Self::MailQueued { document, .. }
             | Self::MailAttempted { document, .. }

@@ -89,6 +89,9 @@ pub(super) enum Fact {
         document: DocumentId,
     },
     Exported {},
+    ItemExported {
+        document: DocumentId,
+    },
     Purged {
         document: DocumentId,
         rule: String,
@@ -196,6 +199,7 @@ impl Fact {
             Event::Operated { .. } => Self::Operated {},
             Event::ResolutionsKept { document, .. } => Self::ResolutionsKept { document: document.clone() },
             Event::Exported { .. } => Self::Exported {},
+            Event::ItemExported { document, .. } => Self::ItemExported { document: document.clone() },
             Event::Purged { document, rule, by, cases } => {
                 Self::Purged { document: document.clone(), rule: rule.clone(), by: by.clone(), cases: cases.clone() }
             }
@@ -234,6 +238,7 @@ impl Fact {
             | Self::Resolved { document, .. }
             | Self::Shown { document }
             | Self::ResolutionsKept { document }
+            | Self::ItemExported { document }
             | Self::Purged { document, .. } => Some(document),
             Self::MailQueued { document, .. }
             | Self::MailAttempted { document, .. }
@@ -284,6 +289,7 @@ impl Fact {
             | Self::Operated {}
             | Self::ResolutionsKept { .. }
             | Self::Exported {}
+            | Self::ItemExported { .. }
             | Self::MailQueued { .. }
             | Self::MailAttempted { .. }
             | Self::MailSent { .. }
@@ -334,6 +340,7 @@ impl Fact {
             | Self::Operated {}
             | Self::ResolutionsKept { .. }
             | Self::Exported {}
+            | Self::ItemExported { .. }
             | Self::MailQueued { .. }
             | Self::MailFailed { .. }
             | Self::MailRetried { .. }

@@ -157,6 +157,7 @@ fn nothing_that_was_accepted_recorded_or_read_stands_in_any_file() {
         resolution: 200,
         source: crate::document::PageSource::Unreadable,
         turned: 0,
+        straightened: 0.0,
         flags: Vec::new(),
         unreadable_because: Some("Quillfeather".to_owned()),
         words: Vec::new(),

@@ -111,6 +111,7 @@ impl Changed {
             | Event::Operated { .. }
             | Event::ResolutionsKept { .. }
             | Event::Exported { .. }
+            | Event::ItemExported { .. }
             | Event::MailAttempted { .. }
             | Event::MailSent { .. }
             | Event::MailFailed { .. } => {}

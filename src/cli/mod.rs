@@ -5,6 +5,7 @@
 mod audit;
 mod cases;
 mod check;
+mod cover;
 mod held;
 mod key;
 mod outbox;
@@ -104,6 +105,14 @@ enum Command {
     /// The open-case registry.
     #[command(subcommand)]
     Cases(CasesCommand),
+    /// Print a cover sheet for a case, as a PDF for the hospital: the case's id and authorization number, also as a QR code.
+    Cover {
+        #[arg(long, value_name = "ID")]
+        case: String,
+        /// A new file, for nobody but you. Default: standard output.
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
     /// The work queue.
     #[command(subcommand)]
     Queue(QueueCommand),
@@ -279,6 +288,9 @@ pub fn main() -> ExitCode {
         Command::Cases(CasesCommand::Import { file }) => load(config).and_then(|config| cases::import(&config, &file)),
         Command::Cases(CasesCommand::List { json }) => load(config).and_then(|config| cases::list(&config, json)),
         Command::Cases(CasesCommand::Show { id }) => load(config).and_then(|config| cases::show(&config, &id)),
+        Command::Cover { case, output } => {
+            load(config).and_then(|config| cover::cover(&config, &case, output.as_deref()))
+        }
         Command::Queue(QueueCommand::List { lane, json }) => {
             load(config).and_then(|config| queue::list(&config, lane.as_deref(), json))
         }

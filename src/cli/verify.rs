@@ -145,7 +145,7 @@ impl Found {
             // Beside a daemon only a difference that stays while nothing happens is one.
             if look > 3 && before == Some(recorded) {
                 for file in &differing {
-                    self.differs(file, false);
+                    self.differs(file, file.lags && file.is_behind(recorded));
                 }
                 return Ok(());
             }
@@ -156,7 +156,7 @@ impl Found {
         Ok(())
     }
 
-    fn differs(&mut self, Disagreement { file, written }: &Disagreement, behind: bool) {
+    fn differs(&mut self, Disagreement { file, written, .. }: &Disagreement, behind: bool) {
         match (written, behind) {
             (Some(written), true) => self
                 .remarks
@@ -164,7 +164,8 @@ impl Found {
             (Some(_), false) => self
                 .problems
                 .push(format!("export {file} does not say what the archive says; the next start writes it anew")),
-            (None, _) => {
+            (None, true) => self.remarks.push(format!("export {file} is not made yet; a run makes it")),
+            (None, false) => {
                 self.problems.push(format!("export {file} is missing; the next start writes it anew"));
             }
         }

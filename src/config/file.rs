@@ -22,6 +22,7 @@ pub(super) struct File {
     #[serde(default)]
     pub retention: Vec<Retention>,
     pub time_zone: Option<String>,
+    pub fax_number: Option<String>,
     #[serde(default)]
     pub intake: Intake,
     #[serde(default)]
@@ -203,6 +204,8 @@ pub(super) enum After {
 pub(super) struct Export {
     pub dir: PathBuf,
     pub group: Option<String>,
+    /// Default: true.
+    pub items: Option<bool>,
 }
 
 #[derive(Default, Deserialize)]

@@ -61,6 +61,8 @@ pub struct Config {
     pub min_free: u64,
     /// Where days begin and end: the zone in which documents' dates are compared and times exported.
     pub time_zone: TimeZone,
+    /// Where hospitals fax to, as our cover sheets have it.
+    pub fax_number: Option<String>,
     pub folders: Vec<FolderSettings>,
     /// Folders of mail accounts.
     pub accounts: Vec<ImapSettings>,
@@ -72,7 +74,7 @@ pub struct Config {
     /// The open-case registry.
     pub cases: PathBuf,
     pub link: LinkPolicy,
-    /// `[export] dir` and `group`, in `time_zone`.
+    /// `[export]`, in `time_zone`.
     pub export: Worklist,
     pub log: LogSettings,
     /// Mails that the daemon writes; none are unless it stands there.
@@ -223,8 +225,14 @@ impl Config {
             document_types: parsed.understand.document_types.map(|path| resolve(base, &path)),
             cases: resolve(base, &parsed.cases.path),
             link: parsed.link,
-            export: Worklist { folder: resolve(base, &parsed.export.dir), zone: time_zone.clone(), group },
+            export: Worklist {
+                folder: resolve(base, &parsed.export.dir),
+                zone: time_zone.clone(),
+                group,
+                items: parsed.export.items.unwrap_or(true),
+            },
             time_zone,
+            fax_number: parsed.fax_number,
             log: LogSettings { format: parsed.log.format.unwrap_or(LogFormat::Human), level },
             outbox,
         };

@@ -22,6 +22,7 @@ use crate::intake::{SourceError, folder};
 use crate::log::{self, LastError};
 use crate::outbox::{self, Outbox, TemplateError, Watched};
 use crate::queue::export;
+use crate::queue::export::items::ItemExporter;
 use crate::reader::pool::{PoolSettings, ReadError, ReaderPool};
 use crate::reader::render::RenderLimits;
 use crate::systemd;
@@ -99,6 +100,10 @@ pub async fn run(
     let (finish, finished) = watch::channel(false);
     let exporter =
         tokio::spawn(export::run_exporter(config.export.clone(), archive.clone(), archive.watch_items(), finished));
+    // Ends before the pool does, which it asks for pictures.
+    let (finish_items, items_finished) = watch::channel(false);
+    let items = ItemExporter::new(config.export.clone(), archive.clone(), pool.clone());
+    let mut items = tokio::spawn(items.run(archive.watch_items(), items_finished));
     let watched = (mode == Mode::Serve).then(|| Watched {
         sources: statuses.clone(),
         pool: pool.clone(),
@@ -203,14 +208,18 @@ pub async fn run(
     if let Some(retention) = retention {
         retention.await.map_err(|_| DaemonError::Task)?;
     }
+    let mut items_exported = Ok(());
     if mode == Mode::Drain && !told_to_stop {
-        // What is cut off is sent by the next start.
+        finish_items.send_replace(true);
+        // What is cut off is sent, or made, by the next start.
+        let finished = async { tokio::join!(outbox.drain(), &mut items).1 };
         tokio::select! {
-            () = outbox.drain() => {}
+            outcome = finished => items_exported = outcome.map_err(|_| DaemonError::Task)?,
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
     }
+    items.abort();
     outbox.end().await;
     pool.shutdown().await;
     control.end().await;
@@ -222,6 +231,7 @@ pub async fn run(
         let written = tokio::task::spawn_blocking(move || export::write_queue(&worklist, &archive));
         written.await.map_err(|_| DaemonError::Task)?.map_err(DaemonError::Export)?;
     }
+    items_exported.map_err(DaemonError::Export)?;
     log::daemon_stopped(worked.handed_back);
     match source_error {
         Some(error) => Err(error.into_archive_error().map_or_else(DaemonError::Source, DaemonError::Archive)),

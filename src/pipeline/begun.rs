@@ -24,6 +24,14 @@ const MOST_TELLING: u32 = 3;
 const URGENT: [DocumentType; 4] =
     [DocumentType::Transfer, DocumentType::Discharge, DocumentType::Readmission, DocumentType::P2pRequest];
 
+/// How the flag begins of what is shown before it was read to its end.
+const STILL_READING: &str = "still_reading: ";
+
+/// Whether an item is shown while its document is still being read.
+pub fn is_still_being_read(item: &QueueItem) -> bool {
+    item.flags.iter().any(|flag| flag.starts_with(STILL_READING))
+}
+
 /// A document of which some pages were read, or none yet.
 #[derive(Clone)]
 pub struct Begun {
@@ -172,7 +180,7 @@ impl Begun {
         let mut shown = items(id, &reading, &receipt, decisions, arrivals, known);
         for item in &mut shown {
             item.pages = self.count;
-            item.flags.push(format!("still_reading: {} of {} pages are read", self.read.len(), self.count));
+            item.flags.push(format!("{STILL_READING}{} of {} pages are read", self.read.len(), self.count));
         }
         shown
     }

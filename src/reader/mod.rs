@@ -27,4 +27,6 @@ mod unpack;
 mod leptonica;
 pub mod straighten;
 
+pub mod facsimile;
+
 pub mod tesseract;

@@ -1,4 +1,4 @@
-//! PDF documents, by `hayro` (the only user of it).
+//! PDF documents, by `hayro` (the only user of it, but for [`super::unpack`], and a font that it brings).
 //!
 //! A page that is one scan gives that scan's own pixels, so that nothing is lost by drawing it at another size; fax
 //! codings go through [`super::ccitt`], which tells of damage where `hayro` would not. Anything else is drawn.
@@ -24,8 +24,8 @@ use hayro::vello_cpu::color::palette::css::WHITE;
 use hayro::{PixmapSettings, RenderCache, RenderSettings};
 
 use super::ccitt::{self, Coding};
-use super::picture::{Picture, judged_resolution};
-use super::render::{RenderError, RenderLimits, RenderedPage, check_size, jpeg_is_whole, squared};
+use super::picture::judged_resolution;
+use super::render::{RenderError, RenderLimits, StoredPage, check_size, jpeg_is_whole};
 use super::unpack;
 use crate::document::PageFlag;
 
@@ -100,8 +100,8 @@ fn named_pages(bytes: &[u8]) -> u32 {
     named.max().unwrap_or(0)
 }
 
-/// Draws one page (1-based).
-pub fn render_page(bytes: &[u8], page: u32, limits: &RenderLimits) -> Result<RenderedPage, RenderError> {
+/// One page (1-based): the pixels of the scan that it is, else drawn.
+pub fn stored_page(bytes: &[u8], page: u32, limits: &RenderLimits) -> Result<StoredPage, RenderError> {
     let pdf = open(bytes)?;
     let pages = pdf.pages();
     let sheet =
@@ -130,7 +130,7 @@ pub fn render_page(bytes: &[u8], page: u32, limits: &RenderLimits) -> Result<Ren
     let names_picture = draws_objects(sheet);
     let holds_picture = walk.pictures > 0 || names_picture;
     if let Some(scan) = walk.scan.take().filter(|_| walk.pictures == 1 && !walk.draws_more) {
-        return scan.into_page(page, limits);
+        return scan.into_page(page);
     }
 
     let mut flags = walk.damage;
@@ -139,16 +139,13 @@ pub fn render_page(bytes: &[u8], page: u32, limits: &RenderLimits) -> Result<Ren
     if contents_lost || (names_picture && walk.pictures == 0 && !walk.draws_more) {
         flags.push(PageFlag::Undecodable);
     }
-    let (picture, failed) = draw(sheet, page, (walk.sheet, walk.finest), limits)?;
+    let Drawing { width, height, pixels, dots, failed } = draw(sheet, page, (walk.sheet, walk.finest), limits)?;
     if failed {
         flags.push(PageFlag::Undecodable);
     }
-    if (holds_picture || walk.draws_more) && picture.is_blank() {
-        flags.push(PageFlag::BlankPicture);
-    }
-    flags.sort_unstable();
-    flags.dedup();
-    Ok(RenderedPage { picture, flags, holds_picture })
+    let blank_is_suspect = holds_picture || walk.draws_more;
+    let resolution = (dots, dots);
+    Ok(StoredPage { width, height, pixels, resolution, quarters: 0, flags, holds_picture, blank_is_suspect })
 }
 
 /// Whether the page's own instructions draw an object (`Do`) or a picture of their own (`BI`).
@@ -158,10 +155,21 @@ fn draws_objects(sheet: &Page) -> bool {
     })
 }
 
-/// Draws the page: the picture, and whether something on it could not be drawn.
+/// A page as it was drawn: grey pixels.
+struct Drawing {
+    width: u32,
+    height: u32,
+    pixels: Vec<u8>,
+    /// Dots an inch.
+    dots: u32,
+    /// Something on it could not be drawn.
+    failed: bool,
+}
+
+/// Draws the page.
 ///
 /// `shown`: the page in points, and the finest resolution of a picture on it.
-fn draw(sheet: &Page, page: u32, shown: (Rect, f64), limits: &RenderLimits) -> Result<(Picture, bool), RenderError> {
+fn draw(sheet: &Page, page: u32, shown: (Rect, f64), limits: &RenderLimits) -> Result<Drawing, RenderError> {
     let (paper, finest) = shown;
     let (width, height) = (paper.width(), paper.height());
     let inches = width.max(height) / 72.0;
@@ -194,7 +202,7 @@ fn draw(sheet: &Page, page: u32, shown: (Rect, f64), limits: &RenderLimits) -> R
         bg_color: WHITE,
     };
     let drawn = hayro::render(sheet, &RenderCache::new(), &settings, &RenderSettings::default(), &pixels);
-    let grey = drawn
+    let pixels = drawn
         .data_as_u8_slice()
         .chunks_exact(4)
         .map(|pixel| match pixel {
@@ -204,12 +212,11 @@ fn draw(sheet: &Page, page: u32, shown: (Rect, f64), limits: &RenderLimits) -> R
             _ => 255,
         })
         .collect();
-    let picture =
-        Picture { width: drawn.width().into(), height: drawn.height().into(), resolution: dots as u32, pixels: grey };
-    if picture.width == 0 || picture.height == 0 {
+    let (width, height) = (u32::from(drawn.width()), u32::from(drawn.height()));
+    if width == 0 || height == 0 {
         return Err(RenderError::DamagedPage { page, reason: "its size is nothing" });
     }
-    Ok((picture, failed.load(Ordering::Relaxed)))
+    Ok(Drawing { width, height, pixels, dots: dots as u32, failed: failed.load(Ordering::Relaxed) })
 }
 
 /// The pixels of a scan that fills its page.
@@ -229,7 +236,7 @@ struct Scan {
 }
 
 impl Scan {
-    fn into_page(self, page: u32, limits: &RenderLimits) -> Result<RenderedPage, RenderError> {
+    fn into_page(self, page: u32) -> Result<StoredPage, RenderError> {
         if self.damaged.is_some_and(|damaged| damaged >= self.height) {
             return Err(RenderError::DamagedPage { page, reason: "none of its rows can be decoded" });
         }
@@ -239,15 +246,22 @@ impl Scan {
         } else {
             judged_resolution(self.width, self.height)
         };
-        let picture = squared(page, (self.width, self.height), self.pixels, dots, limits)?.turned(self.quarters);
         let flags = match self.damaged {
             Some(0) => Vec::new(),
             Some(_) => vec![PageFlag::DamagedRows],
             None if self.cut => vec![PageFlag::DamagedRows],
-            None if picture.is_blank() => vec![PageFlag::BlankPicture],
             None => Vec::new(),
         };
-        Ok(RenderedPage { picture, flags, holds_picture: true })
+        Ok(StoredPage {
+            width: self.width,
+            height: self.height,
+            pixels: self.pixels,
+            resolution: dots,
+            quarters: self.quarters,
+            flags,
+            holds_picture: true,
+            blank_is_suspect: self.damaged.is_none() && !self.cut,
+        })
     }
 }
 

@@ -1,7 +1,7 @@
 //! Documents written out by hand, so that each can be wrong in one way.
 
 use super::*;
-use crate::reader::render::inspect;
+use crate::reader::render::{RenderedPage, inspect, render_page};
 
 /// A document of the objects given, numbered from 1; the first is the catalogue.
 fn document(objects: &[Vec<u8>], trailer: &str) -> Vec<u8> {

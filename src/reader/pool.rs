@@ -17,6 +17,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::document::{DocumentId, Page, PageSource};
 use crate::reader::cage::{CageMode, Lack, names, remedies};
+use crate::reader::facsimile::{Facsimile, PageUpright};
 use crate::reader::process::{Worker, bounded};
 use crate::reader::protocol::{Answer, Refusal, Request, is_possible, is_possible_head, is_possible_mail};
 use crate::reader::render::{Inspection, RenderLimits};
@@ -130,6 +131,8 @@ pub enum Urgency {
     Urgent,
     /// All other pages.
     Rest,
+    /// Pictures for people, of what was read already.
+    Picture,
 }
 
 /// What the pool is doing.
@@ -196,6 +199,19 @@ impl ReaderPool {
         let (reply, answer) = oneshot::channel();
         let urgency = if page == 1 { Urgency::Triage } else { urgency };
         self.submit(id, bytes, urgency, Task::ReadPage { page, reply });
+        answer.await.unwrap_or(Err(ReadError::Stopping))
+    }
+
+    /// The picture of a page that was read, for people, when no page waits to be read; `None` where it cannot be made.
+    /// Dropping the future takes it out of the queue.
+    pub async fn picture(
+        &self,
+        id: &DocumentId,
+        bytes: Arc<[u8]>,
+        page: PageUpright,
+    ) -> Result<Option<Box<Facsimile>>, ReadError> {
+        let (reply, answer) = oneshot::channel();
+        self.submit(id, bytes, Urgency::Picture, Task::Picture { page, reply });
         answer.await.unwrap_or(Err(ReadError::Stopping))
     }
 
@@ -333,6 +349,7 @@ struct Job {
 enum Task {
     Inspect { reply: oneshot::Sender<Result<Inspection, ReadError>> },
     ReadPage { page: u32, reply: oneshot::Sender<Result<Page, ReadError>> },
+    Picture { page: PageUpright, reply: oneshot::Sender<Result<Option<Box<Facsimile>>, ReadError>> },
 }
 
 impl Task {
@@ -340,6 +357,7 @@ impl Task {
         match self {
             Self::Inspect { reply } => reply.is_closed(),
             Self::ReadPage { reply, .. } => reply.is_closed(),
+            Self::Picture { reply, .. } => reply.is_closed(),
         }
     }
 
@@ -348,6 +366,9 @@ impl Task {
         match self {
             Self::Inspect { .. } => Request::Inspect { document },
             Self::ReadPage { page, .. } => Request::ReadPage { document, page: *page },
+            Self::Picture { page: PageUpright { number, turned, straightened }, .. } => {
+                Request::Picture { document, page: *number, turned: *turned, straightened: *straightened }
+            }
         }
     }
 
@@ -355,6 +376,7 @@ impl Task {
         match self {
             Self::Inspect { .. } => None,
             Self::ReadPage { page, .. } => Some(*page),
+            Self::Picture { page, .. } => Some(page.number),
         }
     }
 
@@ -386,6 +408,14 @@ impl Task {
                 _ = reply.send(Ok(page));
                 true
             }
+            (Self::Picture { page: asked_for, reply }, Answer::Pictured { document, page, facsimile })
+                if document == *asked
+                    && page == asked_for.number
+                    && facsimile.as_ref().is_none_or(|facsimile| facsimile.is_possible(limits)) =>
+            {
+                _ = reply.send(Ok(facsimile));
+                true
+            }
             (task, _) => {
                 task.fail(ReadError::WorkerDied { signal: None });
                 false
@@ -398,6 +428,7 @@ impl Task {
         match self {
             Self::Inspect { reply } => _ = reply.send(Err(error)),
             Self::ReadPage { reply, .. } => _ = reply.send(Err(error)),
+            Self::Picture { reply, .. } => _ = reply.send(Err(error)),
         }
     }
 }

@@ -17,7 +17,9 @@ use tokio::time::{Instant, timeout};
 use crate::document::DocumentId;
 use crate::reader::cage::Lack;
 use crate::reader::pool::{PoolSettings, ReadError, WORK_A_WORKER};
-use crate::reader::protocol::{Answer, LONGEST_MESSAGE, Request, WorkerSettings, frame, header, receive};
+use crate::reader::protocol::{
+    Answer, LONGEST_MESSAGE, Request, WorkerSettings, frame, header, receive, receive_answer,
+};
 
 /// Loading the engine takes 100 ms; a machine under load may take long, a worker that hangs must not block for ever.
 const START_TIME: Duration = Duration::from_secs(60);
@@ -120,9 +122,9 @@ impl Worker {
             }
             Ok(Ok(Answer::NoCage { lacking })) => Err(ReadError::NoCage { lacking }),
             Ok(Ok(Answer::CannotStart { reason })) => Err(cannot_start(reason)),
-            Ok(Ok(Answer::Inspected { .. } | Answer::PageRead { .. } | Answer::Refused { .. })) => {
-                Err(cannot_start(format!("{} is no worker of this version", settings.program.display())))
-            }
+            Ok(Ok(
+                Answer::Inspected { .. } | Answer::PageRead { .. } | Answer::Pictured { .. } | Answer::Refused { .. },
+            )) => Err(cannot_start(format!("{} is no worker of this version", settings.program.display()))),
             Ok(Err(_)) => {
                 let death = worker.cause_of_death().await;
                 Err(cannot_start(if death == ReadError::OutOfMemory {
@@ -150,7 +152,7 @@ impl Worker {
         }
         self.stdin.write_all(&frame(request)?).await?;
         self.stdin.flush().await?;
-        receive(&mut self.stdout, LONGEST_MESSAGE).await
+        receive_answer(&mut self.stdout).await
     }
 
     /// Why the worker no longer answers. Kills it if it lives, having said something out of turn.

@@ -1,7 +1,8 @@
 //! What the pool and its workers say to each other over the worker's stdin and stdout.
 //!
 //! A frame is its length in bytes (32 bits, little-endian) and that many bytes: JSON for a [`Request`] or an
-//! [`Answer`], or a document's own bytes after [`Request::Hold`]. Every request but `Hold` gets one answer, in order.
+//! [`Answer`], a document's own bytes after [`Request::Hold`], or a picture's after [`Answer::Pictured`]. Every request
+//! but `Hold` gets one answer, in order.
 //! An answer names the document and the page that it is about, so that a reading can never be taken for another's.
 //! Holds no state; every length is checked before memory is taken for it.
 
@@ -14,10 +15,14 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::document::{DocumentFormat, DocumentId, MOST_COVERING, Mail, MailHead, Page};
 use crate::reader::cage::{CageMode, Lack};
+use crate::reader::facsimile::Facsimile;
 use crate::reader::render::{RenderError, RenderLimits};
 
 /// Longest JSON frame: a page with all the words and text that are allowed takes about 3 MB.
 pub const LONGEST_MESSAGE: u32 = 4 << 20;
+
+/// Longest frame of a picture: a colour page of 20 million pixels that hardly packs.
+pub const LONGEST_PICTURE: u32 = 64 << 20;
 
 /// Words of one page. A sheet of the smallest print that a fax passes on holds some 3,000.
 const MOST_WORDS: usize = 10_000;
@@ -66,6 +71,9 @@ pub enum Request {
     Inspect { document: DocumentId },
     /// Read a page (1-based) of the document held.
     ReadPage { document: DocumentId, page: u32 },
+    /// Give the picture of a page (1-based) of the document held, for people; it stands upright when it is turned and
+    /// straightened as its [`Page`] says.
+    Picture { document: DocumentId, page: u32, turned: u16, straightened: f32 },
 }
 
 /// What a worker answers.
@@ -94,6 +102,12 @@ pub enum Answer {
     PageRead {
         document: DocumentId,
         page: Page,
+    },
+    /// Two frames follow where there is one: [`Facsimile::picture`] and [`Facsimile::png`].
+    Pictured {
+        document: DocumentId,
+        page: u32,
+        facsimile: Option<Box<Facsimile>>,
     },
     /// No page of the document can be read.
     Refused {
@@ -203,6 +217,19 @@ pub fn write_message(to: &mut impl Write, message: &impl Serialize) -> io::Resul
     to.flush()
 }
 
+/// Writes an answer with the frames that follow it, and flushes.
+pub fn write_answer(to: &mut impl Write, answer: &Answer) -> io::Result<()> {
+    write_message(to, answer)?;
+    if let Answer::Pictured { facsimile: Some(facsimile), .. } = answer {
+        for bytes in [&facsimile.picture, &facsimile.png] {
+            to.write_all(&header(bytes.len())?)?;
+            to.write_all(bytes)?;
+        }
+        to.flush()?;
+    }
+    Ok(())
+}
+
 /// Reads a frame's bytes; `None` at the end of input between frames.
 pub fn read_frame(from: &mut impl BufRead, longest: u32) -> io::Result<Option<Vec<u8>>> {
     loop {
@@ -225,6 +252,20 @@ pub fn read_frame(from: &mut impl BufRead, longest: u32) -> io::Result<Option<Ve
 
 /// Reads a message on the pool's side.
 pub async fn receive<T: DeserializeOwned>(from: &mut (impl AsyncRead + Unpin), longest: u32) -> io::Result<T> {
+    message(&receive_frame(from, longest).await?)
+}
+
+/// Reads an answer with the frames that follow it.
+pub async fn receive_answer(from: &mut (impl AsyncRead + Unpin)) -> io::Result<Answer> {
+    let mut answer = receive(from, LONGEST_MESSAGE).await?;
+    if let Answer::Pictured { facsimile: Some(facsimile), .. } = &mut answer {
+        facsimile.picture = receive_frame(from, LONGEST_PICTURE).await?;
+        facsimile.png = receive_frame(from, LONGEST_PICTURE).await?;
+    }
+    Ok(answer)
+}
+
+async fn receive_frame(from: &mut (impl AsyncRead + Unpin), longest: u32) -> io::Result<Vec<u8>> {
     let mut length = [0; 4];
     from.read_exact(&mut length).await?;
     let length = checked(length, longest)?;
@@ -232,7 +273,7 @@ pub async fn receive<T: DeserializeOwned>(from: &mut (impl AsyncRead + Unpin), l
     if from.take(length as u64).read_to_end(&mut body).await? < length {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
-    message(&body)
+    Ok(body)
 }
 
 /// The message in a frame.
@@ -296,6 +337,7 @@ mod tests {
             resolution: 200,
             source: PageSource::Recognised,
             turned: 0,
+            straightened: 0.0,
             flags: Vec::new(),
             unreadable_because: None,
             words,

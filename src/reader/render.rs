@@ -111,6 +111,40 @@ pub struct RenderedPage {
     pub holds_picture: bool,
 }
 
+/// One page as its file holds it: nothing is scaled or turned yet.
+#[derive(Debug)]
+pub struct StoredPage {
+    /// Pixels.
+    pub width: u32,
+    pub height: u32,
+    /// 8-bit grey, row-major, `width * height` bytes; 0 is ink.
+    pub pixels: Vec<u8>,
+    /// Dots an inch, across and down.
+    pub resolution: (u32, u32),
+    /// Clockwise quarter turns by which the file has it shown.
+    pub quarters: u32,
+    /// As in [`RenderedPage`].
+    pub flags: Vec<PageFlag>,
+    pub holds_picture: bool,
+    /// Its decoder does not tell whether it could decode anything: something was to be seen, so a blank picture is a
+    /// reason to look.
+    pub blank_is_suspect: bool,
+}
+
+impl StoredPage {
+    /// The page (1-based, for messages) with square pixels, turned as the file has it shown.
+    pub fn rendered(self, page: u32, limits: &RenderLimits) -> Result<RenderedPage, RenderError> {
+        let Self { width, height, pixels, resolution, quarters, mut flags, holds_picture, blank_is_suspect } = self;
+        let picture = squared(page, (width, height), pixels, resolution, limits)?.turned(quarters);
+        if blank_is_suspect && picture.is_blank() {
+            flags.push(PageFlag::BlankPicture);
+        }
+        flags.sort_unstable();
+        flags.dedup();
+        Ok(RenderedPage { picture, flags, holds_picture })
+    }
+}
+
 /// Tells the format and counts the pages.
 pub fn inspect(bytes: &[u8], limits: &RenderLimits) -> Result<Inspection, RenderError> {
     let format = known_format(bytes)?;
@@ -137,31 +171,57 @@ pub enum Leaf {
     Text(Page),
 }
 
-/// One page of any document (1-based); its errors name the page as the document counts. `opened`: what the document
-/// holds if it is a message, kept for its other pages.
-pub fn leaf(bytes: &[u8], page: u32, limits: &RenderLimits, opened: &mut Option<Opened>) -> Result<Leaf, RenderError> {
+/// Where a page of any document lies.
+pub enum Place<'a> {
+    /// In a file that is no email: its bytes, and the page's number in it.
+    File(&'a [u8], u32),
+    /// In a text of an email: the text, and the page's number in it.
+    Text(&'a str, u32),
+}
+
+/// Finds one page of any document (1-based). `opened`: what the document holds if it is a message, kept for its other
+/// pages.
+pub fn place<'a>(
+    bytes: &'a [u8],
+    page: u32,
+    limits: &RenderLimits,
+    opened: &'a mut Option<Opened>,
+) -> Result<Place<'a>, RenderError> {
     if DocumentFormat::sniff(bytes) != Some(DocumentFormat::Message) {
-        return render_page(bytes, page, limits).map(Leaf::Picture);
+        return Ok(Place::File(bytes, page));
     }
     let opened = match opened {
         Some(opened) => opened,
         None => opened.insert(message::open(bytes, limits)?),
     };
     let no_such = RenderError::NoSuchPage { page, pages: opened.pages() };
-    match opened.paper_of(page).ok_or(no_such)? {
-        (Paper::File(bytes), within) => render_page(bytes, within, limits).map(Leaf::Picture),
-        (Paper::Text(text), within) => Ok(Leaf::Text(message::page_of_text(text, within, page))),
+    Ok(match opened.paper_of(page).ok_or(no_such)? {
+        (Paper::File(bytes), within) => Place::File(bytes, within),
+        (Paper::Text(text), within) => Place::Text(text, within),
+    })
+}
+
+/// One page of any document (1-based); its errors name the page as the document counts. `opened` as for [`place`].
+pub fn leaf(bytes: &[u8], page: u32, limits: &RenderLimits, opened: &mut Option<Opened>) -> Result<Leaf, RenderError> {
+    match place(bytes, page, limits, opened)? {
+        Place::File(bytes, within) => render_page(bytes, within, limits).map(Leaf::Picture),
+        Place::Text(text, within) => Ok(Leaf::Text(message::page_of_text(text, within, page))),
     }
 }
 
 /// Draws one page (1-based) of a document that is no email.
 pub fn render_page(bytes: &[u8], page: u32, limits: &RenderLimits) -> Result<RenderedPage, RenderError> {
+    stored_page(bytes, page, limits)?.rendered(page, limits)
+}
+
+/// One page (1-based) of a document that is no email, as the document holds it; drawn where it holds no picture.
+pub fn stored_page(bytes: &[u8], page: u32, limits: &RenderLimits) -> Result<StoredPage, RenderError> {
     match known_format(bytes)? {
-        DocumentFormat::Tiff => tiff::render_page(bytes, page, limits),
-        DocumentFormat::Pdf => pdf::render_page(bytes, page, limits),
+        DocumentFormat::Tiff => tiff::stored_page(bytes, page, limits),
+        DocumentFormat::Pdf => pdf::stored_page(bytes, page, limits),
         format if format.is_picture() && page != 1 => Err(RenderError::NoSuchPage { page, pages: 1 }),
         DocumentFormat::Jpeg | DocumentFormat::Png | DocumentFormat::Gif | DocumentFormat::Bmp => {
-            render_image(bytes, limits)
+            stored_image(bytes, limits)
         }
         DocumentFormat::Message => Err(RenderError::UnknownFormat),
     }
@@ -237,8 +297,8 @@ pub(super) fn jpeg_is_whole(bytes: &[u8]) -> bool {
     false
 }
 
-/// A file that holds one picture: one page.
-fn render_image(bytes: &[u8], limits: &RenderLimits) -> Result<RenderedPage, RenderError> {
+/// The picture in a file that holds one, turned as the file has it shown.
+pub(super) fn decoded_image(bytes: &[u8], limits: &RenderLimits) -> Result<DynamicImage, RenderError> {
     const DAMAGED: RenderError = RenderError::DamagedPage { page: 1, reason: "its picture can't be decoded" };
     let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|_| DAMAGED)?;
     let mut decoder = reader.into_decoder().map_err(|_| DAMAGED)?;
@@ -250,23 +310,40 @@ fn render_image(bytes: &[u8], limits: &RenderLimits) -> Result<RenderedPage, Ren
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let mut picture = DynamicImage::from_decoder(decoder).map_err(|_| DAMAGED)?;
     picture.apply_orientation(orientation);
+    Ok(picture)
+}
+
+/// What of a colour is seen through this opacity on white paper.
+pub(super) fn on_paper(value: u8, alpha: u8) -> u8 {
+    ((u32::from(value) * u32::from(alpha) + 255 * (255 - u32::from(alpha))) / 255) as u8
+}
+
+/// A JPEG or PNG file: one page.
+fn stored_image(bytes: &[u8], limits: &RenderLimits) -> Result<StoredPage, RenderError> {
+    let picture = decoded_image(bytes, limits)?;
     // Transparent pixels are paper, whatever colour lies beneath.
     let grey = if picture.color().has_alpha() {
         let mut grey = picture.to_luma_alpha8();
         for pixel in grey.pixels_mut() {
             let [value, alpha] = pixel.0;
-            let shown = (u32::from(value) * u32::from(alpha) + 255 * (255 - u32::from(alpha))) / 255;
-            pixel.0 = [shown as u8, 255];
+            pixel.0 = [on_paper(value, alpha), 255];
         }
         DynamicImage::ImageLumaA8(grey).into_luma8()
     } else {
         picture.into_luma8()
     };
     let (width, height) = grey.dimensions();
-    let picture = squared(1, (width, height), grey.into_raw(), judged_resolution(width, height), limits)?;
     let is_cut = DocumentFormat::sniff(bytes) == Some(DocumentFormat::Jpeg) && !jpeg_is_whole(bytes);
-    let flags = if is_cut { vec![PageFlag::DamagedRows] } else { Vec::new() };
-    Ok(RenderedPage { picture, flags, holds_picture: true })
+    Ok(StoredPage {
+        width,
+        height,
+        pixels: grey.into_raw(),
+        resolution: judged_resolution(width, height),
+        quarters: 0,
+        flags: if is_cut { vec![PageFlag::DamagedRows] } else { Vec::new() },
+        holds_picture: true,
+        blank_is_suspect: false,
+    })
 }
 
 #[cfg(test)]

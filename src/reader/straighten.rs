@@ -94,6 +94,12 @@ pub fn prepare_turned(picture: Picture, quarters: u32) -> Prepared {
     finish(picture, quarters % 4, skew, None)
 }
 
+/// The page turned and straightened as it once was found to need, and not softened: for people. Word boxes lie in it.
+pub fn repeated(picture: Picture, turned: u16, straightened: f32) -> Picture {
+    let picture = picture.turned(u32::from(turned / 90));
+    if straightened == 0.0 { picture } else { rotated(&picture, straightened) }
+}
+
 fn finish(picture: Picture, quarters: u32, skew: Option<Skew>, second_guess: Option<u32>) -> Prepared {
     let straightened = skew
         .filter(|skew| skew.confidence >= SKEW_CONFIDENCE && skew.degrees.abs() >= LEAST_SKEW)

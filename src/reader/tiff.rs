@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use super::ccitt::{self, Coding};
 use super::picture::judged_resolution;
-use super::render::{RenderError, RenderLimits, RenderedPage, check_size, squared};
+use super::render::{RenderError, RenderLimits, StoredPage, check_size};
 use super::tiff_colour;
 use crate::document::PageFlag;
 
@@ -226,8 +226,8 @@ pub fn count_pages(bytes: &[u8], limits: &RenderLimits) -> Result<u32, RenderErr
     Ok(pages(bytes, limits)?.len() as u32)
 }
 
-/// Draws one page (1-based).
-pub fn render_page(bytes: &[u8], page: u32, limits: &RenderLimits) -> Result<RenderedPage, RenderError> {
+/// One page (1-based) as it is stored.
+pub fn stored_page(bytes: &[u8], page: u32, limits: &RenderLimits) -> Result<StoredPage, RenderError> {
     let pages = pages(bytes, limits)?;
     let link = (page as usize).checked_sub(1).and_then(|index| pages.get(index));
     let directory = match link {
@@ -266,7 +266,6 @@ pub fn render_page(bytes: &[u8], page: u32, limits: &RenderLimits) -> Result<Ren
     if damaged >= size.1 {
         return Err(RenderError::DamagedPage { page, reason: "none of its rows can be decoded" });
     }
-    let picture = squared(page, size, pixels, directory.resolution(size.0, size.1), limits)?;
     // Of the eight orientations only turns occur in scans; the mirrored ones are someone's mistake.
     let quarters = match directory.number(tag::ORIENTATION) {
         Some(3) => 2,
@@ -274,8 +273,16 @@ pub fn render_page(bytes: &[u8], page: u32, limits: &RenderLimits) -> Result<Ren
         Some(8) => 3,
         _ => 0,
     };
-    let flags = if damaged > 0 { vec![PageFlag::DamagedRows] } else { Vec::new() };
-    Ok(RenderedPage { picture: picture.turned(quarters), flags, holds_picture: true })
+    Ok(StoredPage {
+        width: size.0,
+        height: size.1,
+        pixels,
+        resolution: directory.resolution(size.0, size.1),
+        quarters,
+        flags: if damaged > 0 { vec![PageFlag::DamagedRows] } else { Vec::new() },
+        holds_picture: true,
+        blank_is_suspect: false,
+    })
 }
 
 /// The page's strips: where their bytes lie (as many as the file still holds) and their rows.

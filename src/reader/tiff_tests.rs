@@ -1,7 +1,7 @@
 //! Files put together byte by byte, so that each can be wrong in one way.
 
 use super::*;
-use crate::reader::render::inspect;
+use crate::reader::render::{RenderedPage, inspect, render_page};
 
 /// A page's tags and its strip.
 type Content = (Vec<(u16, u32)>, Vec<u8>);

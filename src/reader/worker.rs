@@ -18,13 +18,14 @@ use rustix::process::{Signal, getpid, kill_process};
 
 use crate::document::{DocumentId, Page, PageFlag, PageSource, Word};
 use crate::reader::cage::{self, CageMode, Lack};
+use crate::reader::facsimile;
 #[cfg(feature = "faults")]
 use crate::reader::fault_tests;
 use crate::reader::message::{self as mail, Opened};
 use crate::reader::picture::Picture;
 use crate::reader::protocol::{
     Answer, LONGEST_MESSAGE, Refusal, RefusalKind, Request, WorkerSettings, is_possible, message, read_frame,
-    write_message,
+    write_answer, write_message,
 };
 use crate::reader::render::{self, Leaf, RenderLimits};
 use crate::reader::straighten;
@@ -72,7 +73,9 @@ fn serve() -> io::Result<()> {
     let settings = match read_frame(&mut io::stdin().lock(), LONGEST_MESSAGE)? {
         Some(body) => match message(&body)? {
             Request::Start(settings) => settings,
-            Request::Hold { .. } | Request::Inspect { .. } | Request::ReadPage { .. } => return Err(out_of_turn()),
+            Request::Hold { .. } | Request::Inspect { .. } | Request::ReadPage { .. } | Request::Picture { .. } => {
+                return Err(out_of_turn());
+            }
         },
         None => return Ok(()),
     };
@@ -88,7 +91,7 @@ fn serve() -> io::Result<()> {
         Err(cannot) => return write_message(&mut stdout, &cannot),
     };
     let mut answer = |answer: &Answer| {
-        let written = write_message(&mut stdout, answer);
+        let written = write_answer(&mut stdout, answer);
         requests.unanswered.fetch_sub(1, Ordering::SeqCst);
         written
     };
@@ -103,6 +106,9 @@ fn serve() -> io::Result<()> {
             }
             Request::Inspect { document } => answer(&reader.inspect(document)?)?,
             Request::ReadPage { document, page } => answer(&reader.read_page(document, page)?)?,
+            Request::Picture { document, page, turned, straightened } => {
+                answer(&reader.picture(document, page, (turned, straightened))?)?;
+            }
         }
     }
     Ok(())
@@ -243,6 +249,19 @@ impl Reader {
         };
         Ok(Answer::PageRead { document, page: unreadable(number, reason) })
     }
+
+    /// The page's picture for people; without one where it cannot be made or would be larger than is taken.
+    fn picture(&mut self, document: DocumentId, page: u32, upright: (u16, f32)) -> io::Result<Answer> {
+        let bytes = held(self.held.as_ref(), &document)?;
+        let opened = &mut self.opened;
+        let made = caught(|| {
+            #[cfg(feature = "faults")]
+            fault_tests::misbehave(bytes)?;
+            facsimile::of_page(bytes, page, upright, &self.limits, opened)
+        });
+        let facsimile = made.and_then(Result::ok).filter(|facsimile| facsimile.is_possible(&self.limits));
+        Ok(Answer::Pictured { document, page, facsimile: facsimile.map(Box::new) })
+    }
 }
 
 fn held<'a>(held: Option<&'a (DocumentId, Vec<u8>)>, document: &DocumentId) -> io::Result<&'a [u8]> {
@@ -266,6 +285,7 @@ fn unreadable(number: u32, reason: String) -> Page {
         resolution: 0,
         source: PageSource::Unreadable,
         turned: 0,
+        straightened: 0.0,
         flags: vec![PageFlag::Undecodable],
         unreadable_because: Some(reason),
         words: Vec::new(),
@@ -284,6 +304,7 @@ fn blank_page(number: u32, rendered: render::RenderedPage) -> Page {
         resolution: picture.resolution,
         source: PageSource::Blank,
         turned: 0,
+        straightened: 0.0,
         flags,
         unreadable_because: None,
         words: Vec::new(),
@@ -294,6 +315,7 @@ fn blank_page(number: u32, rendered: render::RenderedPage) -> Page {
 struct Attempt {
     picture: Picture,
     turned: u16,
+    straightened: f32,
     words: Vec<Word>,
 }
 
@@ -302,7 +324,8 @@ fn recognised_page(number: u32, rendered: render::RenderedPage, engine: &mut Eng
     let original = rendered.picture;
     let prepared = straighten::prepare(original.clone());
     let words = engine.recognise(&prepared.picture)?;
-    let mut best = Attempt { picture: prepared.picture, turned: prepared.turned, words };
+    let straightened = prepared.straightened;
+    let mut best = Attempt { picture: prepared.picture, turned: prepared.turned, straightened, words };
     try_other_ways_up(&original, prepared.certain, &mut best, engine);
     if best.turned != 0 {
         flags.push(PageFlag::Turned);
@@ -319,6 +342,7 @@ fn recognised_page(number: u32, rendered: render::RenderedPage, engine: &mut Eng
         resolution: best.picture.resolution,
         source: PageSource::Recognised,
         turned: best.turned,
+        straightened: best.straightened,
         unreadable_because: None,
         flags,
         words: best.words,
@@ -339,10 +363,11 @@ fn try_other_ways_up(original: &Picture, certain: bool, best: &mut Attempt, engi
             return;
         }
         let turned = (first + turn) % 360;
-        let picture = straighten::prepare_turned(original.clone(), u32::from(turned / 90)).picture;
-        let Ok(words) = engine.recognise(&picture) else { continue };
+        let prepared = straighten::prepare_turned(original.clone(), u32::from(turned / 90));
+        let Ok(words) = engine.recognise(&prepared.picture) else { continue };
         if well_read_characters(&words) > well_read_characters(&best.words) {
-            *best = Attempt { picture, turned, words };
+            let straightened = prepared.straightened;
+            *best = Attempt { picture: prepared.picture, turned, straightened, words };
         }
     }
 }

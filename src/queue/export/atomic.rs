@@ -13,7 +13,7 @@ use rustix::fs::Gid;
 pub(super) struct Replacement {
     temporary: PathBuf,
     target: PathBuf,
-    file: &'static str,
+    file: String,
     replaced: bool,
 }
 
@@ -21,10 +21,17 @@ impl Replacement {
     /// Has a temporary file written beside the target, and syncs it.
     pub fn write(
         folder: &Path,
-        file: &'static str,
+        file: &str,
         group: Option<Gid>,
         contents: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
     ) -> io::Result<Self> {
+        let (replacement, mut writer) = Self::begin(folder, file, group)?;
+        contents(&mut writer)?;
+        replacement.synced(writer)
+    }
+
+    /// Makes the temporary file, to be written piece by piece and then [`synced`](Self::synced).
+    pub fn begin(folder: &Path, file: &str, group: Option<Gid>) -> io::Result<(Self, BufWriter<File>)> {
         let temporary = folder.join(format!(".{file}.new"));
         match fs::remove_file(&temporary) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -32,18 +39,21 @@ impl Replacement {
         }
         // Made anew, so that nothing put there by others is followed or written into.
         let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
-        let replacement = Self { temporary, target: folder.join(file), file, replaced: false };
+        let replacement = Self { temporary, target: folder.join(file), file: file.to_owned(), replaced: false };
         if let Some(group) = group {
             share(&opened, group, 0o640)?;
         }
-        let mut writer = BufWriter::with_capacity(64 * 1024, opened);
-        contents(&mut writer)?;
-        writer.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
-        Ok(replacement)
+        Ok((replacement, BufWriter::with_capacity(64 * 1024, opened)))
     }
 
-    pub fn file(&self) -> &'static str {
-        self.file
+    /// Has what was written on disk.
+    pub fn synced(self, writer: BufWriter<File>) -> io::Result<Self> {
+        writer.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+        Ok(self)
+    }
+
+    pub fn file(&self) -> &str {
+        &self.file
     }
 
     /// Takes the place of the target; [`sync_folder`] makes it last.

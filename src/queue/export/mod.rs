@@ -1,5 +1,5 @@
 //! The exported work queue: `queue.jsonl`, `queue.csv` and `index.html` under the export folder, as the README's
-//! contract has them.
+//! contract has them; in [`items`], each item's document and pages.
 //!
 //! Each file is replaced as a whole, durably, and never seen half written; when anything fails, the old files stay.
 //! Items stand in the order in which they fall due, then by id, so that the same items give the same files. The
@@ -9,6 +9,7 @@
 mod atomic;
 mod csv;
 mod html;
+pub mod items;
 mod jsonl;
 mod scratch;
 
@@ -32,6 +33,7 @@ use crate::archive::event::{Event, MACHINE};
 use crate::archive::{Archive, ArchiveError};
 use crate::clock;
 use crate::fault::{self, Step};
+use crate::reader::pool::ReadError;
 
 /// A change is exported once it has been quiet for this long …
 const QUIET: Duration = Duration::from_millis(300);
@@ -51,13 +53,17 @@ pub enum ExportError {
     #[error("what was written to the export folder {} may not last ({error}); all of it is written anew; look at the disk", folder.display())]
     NotSynced { folder: PathBuf, error: io::Error },
     #[error("{file} cannot be written ({error}); make room, or correct the export folder's permissions")]
-    File { file: &'static str, error: io::Error },
+    File { file: String, error: io::Error },
     #[error("{file} cannot be read ({error}); correct the export folder's permissions")]
-    Unreadable { file: &'static str, error: io::Error },
+    Unreadable { file: String, error: io::Error },
     #[error("item {item} cannot be put into the export ({error}); it is still in the archive")]
     Item { item: ItemId, error: io::Error },
     #[error("the items cannot be read: {0}")]
     Archive(#[from] ArchiveError),
+    #[error("the items' pages cannot be drawn: {0}")]
+    Reader(ReadError),
+    #[error("a fault in nicufaxd itself: it panicked over an item's pages")]
+    Panicked,
 }
 
 /// Where the queue is exported to, and in whose time people read it there (`queue.jsonl` is in UTC).
@@ -67,6 +73,8 @@ pub struct Worklist {
     pub zone: TimeZone,
     /// Who may read the files besides the daemon's own user.
     pub group: Option<Gid>,
+    /// Whether each item's document and pages are exported too.
+    pub items: bool,
 }
 
 /// Writes the three files, of everything that waits for a person; gives the number of items. Blocks.
@@ -85,18 +93,23 @@ pub fn write_and_record(worklist: &Worklist, archive: &Archive, by: &str) -> Res
     Ok(items)
 }
 
-/// An exported file that does not say what the archive says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// An exported file, or an item's folder, that does not say what the archive says.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Disagreement {
-    pub file: &'static str,
+    pub file: String,
     /// When it was written; `None` when it is not there.
     pub written: Option<Timestamp>,
+    /// It may come minutes later than what it tells: an item's pages are made when no page waits to be read.
+    pub lags: bool,
 }
 
 impl Disagreement {
     /// Whether it is no more than behind: what was recorded after it had been written, or while it was, is enough to
     /// explain it. A process that was killed leaves it so until the next start.
     pub fn is_behind(&self, last_recorded: Option<Timestamp>) -> bool {
+        if self.lags && self.written.is_none() {
+            return true;
+        }
         let while_written = |recorded: Timestamp| recorded.checked_add(LATEST).unwrap_or(recorded);
         self.written.zip(last_recorded).is_some_and(|(written, recorded)| written <= while_written(recorded))
     }
@@ -113,19 +126,20 @@ pub fn disagreements(worklist: &Worklist, archive: &Archive) -> Result<Vec<Disag
     order.sort();
     let mut differing = Vec::new();
     for (file, head) in [("queue.jsonl", String::new()), ("queue.csv", csv::head())] {
+        let unreadable = |error| ExportError::Unreadable { file: file.to_owned(), error };
         let there = match File::open(worklist.folder.join(file)) {
             Ok(there) => there,
             // A state directory that no daemon has run on yet has no exports, and nothing to say in them.
             Err(error) if error.kind() == io::ErrorKind::NotFound && order.is_empty() => continue,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                differing.push(Disagreement { file, written: None });
+                differing.push(Disagreement { file: file.to_owned(), written: None, lags: false });
                 continue;
             }
-            Err(error) => return Err(ExportError::Unreadable { file, error }),
+            Err(error) => return Err(unreadable(error)),
         };
         let written = there.metadata().and_then(|metadata| metadata.modified()).ok().and_then(|at| at.try_into().ok());
         let mut there = Expecting { reader: BufReader::new(there), agrees: true };
-        there.expect(head.as_bytes()).map_err(|error| ExportError::Unreadable { file, error })?;
+        there.expect(head.as_bytes()).map_err(unreadable)?;
         for (_, _, id) in &order {
             let Some(item) = archive.item(id)? else { continue };
             let line = match file {
@@ -133,12 +147,13 @@ pub fn disagreements(worklist: &Worklist, archive: &Archive) -> Result<Vec<Disag
                 _ => csv::row(&item, &worklist.zone),
             }
             .map_err(|error| ExportError::Item { item: id.clone(), error })?;
-            there.expect(&line).map_err(|error| ExportError::Unreadable { file, error })?;
+            there.expect(&line).map_err(unreadable)?;
         }
-        if !there.ends().map_err(|error| ExportError::Unreadable { file, error })? {
-            differing.push(Disagreement { file, written });
+        if !there.ends().map_err(unreadable)? {
+            differing.push(Disagreement { file: file.to_owned(), written, lags: false });
         }
     }
+    differing.extend(items::disagreements(worklist, archive)?);
     Ok(differing)
 }
 
@@ -284,12 +299,12 @@ impl<'a> Sheets<'a> {
                 self.scratch.copy(lines, target)?;
                 target.write_all(foot.as_bytes())
             });
-            replacements.push(replacement.map_err(|error| ExportError::File { file, error })?);
+            replacements.push(replacement.map_err(|error| ExportError::File { file: file.to_owned(), error })?);
         }
         fault::at(Step::ExportWritten);
         // Nothing is replaced before everything is written: the three files show the same queue.
         for replacement in replacements {
-            let file = replacement.file();
+            let file = replacement.file().to_owned();
             replacement.replace().map_err(|error| ExportError::File { file, error })?;
             fault::at(Step::ExportNamed);
         }

@@ -150,6 +150,7 @@ pub fn page_of_text(text: &str, page: u32, number: u32) -> Page {
         resolution: RESOLUTION,
         source: PageSource::Text,
         turned: 0,
+        straightened: 0.0,
         flags: Vec::new(),
         unreadable_because: None,
         words,
