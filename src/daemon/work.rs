@@ -75,7 +75,7 @@ pub struct WorkLoop {
 /// What became of one attempt.
 enum Verdict {
     /// What its first pages tell is shown; the rest is to be read.
-    Begun(Begun),
+    Begun(Box<Begun>),
     Queued {
         pages: usize,
     },
@@ -188,7 +188,7 @@ impl WorkLoop {
                             tokio::time::sleep(after).await;
                             id
                         })),
-                        Verdict::Begun(begun) => todo.begun(id, begun),
+                        Verdict::Begun(begun) => todo.begun(id, *begun),
                         Verdict::Queued { pages } => {
                             known.remove(&id);
                             announced_again.remove(&id);
@@ -264,7 +264,7 @@ impl WorkLoop {
                 self.record_all(vec![shown, Event::HandedBack { document: id.clone() }]).await?;
                 fault::at(Step::Triaged);
                 log::document_triaged(id, begun.progress(), item.as_ref(), start.elapsed());
-                return Ok(Verdict::Begun(begun));
+                return Ok(Verdict::Begun(Box::new(begun)));
             }
             Err(error) if !error.counts_as_attempt() => {
                 self.record(Event::HandedBack { document: id.clone() }).await?;
