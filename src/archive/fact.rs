@@ -28,6 +28,9 @@ pub(super) enum Fact {
         document: DocumentId,
         arrival: Mark,
     },
+    Repaired {
+        document: DocumentId,
+    },
     SourceReleased {
         document: DocumentId,
         arrival: Mark,
@@ -154,6 +157,7 @@ impl Fact {
             Event::ArrivedAgain { document, source_key, receipt: _ } => {
                 Self::ArrivedAgain { document: document.clone(), arrival: arrival(document, source_key) }
             }
+            Event::Repaired { document } => Self::Repaired { document: document.clone() },
             Event::SourceReleased { document, source_key } => {
                 Self::SourceReleased { document: document.clone(), arrival: arrival(document, source_key) }
             }
@@ -217,6 +221,7 @@ impl Fact {
         match self {
             Self::DocumentReceived { document, .. }
             | Self::ArrivedAgain { document, .. }
+            | Self::Repaired { document }
             | Self::SourceReleased { document, .. }
             | Self::AttemptStarted { document, .. }
             | Self::HandedBack { document }
@@ -249,6 +254,7 @@ impl Fact {
         match self {
             Self::ArrivedAgain { .. }
             | Self::DocumentReceived { .. }
+            | Self::Repaired { .. }
             | Self::Queued { .. }
             | Self::Triaged { .. }
             | Self::Held { .. }
@@ -283,6 +289,7 @@ impl Fact {
                 Some(Event::AttemptStarted { document: document.clone(), stage: *stage, attempt: *attempt })
             }
             Self::HandedBack { document } => Some(Event::HandedBack { document: document.clone() }),
+            Self::Repaired { document } => Some(Event::Repaired { document: document.clone() }),
             Self::MailAttempted { mail, document, attempt } => {
                 Some(Event::MailAttempted { mail: mail.clone(), document: document.clone(), attempt: *attempt })
             }

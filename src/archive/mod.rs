@@ -5,7 +5,7 @@
 //! [`Archive::record`] return `Ok` for is on the disk: document written and synced, named and its folder synced,
 //! journal written and synced, index changed, in this order. Callers that come together share the syncs.
 //!
-//! It never changes or removes a document, never rewrites a record, never retries a failed sync, and never writes
+//! It never changes a document or removes one that no rule lets go, never rewrites a record, never retries a failed sync, and never writes
 //! what a document says to the log. Times of records come from [`crate::clock`].
 //!
 //! All calls block, mostly on the disk: from async code use [`blocking`].
@@ -21,19 +21,19 @@
 //! mails about it were queued, tried and sent, and nothing of what a document, its reading, a file's name, a case or a
 //! person's note says: neither by opening nor by guessing, because names and marks are keyed digests.
 //!
-//! * A document has a random **data key**. It lies wrapped at the head of the document's file, and seals the document,
+//! * A document has a random **data key**. It lies wrapped at the head and at the tail of the document's file, and seals the document,
 //!   its reading and the journal's records of it. The **archive keys**, one a generation, wrap data keys and seal what
 //!   belongs to no document; the **root key** names documents. Both lie in the keyring, wrapped by the **master key**.
 //! * What is changed, cut, exchanged or reordered does not open and is named by `verify`. Only the journal's chain can
 //!   be checked without a key; somebody who may write could remake it as a whole, which a head kept elsewhere shows.
-//! * Purging destroys the head of the file. Records of it stay in the chain and can be opened by nobody. A copy made
-//!   before still has that head: a purge reaches copies only when these are made to expire.
+//! * Purging destroys both copies in the file. Records of it stay in the chain and can be opened by nobody. A copy made
+//!   before still has them: a purge reaches copies only when these are made to expire.
 //! * Rotation brings a new master key and an archive key for what comes. It helps against a master key that got out, not
 //!   against one that got out together with a copy of the keyring.
 //!
 //! It does not protect against whoever is this user or root while the daemon runs, nor what lies outside: the sources'
 //! files and `done/`, `cases.csv`, the exports. A key beside what it seals protects against nothing but a copy that
-//! leaves it out. On disks that write elsewhere than they overwrite, a destroyed head may survive for a while.
+//! leaves it out. On disks that write elsewhere than they overwrite, a destroyed key may survive for a while.
 
 mod apply;
 mod audit;
@@ -56,6 +56,8 @@ mod vault;
 mod verify;
 mod writer;
 
+#[cfg(test)]
+mod damage_tests;
 #[cfg(test)]
 mod power_loss_tests;
 #[cfg(test)]
@@ -81,7 +83,7 @@ use self::journal::Reader;
 use self::lock::Lock;
 use self::rebuild::{Recovered, Wanted};
 use self::vault::Vault;
-use self::writer::{Incoming, Request, Writer};
+use self::writer::{Incoming, Request, Stored, Writer};
 use crate::document::{DocumentId, Reading, Receipt};
 
 pub use self::audit::{AuditFilter, AuditLine, audit};
@@ -160,6 +162,8 @@ pub struct Accepted {
     pub document: DocumentId,
     /// Whether these bytes had never been accepted before.
     pub first: bool,
+    /// Whether it waits for the pipeline, which is to be told of it.
+    pub waits: bool,
 }
 
 /// The archive; clones are the same archive. The last one dropped waits for what is under way and closes it.
@@ -224,6 +228,7 @@ impl Archive {
         let writer = Writer {
             vault: vault.clone(),
             documents: documents.clone(),
+            reader: Reader::new(&state.join(JOURNAL), &vault),
             journal,
             index: Arc::clone(&index),
             items: items_changed,
@@ -340,7 +345,7 @@ impl Archive {
         let documents = &self.inner.documents;
         let draft_all = |arrivals: Vec<Arrival>| {
             let each = arrivals.into_iter().map(|Arrival { content, receipt, source_key }| {
-                Ok(Incoming { draft: documents.draft(content)?, receipt, source_key, anew: false })
+                Ok(Incoming { draft: documents.draft(content)?, receipt, source_key, stored: Stored::AsItWas })
             });
             each.collect::<Result<Vec<_>, ArchiveError>>()
         };

@@ -8,7 +8,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::apply::{DOCUMENT, DocumentEntry, LOST, LostEntry, PURGED, decode, document_key, id_of_key};
+use super::apply::{DOCUMENT, DocumentEntry, LOST, LostEntry, PURGED, WAITING, decode, document_key, id_of_key};
 use super::disk::Disk;
 use super::documents::Documents;
 use super::event::Event;
@@ -27,6 +27,11 @@ pub enum Problem {
     Missing { document: DocumentId },
     #[error("document {document}: its bytes are not those that were accepted; restore them from a copy")]
     Changed { document: DocumentId },
+    #[error(
+        "document {document}: one of the two copies of its key, at the head and the tail of its file, is damaged; nothing \
+         is lost yet; have the same document sent again, or restore its file from a copy"
+    )]
+    KeyCopyDamaged { document: DocumentId },
     #[error("document {document}: {error}")]
     Unreadable { document: DocumentId, error: ArchiveError },
     #[error("{0}")]
@@ -55,6 +60,7 @@ impl Problem {
             Self::Journal(_) | Self::RecordsLost { .. } | Self::RecordsWereLost { .. } => true,
             Self::Missing { .. }
             | Self::Changed { .. }
+            | Self::KeyCopyDamaged { .. }
             | Self::Unreadable { .. }
             | Self::PurgedButPresent { .. }
             | Self::Index { .. } => false,
@@ -75,6 +81,8 @@ pub struct Report {
     pub in_use: bool,
     /// Documents that were purged.
     pub purged: u64,
+    /// Documents that wait to be read.
+    pub waiting: u64,
     /// Empty when all is well.
     pub problems: Vec<Problem>,
     /// Stored documents without a record: left by a crash before their acceptance, harmless.
@@ -166,13 +174,13 @@ fn check_documents(documents: &Documents, index: &Index, report: &mut Report) ->
         let page = index.page(&[DOCUMENT], after.as_deref(), 1024)?;
         let Some((last, _)) = page.last() else { break };
         after = Some(last.clone());
-        for (key, entry) in &page {
+        for (key, _) in &page {
             let Some(document) = id_of_key(key) else { continue };
             report.documents += 1;
-            let size = decode::<DocumentEntry>(entry)?.size;
             match documents.check(&document) {
-                Ok(()) if documents.is_present(&document, size) => {}
-                Ok(()) | Err(ArchiveError::DocumentDamaged { .. }) => {
+                Ok(()) if documents.has_both_keys(&document) => {}
+                Ok(()) => report.problems.push(Problem::KeyCopyDamaged { document }),
+                Err(ArchiveError::DocumentDamaged { .. }) => {
                     report.problems.push(Problem::Changed { document });
                 }
                 Err(ArchiveError::DocumentMissing { .. }) => report.problems.push(Problem::Missing { document }),
@@ -181,6 +189,7 @@ fn check_documents(documents: &Documents, index: &Index, report: &mut Report) ->
         }
     }
     report.purged = index.summary().count(PURGED);
+    report.waiting = index.summary().count(WAITING);
     for document in documents.stored()? {
         if index.get(&document_key(document.as_str()))?.is_some() {
             continue;

@@ -59,7 +59,7 @@ pub(super) struct Folder {
     refusals: Refusals,
     /// Stored files that could not be released, by their key.
     unreleased: HashMap<String, Unreleased>,
-    /// Documents that came for the first time and have not been passed on yet.
+    /// Documents that came, wait for the pipeline and have not been passed on yet.
     pub unannounced: VecDeque<DocumentId>,
 }
 
@@ -242,8 +242,8 @@ impl Folder {
             let mut sidecars = Vec::new();
             for (file, taken) in taken {
                 match taken {
-                    Taken::Stored { document, first, release, took } => {
-                        self.after_storing(&file, &document, first, took);
+                    Taken::Stored { document, first, waits, release, took } => {
+                        self.after_storing(&file, &document, (first, waits), took);
                         match release {
                             Ok(Released::Yes) => {
                                 self.unreleased.remove(&file.key);
@@ -274,13 +274,13 @@ impl Folder {
         FolderError::Archive { source_name: self.settings.name.clone(), error }
     }
 
-    fn after_storing(&mut self, file: &Ready, document: &DocumentId, first: bool, took: Duration) {
+    fn after_storing(&mut self, file: &Ready, document: &DocumentId, (first, waits): (bool, bool), took: Duration) {
         let source = &self.settings.name;
         if !self.unreleased.contains_key(&file.key) {
             let (bytes, ms) = (file.entry.fingerprint.size, took.as_millis() as u64);
             info!(stage = "intake", %document, %source, bytes, first, ms, "document stored");
             self.statuses.update(source, |status| status.accepted += 1);
-            if first {
+            if waits {
                 self.unannounced.push_back(document.clone());
             }
         }

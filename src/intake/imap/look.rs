@@ -268,12 +268,12 @@ impl Mailbox {
     }
 
     fn note_stored(&mut self, uid: Uid, bytes: u64, accepted: Accepted, begun: Instant) -> DocumentId {
-        let Accepted { document, first } = accepted;
+        let Accepted { document, first, waits } = accepted;
         let (source, ms) = (&self.settings.source, begun.elapsed().as_millis() as u64);
         info!(stage = "intake", %document, %source, bytes, first, ms, "document stored");
         self.statuses.update(source, |status| status.accepted += 1);
         self.stored.insert(uid, document.clone());
-        if first {
+        if waits {
             self.announcing.announce(document.clone());
         }
         document
