@@ -555,10 +555,14 @@ impl<'a> Staging<'a> {
                     self.put_document(document, &entry)?;
                 }
             }
-            Fact::Purged { document, .. } => {
+            Fact::Purged { document, received, .. } => {
                 let entry = self.known(document)?;
                 if !self.is_done_with(&entry)? {
                     return Err(Objection::NotDoneWith(document.clone()));
+                }
+                // Another one: it was received anew since the purge was decided, or the record is a copy of an earlier one.
+                if entry.rank != *received {
+                    return Err(Objection::NothingNew);
                 }
                 self.remove_document(document, &entry)?;
                 self.put(purged_key(document), &PurgedEntry { at, received: entry.received })?;

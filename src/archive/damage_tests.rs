@@ -6,7 +6,7 @@ use std::path::Path;
 use tempfile::TempDir;
 
 use super::event::{Event, Stage};
-use super::tests::{answers, arrival, copy_state, document_file, fill, flip, item, options};
+use super::tests::{answers, arrival, copy_state, document_file, fill, flip, item, options, resolved};
 use super::*;
 use crate::queue::item::{ItemId, ItemState};
 
@@ -134,4 +134,193 @@ fn a_crash_between_a_files_replacement_and_the_record_of_it_is_made_up_by_the_ne
     assert!(archive.accept(arrival(b"one", "one again")).unwrap().waits);
     drop(archive);
     assert_eq!(problems(&crashed), [""; 0]);
+}
+
+fn journal_of(state: &TempDir) -> PathBuf {
+    state.path().join("journal/00000001.log")
+}
+
+#[test]
+fn a_damaged_or_missing_keyring_is_made_good_from_its_copy_and_the_other_way_round() {
+    let original = TempDir::new().unwrap();
+    let archive = open(&original);
+    fill(&archive);
+    let before = answers(&archive);
+    drop(archive);
+    for name in ["keyring", "keyring.copy"] {
+        let whole = fs::read(original.path().join(name)).unwrap();
+        for offset in (0..whole.len() as u64).step_by(7).map(Some).chain([None]) {
+            let state = copy_state(original.path());
+            match offset {
+                Some(offset) => flip(&state.path().join(name), offset),
+                None => fs::remove_file(state.path().join(name)).unwrap(),
+            }
+            let told = problems(&state);
+            assert!(told.len() == 1 && told[0].contains("keyring"), "{name} {offset:?}: {told:?}");
+            assert_eq!(answers(&open(&state)), before, "{name} {offset:?}");
+            assert_eq!(problems(&state), [""; 0]);
+        }
+    }
+}
+
+#[test]
+fn the_key_is_not_blamed_for_a_damaged_keyring_and_sealed_documents_are_known_as_such() {
+    let state = TempDir::new().unwrap();
+    let [queued, ..] = fill(&open(&state));
+    let (keyring, copy) = (state.path().join("keyring"), state.path().join("keyring.copy"));
+    let text = fs::read_to_string(&keyring).unwrap();
+    let fingerprint = text.find("\"key\":\"").unwrap() as u64 + 8;
+    let cut = fs::read(&copy).unwrap();
+    fs::write(&copy, &cut[..cut.len() / 2]).unwrap();
+    flip(&keyring, fingerprint);
+    drop(open(&state));
+    assert_eq!(problems(&state), [""; 0]);
+    for path in [&keyring, &copy] {
+        flip(path, text.find("\"keyring\":\"").unwrap() as u64 + 40);
+    }
+    let refused = Archive::open(state.path(), &options()).err().unwrap();
+    assert!(matches!(refused, ArchiveError::KeyringDamaged { .. }), "{refused}");
+    for path in [&keyring, &copy, &journal_of(&state)] {
+        fs::remove_file(path).unwrap();
+    }
+    let refused = Archive::open(state.path(), &options()).err().unwrap();
+    assert!(matches!(refused, ArchiveError::KeyringMissing { .. }), "{refused}");
+    let refused = Archive::open(state.path(), &OpenOptions::plain()).err().unwrap();
+    assert!(matches!(refused, ArchiveError::StateSealed { .. }), "{refused}");
+    assert!(document_file(&state, &queued).exists());
+}
+
+#[test]
+fn a_rotation_begun_before_is_given_up_only_with_a_word() {
+    let folder = TempDir::new().unwrap();
+    let [state, old, first, second] = ["state", "old", "first", "second"].map(|name| folder.path().join(name));
+    [&old, &first, &second].iter().for_each(|key| new_key(key).unwrap());
+    let at_rest = AtRest::Sealed(KeyPlace::File(old));
+    drop(Archive::open(&state, &OpenOptions::new(at_rest.clone())).unwrap());
+    let given_up = [&first, &first, &second].map(|key| rotate(&state, &at_rest, key).unwrap().given_up);
+    assert_eq!(given_up, [false, false, true]);
+}
+
+#[test]
+fn a_damaged_snapshot_of_the_cases_is_named() {
+    let state = TempDir::new().unwrap();
+    let archive = open(&state);
+    archive.put_cases(b"case_id,name\n").unwrap();
+    drop(archive);
+    flip(&state.path().join("cases/last-good.csv"), 30);
+    let told = problems(&state);
+    assert!(told.len() == 1 && told[0].contains("cases/last-good.csv"), "{told:?}");
+    assert_eq!(open(&state).cases().unwrap(), None);
+}
+
+#[test]
+fn the_daemons_look_at_the_keys_counts_documents_that_are_damaged() {
+    let state = TempDir::new().unwrap();
+    let archive = open(&state);
+    let [queued, held, _] = fill(&archive);
+    assert_eq!(archive.check_document_keys(|| false).unwrap(), 0);
+    flip(&document_file(&state, &queued), 1);
+    fs::remove_file(document_file(&state, &held)).unwrap();
+    assert_eq!(archive.check_document_keys(|| false).unwrap(), 2);
+}
+
+#[test]
+fn whoever_finds_the_lock_taken_for_a_moment_waits_for_it() {
+    let state = TempDir::new().unwrap();
+    let first = open(&state);
+    let path = state.path().to_owned();
+    let second = std::thread::spawn(move || Archive::open(&path, &options()).map(drop));
+    std::thread::sleep(Duration::from_millis(300));
+    drop(first);
+    second.join().unwrap().unwrap();
+}
+
+#[test]
+fn an_index_without_room_goes_on_in_memory_and_the_next_start_makes_up_for_it() {
+    for by_reading in [false, true] {
+        let state = TempDir::new().unwrap();
+        let archive = open(&state);
+        let [queued, ..] = fill(&archive);
+        let before = answers(&archive);
+        archive.inner.index.full.store(true, std::sync::atomic::Ordering::Relaxed);
+        if by_reading {
+            assert_eq!(answers(&archive), before);
+            assert!(archive.inner.index.is_in_memory());
+        }
+        archive.record(resolved(ItemId::new(&queued, 1))).unwrap();
+        archive.accept(arrival(b"five", "five")).unwrap();
+        assert!(archive.inner.index.is_in_memory());
+        let after = answers(&archive);
+        assert_ne!(after, before);
+        drop(archive);
+        let archive = open(&state);
+        assert!(!archive.inner.index.is_in_memory());
+        assert_eq!(answers(&archive), after);
+        drop(archive);
+        assert_eq!(problems(&state), [""; 0]);
+    }
+}
+
+/// Appends a record that holds this fact to the journal, its chain whole, as somebody without any key can.
+fn append(state: &TempDir, fact: &str) {
+    use sha2::{Digest, Sha256};
+    use std::io::Write;
+    let path = journal_of(state);
+    let journal = fs::read_to_string(&path).unwrap();
+    let (digest, json) = journal.lines().next_back().unwrap().split_once(' ').unwrap();
+    let last: serde_json::Value = serde_json::from_str(json).unwrap();
+    let (sequence, time) = (last["seq"].as_u64().unwrap(), last["time"].as_str().unwrap());
+    let (next, synced) = (sequence + 1, sequence);
+    let json = format!(r#"{{"v":2,"seq":{next},"time":"{time}","synced":{synced},"prev":"{digest}","fact":{fact}}}"#);
+    let digest: String = DocumentId::from_digest(&Sha256::digest(json.as_bytes())).into();
+    writeln!(fs::OpenOptions::new().append(true).open(&path).unwrap(), "{digest} {json}").unwrap();
+}
+
+#[test]
+fn a_purge_that_somebody_without_the_keys_wrote_into_the_journal_destroys_nothing_and_is_an_alarm() {
+    let original = TempDir::new().unwrap();
+    let archive = open(&original);
+    let [queued, ..] = fill(&archive);
+    archive.record(resolved(ItemId::new(&queued, 1))).unwrap();
+    drop(archive);
+    let id = queued.as_str();
+    let mark = "0".repeat(64);
+    for mark in [String::new(), format!(r#","mark":"{mark}""#)] {
+        for index_is_gone in [false, true] {
+            let state = copy_state(original.path());
+            append(&state, &format!(r#"{{"purged":{{"document":"{id}","rule":"r","by":"x","received":1{mark}}}}}"#));
+            if index_is_gone {
+                fs::remove_dir_all(state.path().join("index")).unwrap();
+            }
+            for _ in 0..2 {
+                let refused = Archive::open(state.path(), &options()).err().unwrap();
+                assert!(matches!(refused, ArchiveError::JournalDamaged { .. }), "{refused}");
+            }
+            assert!(document_file(&state, &queued).exists());
+            let told = problems(&state);
+            assert!(told.len() == 1 && told[0].contains("not written with this archive's keys"), "{told:?}");
+        }
+    }
+}
+
+#[test]
+fn a_copy_of_an_earlier_purge_does_not_destroy_the_same_document_received_again() {
+    let state = TempDir::new().unwrap();
+    let archive = open(&state);
+    let document = archive.accept(arrival(b"six", "six")).unwrap().document;
+    let finish = |archive: &Archive| {
+        archive.record(Event::Queued { document: document.clone(), items: vec![item(&document, 1)] }).unwrap();
+        archive.record(resolved(ItemId::new(&document, 1))).unwrap();
+    };
+    finish(&archive);
+    let due = Due { document: document.clone(), rule: "r".to_owned(), resolved_at: crate::clock::now() };
+    assert_eq!(archive.purge(vec![due], "x", || false).unwrap().len(), 1);
+    let journal = fs::read_to_string(journal_of(&state)).unwrap();
+    let purge = journal.lines().next_back().unwrap().split_once(' ').unwrap().1.to_owned();
+    let purge: serde_json::Value = serde_json::from_str(&purge).unwrap();
+    assert!(archive.accept(arrival(b"six", "six again")).unwrap().first);
+    finish(&archive);
+    drop(archive);
+    append(&state, &purge["fact"].to_string());
+    assert_eq!(open(&state).read_document(&document).unwrap(), b"six");
 }

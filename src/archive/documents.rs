@@ -24,7 +24,7 @@ use jiff::Timestamp;
 
 use super::disk::Disk;
 use super::seal::{Key, Opening, content_length, seal_stream, stream_length};
-use super::vault::{HEADER, Vault};
+use super::vault::{HEADER, Vault, is_head};
 use super::{ArchiveError, Content};
 use crate::document::{DocumentId, Reading};
 use crate::fault::{self, Step};
@@ -254,10 +254,19 @@ impl Documents {
 
     /// Whether both copies of a sealed document's key open.
     pub(super) fn has_both_keys(&self, id: &DocumentId) -> bool {
-        let Some(keys) = self.vault.keys() else { return true };
-        let same =
-            |[head, tail]: [Option<Key>; 2]| head.zip(tail).is_some_and(|(head, tail)| head.bytes() == tail.bytes());
-        keys.copies(id).is_ok_and(same)
+        matches!(self.keys_of(id), Ok(2))
+    }
+
+    /// How many of the two copies of a sealed document's key open; 2 for one that is not sealed and there.
+    pub(super) fn keys_of(&self, id: &DocumentId) -> Result<usize, ArchiveError> {
+        let Some(keys) = self.vault.keys() else {
+            return if self.exists(id) { Ok(2) } else { Err(ArchiveError::DocumentMissing { document: id.clone() }) };
+        };
+        Ok(match keys.copies(id)? {
+            [Some(head), Some(tail)] if head.bytes() == tail.bytes() => 2,
+            [None, None] => 0,
+            _ => 1,
+        })
     }
 
     /// Whether a file bears the document's name.
@@ -443,6 +452,17 @@ pub(super) fn stored_in(folder: &Path) -> Result<Vec<DocumentId>, ArchiveError> 
         }
     }
     Ok(found)
+}
+
+/// Whether any document in this folder is sealed.
+pub(super) fn any_sealed(folder: &Path) -> Result<bool, ArchiveError> {
+    for id in stored_in(folder)? {
+        let mut head = [0; HEADER];
+        if File::open(path_in(folder, &id)).and_then(|mut file| file.read_exact(&mut head)).is_ok() && is_head(&head) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn shard(id: &DocumentId) -> &str {

@@ -160,6 +160,9 @@ pub enum Event<I = QueueItem> {
         document: DocumentId,
         rule: String,
         by: String,
+        /// Number of the record by which it was received: the same document received later is another one.
+        #[serde(default)]
+        received: u64,
         /// Of the cases that its items were linked to: who asks for a case's trail learns that this belonged to it.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         cases: Vec<Mark>,

@@ -92,8 +92,13 @@ pub(super) enum Fact {
         document: DocumentId,
         rule: String,
         by: String,
+        #[serde(default)]
+        received: u64,
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         cases: Vec<Mark>,
+        /// Of all of the above: a start destroys what it reads here, so it must be sure who wrote it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mark: Option<Mark>,
     },
     MailQueued {
         mail: MailId,
@@ -126,6 +131,13 @@ pub(super) enum Fact {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         document: Option<DocumentId>,
     },
+}
+
+/// Keyed, where the archive is sealed; lengths keep the parts apart.
+fn purge_mark(vault: &Vault, document: &DocumentId, (rule, by): (&str, &str), received: u64, cases: &[Mark]) -> Mark {
+    let cases: Vec<String> = cases.iter().map(|case| case.digits(64)).collect();
+    let said = format!("{received} {} {rule} {} {by} {}", rule.len(), by.len(), cases.join(" "));
+    vault.mark("purge", [document.as_str(), &said])
 }
 
 /// An event names an item that is none of its document's.
@@ -194,9 +206,14 @@ impl Fact {
             Event::Listed { .. } => Self::Listed {},
             Event::CaseShown { .. } => Self::CaseShown {},
             Event::Exported { .. } => Self::Exported {},
-            Event::Purged { document, rule, by, cases } => {
-                Self::Purged { document: document.clone(), rule: rule.clone(), by: by.clone(), cases: cases.clone() }
-            }
+            Event::Purged { document, rule, by, received, cases } => Self::Purged {
+                document: document.clone(),
+                rule: rule.clone(),
+                by: by.clone(),
+                received: *received,
+                cases: cases.clone(),
+                mark: Some(purge_mark(vault, document, (rule, by), *received, cases)),
+            },
             Event::MailQueued { key, document, .. } => {
                 Self::MailQueued { mail: MailId::of(key, vault), document: document.clone() }
             }
@@ -300,10 +317,11 @@ impl Fact {
                 Some(Event::RecordsLost { from: *from, to: *to, digest: digest.clone() })
             }
             // Its document's key is about to be destroyed.
-            Self::Purged { document, rule, by, cases } => Some(Event::Purged {
+            Self::Purged { document, rule, by, received, cases, mark: _ } => Some(Event::Purged {
                 document: document.clone(),
                 rule: rule.clone(),
                 by: by.clone(),
+                received: *received,
                 cases: cases.clone(),
             }),
             Self::DocumentReceived { .. }
@@ -327,6 +345,12 @@ impl Fact {
             | Self::MailRetried { .. }
             | Self::MailDismissed { .. } => None,
         }
+    }
+
+    /// Whether it was written by this archive, where it has something destroyed; for others that is of no account here.
+    pub(super) fn is_authentic(&self, vault: &Vault) -> bool {
+        let Self::Purged { document, rule, by, received, cases, mark } = self else { return true };
+        *mark == Some(purge_mark(vault, document, (rule, by), *received, cases))
     }
 
     /// Whether this is the fact of that event.

@@ -101,6 +101,7 @@ impl Archive {
                     Ok((Event::Held { reason, stage, mail, .. }, since)) => Status::Held { reason, stage, since, mail },
                     Ok(_) => return Err(Fault::Entry.into()),
                     Err(error) if is_lost(&error) => {
+                        self.notice(&error);
                         let since = self.inner.reader.entry(at)?.time;
                         Status::Held { reason: LOST.to_owned(), stage: Stage::Read, since, mail: None }
                     }
@@ -263,7 +264,10 @@ impl Archive {
         match self.inner.reader.read(at) {
             Ok((Event::DocumentReceived { receipt, .. } | Event::ArrivedAgain { receipt, .. }, _)) => Ok(receipt),
             Ok(_) => Err(Fault::Entry.into()),
-            Err(error) if is_lost(&error) => Ok(recovered_receipt(document, self.inner.reader.entry(at)?.time)),
+            Err(error) if is_lost(&error) => {
+                self.notice(&error);
+                Ok(recovered_receipt(document, self.inner.reader.entry(at)?.time))
+            }
             Err(error) => Err(error),
         }
     }
@@ -272,7 +276,10 @@ impl Archive {
     fn item_event(&self, at: Location) -> Result<Option<Event>, ArchiveError> {
         match self.inner.reader.read(at) {
             Ok((event, _)) => Ok(Some(event)),
-            Err(error) if is_lost(&error) => Ok(None),
+            Err(error) if is_lost(&error) => {
+                self.notice(&error);
+                Ok(None)
+            }
             Err(error) => Err(error),
         }
     }

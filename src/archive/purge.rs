@@ -87,6 +87,7 @@ impl Archive {
                     document: document.clone(),
                     rule: rule.clone(),
                     by: by.to_owned(),
+                    received: self.document(document)?.map_or(0, |state| state.received),
                     cases: self.cases_of(document)?,
                 })
             };

@@ -51,6 +51,7 @@ fn the_first_start_makes_a_key_and_a_state_directory_that_holds_something_never_
     let keyring = state.path().join("keyring");
     fs::remove_file(&key).unwrap();
     fs::rename(&keyring, state.path().join("elsewhere")).unwrap();
+    fs::remove_file(state.path().join("keyring.copy")).unwrap();
     assert!(matches!(refusal(state.path(), &options()), ArchiveError::KeyringMissing { .. }));
     assert!(!key.exists());
     fs::rename(state.path().join("elsewhere"), &keyring).unwrap();
@@ -58,6 +59,7 @@ fn the_first_start_makes_a_key_and_a_state_directory_that_holds_something_never_
     fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
     assert!(refusal(state.path(), &options()).to_string().contains("holds no key"));
     Write::write_all(&mut File::create(&key).unwrap(), &kept).unwrap();
+    drop(Archive::open(state.path(), &options()).unwrap());
     is_whole(state.path(), &options());
 }
 
@@ -260,7 +262,7 @@ fn a_rotated_key_opens_what_was_sealed_before_and_what_comes_and_the_old_one_ope
     let sealed: Vec<Vec<u8>> = sealed.collect();
     assert!(matches!(rotate(&state, &named(&wrong).at_rest, &new), Err(ArchiveError::KeyWrong { .. })));
     let rotated = rotate(&state, &named(&old).at_rest, &new).unwrap();
-    assert_eq!(rotated, Rotated { generations: 2, configure: Some(old.clone()) });
+    assert_eq!(rotated, Rotated { generations: 2, configure: Some(old.clone()), given_up: false });
     // Said twice, done once.
     assert_eq!(rotate(&state, &named(&old).at_rest, &new).unwrap().generations, 2);
     assert_eq!(check_keys(&state, &named(&old).at_rest).unwrap(), Some(Remark::RotationUnfinished));
@@ -379,8 +381,13 @@ fn only_what_is_all_resolved_and_old_enough_and_of_the_rules_lane_is_due() {
         let due = Due { document, rule: "by hand".to_owned(), resolved_at: crate::clock::now() };
         assert!(matches!(archive.purge(vec![due], "uid 0", || false), Err(ArchiveError::NotDoneWith { .. })));
     }
-    let purged =
-        Event::Purged { document: done, rule: "by hand".to_owned(), by: "uid 0".to_owned(), cases: Vec::new() };
+    let purged = Event::Purged {
+        document: done,
+        rule: "by hand".to_owned(),
+        by: "uid 0".to_owned(),
+        received: 1,
+        cases: Vec::new(),
+    };
     assert!(archive.record(purged).is_err(), "a record alone destroys nothing");
 }
 

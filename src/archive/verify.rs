@@ -17,7 +17,7 @@ use super::index::{Index, Summary};
 use super::journal::{self, Entry, Head, Link, Said};
 use super::lock::Lock;
 use super::vault::Vault;
-use super::{ArchiveError, INDEX, JOURNAL, OpenOptions, keys, rebuild};
+use super::{ArchiveError, INDEX, JOURNAL, OpenOptions, kept, keys, rebuild};
 use crate::document::DocumentId;
 
 /// Something that is not as it was accepted.
@@ -32,6 +32,15 @@ pub enum Problem {
          is lost yet; have the same document sent again, or restore its file from a copy"
     )]
     KeyCopyDamaged { document: DocumentId },
+    #[error(
+        "the keyring or its copy is damaged, missing or not like the other; nothing is lost; the next start puts it right"
+    )]
+    Keyring,
+    #[error(
+        "the last good snapshot of the cases, cases/last-good.csv, is damaged; the next one that is taken over replaces it; \
+         until then a start without a good case file has no cases"
+    )]
+    Cases,
     #[error("document {document}: {error}")]
     Unreadable { document: DocumentId, error: ArchiveError },
     #[error("{0}")]
@@ -61,6 +70,8 @@ impl Problem {
             Self::Missing { .. }
             | Self::Changed { .. }
             | Self::KeyCopyDamaged { .. }
+            | Self::Keyring
+            | Self::Cases
             | Self::Unreadable { .. }
             | Self::PurgedButPresent { .. }
             | Self::Index { .. } => false,
@@ -98,6 +109,12 @@ pub fn verify(state: &Path, options: &OpenOptions, told: Option<Summary>) -> Res
     let mut report = Report::default();
     let disk = Disk::default();
     let vault = keys::look(state, &options.at_rest)?;
+    if !keys::keyring_is_whole(state, &options.at_rest)? {
+        report.problems.push(Problem::Keyring);
+    }
+    if kept::cases_are_damaged(state, &vault)? {
+        report.problems.push(Problem::Cases);
+    }
     let documents = Documents::new(disk, state, &vault);
     let folder = state.join(JOURNAL);
     let chain = match rebuild::check_chain(&folder) {
@@ -113,7 +130,7 @@ pub fn verify(state: &Path, options: &OpenOptions, told: Option<Summary>) -> Res
         Err(error) => return Err(error),
     };
     // Held to the end: no daemon may start in the midst of it.
-    let lock = match Lock::take(state) {
+    let lock = match Lock::take_at_once(state) {
         Ok(lock) => Some(lock),
         Err(ArchiveError::Locked { .. }) => None,
         Err(error) => return Err(error),
@@ -135,7 +152,7 @@ pub fn verify(state: &Path, options: &OpenOptions, told: Option<Summary>) -> Res
     };
     let fresh = Index::in_memory();
     let mut agrees = stored.as_ref().is_none_or(|stored| stored.head.sequence == 0);
-    rebuild::replay(&folder, &vault, &fresh, None, |head, bring| {
+    let replayed = rebuild::replay(&folder, &vault, &fresh, None, |head, bring| {
         if let Some(stored) = &stored
             && stored.head == *head
         {
@@ -143,7 +160,14 @@ pub fn verify(state: &Path, options: &OpenOptions, told: Option<Summary>) -> Res
             agrees = fresh.summary().same_entries(stored);
         }
         Ok(())
-    })?;
+    });
+    match replayed {
+        Err(error @ ArchiveError::JournalDamaged { .. }) => {
+            report.problems.push(Problem::Journal(error));
+            return Ok(report);
+        }
+        replayed => _ = replayed?,
+    }
     report.index_checked = stored.is_some();
     let known = stored.as_ref().map_or(0, |stored| stored.head.sequence);
     if known > report.records && report.torn > 0 {

@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, SyncSender};
 
 use tokio::sync::watch;
 
-use super::apply::{DocumentEntry, Objection, Staging, Standing};
+use super::apply::{DocumentEntry, Objection, Staging, Standing, purged_key};
 use super::documents::{Documents, Draft};
 use super::event::Event;
 use super::index::Index;
@@ -187,7 +187,12 @@ impl Writer {
         staging.keep_request();
         self.commit(staging, start, at)?;
         self.items.send_modify(|generation| *generation += 1);
-        let purged: Vec<DocumentId> = events.iter().filter_map(|event| event.document().cloned()).collect();
+        let mut purged = Vec::new();
+        for document in events.iter().filter_map(Event::document) {
+            if self.index.get(&purged_key(document))?.is_some() {
+                purged.push(document.clone());
+            }
+        }
         self.documents.destroy(&purged)
     }
 
