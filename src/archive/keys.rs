@@ -370,7 +370,7 @@ fn plain(state: &Path) -> Result<Vault, ArchiveError> {
 
 /// Whether anything here, documents or journal, was sealed.
 fn is_sealed(state: &Path) -> Result<bool, ArchiveError> {
-    Ok(journal::is_sealed(&state.join(JOURNAL))? || documents::any_sealed(&documents::folder(state))?)
+    Ok(journal::is_sealed(&state.join(JOURNAL))? || documents::are_sealed(&documents::folder(state))?)
 }
 
 /// Makes sure that a state directory without a keyring holds nothing.
