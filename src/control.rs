@@ -112,6 +112,9 @@ pub enum Request {
     /// Purge what the retention rules let go, or only tell it.
     Purge {
         dry_run: bool,
+        /// The operator says that the clock, however far ahead, is right.
+        #[serde(default)]
+        clock_is_right: bool,
     },
 }
 
@@ -533,13 +536,16 @@ async fn converse(stream: UnixStream, serving: &Arc<Serving>, started: Timestamp
                 Err(Failure::new(EX_TEMPFAIL, "the document did not arrive whole; try again"))
             }
         }
-        Ok(Request::Purge { dry_run }) => {
+        Ok(Request::Purge { dry_run, clock_is_right }) => {
             let serving = serving.clone();
             let purged = tokio::task::spawn_blocking(move || {
                 let Serving { config, archive, stopping, .. } = &*serving;
                 if dry_run {
                     retention::due(config, archive)
                 } else {
+                    if clock_is_right {
+                        archive.believe_clock()?;
+                    }
                     retention::purge(config, archive, &by, || *stopping.borrow())
                 }
             });
@@ -614,6 +620,7 @@ fn status(serving: &Serving, started: Timestamp) -> Result<Value, Failure> {
         "cases": *serving.cases.borrow(),
         "documents": counts,
         "stages": stages,
+        "disk": serving.archive.disk_status(),
         "oldest_waiting": oldest_waiting(&serving.archive)?,
         "lanes": lanes,
         "oldest_item": oldest.map(|item| json!({ "id": item.id, "received_at": item.received_at, "due_at": item.due_at })),

@@ -169,7 +169,7 @@ pub fn purged(documents: usize) {
 pub fn purge_failed(reason: &str) {
     error!(
         stage = "archive",
-        reason, "not everything was purged that the retention rules let go; trying again in a day"
+        reason, "not everything was purged that the retention rules let go; trying again every hour"
     );
 }
 
@@ -235,7 +235,18 @@ pub fn cases_loaded(cases: usize, took: Duration) {
 
 /// `reason` names line and column, never a value.
 pub fn cases_refused(reason: &str, kept: usize) {
-    error!(stage = "cases", reason, kept, "case snapshot refused whole; the last good one stays in force");
+    if kept == 0 {
+        error!(
+            stage = "cases",
+            reason, kept, "case snapshot refused whole, and no cases are in force: all goes to people"
+        );
+    } else {
+        error!(stage = "cases", reason, kept, "case snapshot refused whole; the last good one stays in force");
+    }
+}
+
+pub fn cases_not_kept(reason: &str) {
+    error!(stage = "cases", reason, "the case snapshot is in force, but could not be kept for the next start");
 }
 
 pub fn decided_again(documents: usize, changed: usize, took: Duration) {

@@ -68,6 +68,8 @@ fn intake_pauses_below_the_mark_and_goes_on_by_itself_when_there_is_room() {
     assert_eq!(setup.files("inbox"), ["0042.tif"]);
     let status = setup.json(&["status", "--json"]);
     assert!(status["sources"]["secure-fax"]["last_error"].as_str().unwrap().contains("min_free"), "{status}");
+    assert_eq!(status["disk"]["free_bytes"], 1_000_000, "{status}");
+    assert!(status["disk"]["paused_since"].is_string() && status["disk"]["min_free"].is_u64(), "{status}");
     let file = setup.path("0043.tif");
     fs::write(&file, &fax).unwrap();
     assert_eq!(setup.run(&["submit", file.to_str().unwrap()]).code, Some(TEMPFAIL));
@@ -77,5 +79,7 @@ fn intake_pauses_below_the_mark_and_goes_on_by_itself_when_there_is_room() {
     assert_eq!(setup.files("inbox"), Vec::<String>::new());
     let again = setup.json(&["status", "--json"]);
     assert_eq!(again["sources"]["secure-fax"]["last_error"], serde_json::Value::Null);
+    assert_eq!(again["disk"]["paused_since"], serde_json::Value::Null);
+    assert_eq!(again["disk"]["write_failures"], 0);
     daemon.stop();
 }

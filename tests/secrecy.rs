@@ -271,7 +271,13 @@ fn a_purged_document_is_forgotten_and_all_else_stays_as_it_was() {
     let would = Setup::finish(&mut in_two_days(&setup, &["purge", "--dry-run"]));
     assert!(would.code == Some(0) && named(&would) && would.said.contains("1 document would be purged"), "{would:?}");
     assert!(setup.sealed(&canary_fax()).is_some());
-    let done = Setup::finish(&mut in_two_days(&setup, &["purge"]));
+    // A clock that jumped makes everything old at once.
+    fs::write(setup.path("clock"), (40 * 24 * 60 * 60).to_string()).unwrap();
+    let mut far_ahead = setup.command(&["purge"]);
+    let refused = Setup::finish(far_ahead.env("NICUFAXD_CLOCK_FILE", setup.path("clock")));
+    assert!(refused.code != Some(0) && refused.said.contains("purge --clock-is-right"), "{refused:?}");
+    assert!(setup.sealed(&canary_fax()).is_some());
+    let done = Setup::finish(&mut in_two_days(&setup, &["purge", "--clock-is-right"]));
     assert!(done.code == Some(0) && named(&done) && done.said.contains("1 document purged"), "{done:?}");
     let user = format!("uid {}", rustix::process::getuid().as_raw());
     assert_purged(&setup, &id, &user);

@@ -81,6 +81,11 @@ pub(super) struct DocumentEntry {
     pub held: Option<Location>,
     /// Numbers of its items.
     pub segments: BTreeSet<u32>,
+    /// Of one that was received anew: the last record by which a person had resolved an item of it before. What was
+    /// resolved, and by whom, can be opened by nobody any more, and reading it again may divide it otherwise, so its items
+    /// are open again and say so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolved_before: Option<Location>,
     /// Mails about it that were neither sent nor seen to by a person.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub mails: u32,
@@ -337,11 +342,30 @@ impl<'a> Staging<'a> {
         Ok(())
     }
 
+    /// Has a document wait for the pipeline from the start.
+    fn wait_again(&mut self, id: &DocumentId, entry: &mut DocumentEntry) -> Result<(), Fault> {
+        self.remove_untouched_items(entry)?;
+        entry.attempts = 0;
+        entry.held = None;
+        self.stand(id, entry, Standing::Waiting)
+    }
+
     fn add_item(&mut self, entry: &mut DocumentEntry, segment: u32, item: &ItemEntry) -> Result<(), Fault> {
         self.put(item_key(ITEM, entry.rank, segment), item)?;
         self.put(item_key(UNRESOLVED, entry.rank, segment), &())?;
         entry.segments.insert(segment);
         Ok(())
+    }
+
+    /// The last record by which a person resolved an item of a document.
+    fn last_resolved(&self, entry: &DocumentEntry) -> Result<Option<Location>, Fault> {
+        let mut last = None;
+        for &segment in &entry.segments {
+            if let Some(item) = self.get(&item_key(ITEM, entry.rank, segment))? {
+                last = last.max(decode::<ItemEntry>(&item)?.resolved);
+            }
+        }
+        Ok(last)
     }
 
     /// Removes all that is known of a document.
@@ -410,7 +434,9 @@ impl<'a> Staging<'a> {
                 // Received anew: its file was gone, and with it the key to what had been recorded of it; or it was
                 // purged.
                 let before = self.document(document)?;
+                let mut resolved_before = None;
                 if let Some(before) = &before {
+                    resolved_before = self.last_resolved(before)?.max(before.resolved_before);
                     self.remove_document(document, before)?;
                 }
                 self.remove(purged_key(document));
@@ -423,6 +449,7 @@ impl<'a> Staging<'a> {
                     standing: Standing::Waiting,
                     held: None,
                     segments: BTreeSet::new(),
+                    resolved_before,
                     mails: before.map_or(0, |before| before.mails),
                 };
                 self.stand(document, &mut entry, Standing::Waiting)?;
@@ -434,6 +461,14 @@ impl<'a> Staging<'a> {
                 entry.arrivals = entry.arrivals.saturating_add(1);
                 self.put(arrival_key(entry.rank, sequence), &at)?;
                 self.put(marked_key(UNRELEASED, arrival), &UnreleasedEntry { at })?;
+                self.put_document(document, &entry)?;
+            }
+            Fact::Repaired { document } => {
+                let mut entry = self.known(document)?;
+                // Whatever it was held for may have been the damage.
+                if entry.standing == Standing::Held {
+                    self.wait_again(document, &mut entry)?;
+                }
                 self.put_document(document, &entry)?;
             }
             Fact::SourceReleased { document, arrival } => {
@@ -502,10 +537,7 @@ impl<'a> Staging<'a> {
             }
             Fact::Retried { document } => {
                 let mut entry = self.known(document)?;
-                self.remove_untouched_items(&mut entry)?;
-                entry.attempts = 0;
-                entry.held = None;
-                self.stand(document, &mut entry, Standing::Waiting)?;
+                self.wait_again(document, &mut entry)?;
                 self.put_document(document, &entry)?;
             }
             Fact::Resolved { document, segment } => {
@@ -523,10 +555,14 @@ impl<'a> Staging<'a> {
                     self.put_document(document, &entry)?;
                 }
             }
-            Fact::Purged { document, .. } => {
+            Fact::Purged { document, received, .. } => {
                 let entry = self.known(document)?;
                 if !self.is_done_with(&entry)? {
                     return Err(Objection::NotDoneWith(document.clone()));
+                }
+                // Another one: it was received anew since the purge was decided, or the record is a copy of an earlier one.
+                if entry.rank != *received {
+                    return Err(Objection::NothingNew);
                 }
                 self.remove_document(document, &entry)?;
                 self.put(purged_key(document), &PurgedEntry { at, received: entry.received })?;

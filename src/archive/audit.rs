@@ -151,6 +151,7 @@ fn words(event: &Event) -> (String, String) {
         Event::ArrivedAgain { receipt, .. } => {
             (receipt.source.clone(), format!("arrived again as {}", receipt.source_file))
         }
+        Event::Repaired { .. } => (machine(), "stored its bytes anew in place of a damaged or missing file".to_owned()),
         Event::SourceReleased { .. } => (machine(), "released by its source".to_owned()),
         Event::Refused { source, source_file, reason, .. } => {
             (source.clone(), format!("refused {source_file}: {reason}"))
@@ -231,6 +232,7 @@ fn unopened(fact: Option<&Fact>) -> (String, String) {
         Some(
             Fact::AttemptStarted { .. }
             | Fact::HandedBack { .. }
+            | Fact::Repaired { .. }
             | Fact::Refused { .. }
             | Fact::RefusalCleared { .. }
             | Fact::CasesLoaded {}

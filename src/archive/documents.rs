@@ -1,12 +1,13 @@
 //! The stored documents, each named by the digest of its bytes (keyed where state is sealed), and the readings kept
 //! beside them.
 //!
-//! Where state is sealed, a document's file is its wrapped data key and the stream that this seals, from the first byte
-//! written: what a document says never touches the disk, not in a draft either. A reading is sealed under a key derived
+//! Where state is sealed, a document's file is its wrapped data key, the stream that this seals, and the wrapped key once
+//! more, from the first byte written: what a document says never touches the disk, not in a draft either. A reading is sealed under a key derived
 //! from its document's.
 //!
 //! A document gets its name only after its bytes are on the disk, and its name is on the disk before anybody is told;
-//! it is never changed afterwards. A reading can be made again from its document, so it is written without waiting
+//! it is never changed afterwards. Only a file that is not whole any more is replaced, as a whole, when the same bytes come
+//! again. A reading can be made again from its document, so it is written without waiting
 //! for the disk, and one that does not check is simply not there.
 
 use std::collections::BTreeSet;
@@ -23,7 +24,7 @@ use jiff::Timestamp;
 
 use super::disk::Disk;
 use super::seal::{Key, Opening, content_length, seal_stream, stream_length};
-use super::vault::{HEADER, Vault};
+use super::vault::{HEADER, Vault, is_head};
 use super::{ArchiveError, Content};
 use crate::document::{DocumentId, Reading};
 use crate::fault::{self, Step};
@@ -33,6 +34,9 @@ const SEALED_MODE: u32 = 0o400;
 
 /// Syncs under way at once when many documents are sealed together: enough for the kernel to merge their flushes.
 const SYNC_THREADS: usize = 8;
+
+/// Documents that are looked at to tell how all of them lie: more than ever rot together.
+const SOME: usize = 16;
 
 /// A reading larger than this unpacked is no reading of ours (10,000 dense pages make some 400 MB of JSON).
 const READING_LIMIT: u64 = 1024 * 1024 * 1024;
@@ -128,8 +132,7 @@ impl Documents {
         };
         let mut naming = self.vault.naming();
         match (self.vault.keys(), content) {
-            (Some(keys), content) => {
-                let (key, header) = keys.new_document()?;
+            (Some(_), content) => {
                 let (mut bytes, mut stream);
                 let source: &mut dyn Read = match content {
                     Content::Bytes(content) => {
@@ -141,8 +144,8 @@ impl Documents {
                         &mut stream
                     }
                 };
-                let write = |piece: &[u8]| self.disk.write(&mut draft.file, &draft.path, piece);
-                draft.size = seal_stream(&key.derive("content"), header, source, |piece| naming.update(piece), write)?;
+                let key = Key::random()?;
+                draft.size = self.write_sealed(&mut draft, &key, source, |piece| naming.update(piece))?;
                 draft.key = Some(key);
             }
             (None, Content::Bytes(bytes)) => {
@@ -159,6 +162,40 @@ impl Documents {
         draft.id = naming.finish();
         fault::at(Step::DraftWritten);
         Ok(draft)
+    }
+
+    /// Writes all of `source` into a draft's file, sealed under this key; gives its size, unsealed.
+    fn write_sealed(
+        &self,
+        draft: &mut Draft,
+        key: &Key,
+        source: &mut dyn Read,
+        seen: impl FnMut(&[u8]),
+    ) -> Result<u64, ArchiveError> {
+        let keys = self.vault.keys().ok_or(ArchiveError::cannot_seal("the archive has no keys"))?;
+        let head = keys.wrap(key)?;
+        let tail = head.clone();
+        let write = |piece: &[u8]| self.disk.write(&mut draft.file, &draft.path, piece);
+        let size = seal_stream(&key.derive("content"), head, source, seen, write)?;
+        self.disk.write(&mut draft.file, &draft.path, &tail)?;
+        Ok(size)
+    }
+
+    /// Has a draft sealed under the key of the file that it is to replace, so that what was recorded of the document, and
+    /// read on it, opens as before.
+    pub(super) fn seal_under(&self, draft: &mut Draft, key: &Key) -> Result<(), ArchiveError> {
+        let Some(own) = draft.key.clone() else { return Ok(()) };
+        let failed = |e| ArchiveError::read_failed(&draft.path, e);
+        let mut file = File::open(&draft.path).map_err(failed)?;
+        file.seek(io::SeekFrom::Start(HEADER as u64)).map_err(failed)?;
+        let mut source = Opening::new(&own.derive("content"), file.take(stream_length(draft.size)));
+        let path = self.draft_path();
+        let file = self.disk.create(&path, SEALED_MODE)?;
+        let (id, disk) = (draft.id.clone(), self.disk.clone());
+        let mut again = Draft { disk, path, file, id, size: draft.size, key: Some(key.clone()), named: false };
+        self.write_sealed(&mut again, key, &mut source, |_| ())?;
+        *draft = again;
+        Ok(())
     }
 
     /// Gives drafts their lasting names, durably. Costs about two syncs for one draft and hardly more for hundreds:
@@ -213,13 +250,26 @@ impl Documents {
         })
     }
 
-    /// Whether the document is there with this size, and its key with it. Its bytes are checked when they are read.
-    pub(super) fn is_present(&self, id: &DocumentId, size: u64) -> bool {
-        let (length, has_key) = match self.vault.keys() {
-            Some(keys) => (HEADER as u64 + stream_length(size), keys.of_document(id).is_ok()),
-            None => (size, true),
+    /// Whether all of the document is on the disk as it was accepted, both copies of its key included. Reads all of it.
+    pub(super) fn is_whole(&self, id: &DocumentId) -> bool {
+        self.has_both_keys(id) && self.check(id).is_ok()
+    }
+
+    /// Whether both copies of a sealed document's key open.
+    pub(super) fn has_both_keys(&self, id: &DocumentId) -> bool {
+        matches!(self.keys_of(id), Ok(2))
+    }
+
+    /// How many of the two copies of a sealed document's key open; 2 for one that is not sealed and there.
+    pub(super) fn keys_of(&self, id: &DocumentId) -> Result<usize, ArchiveError> {
+        let Some(keys) = self.vault.keys() else {
+            return if self.exists(id) { Ok(2) } else { Err(ArchiveError::DocumentMissing { document: id.clone() }) };
         };
-        fs::symlink_metadata(self.path(id)).is_ok_and(|data| data.is_file() && data.len() == length) && has_key
+        Ok(match keys.copies(id)? {
+            [Some(head), Some(tail)] if head.bytes() == tail.bytes() => 2,
+            [None, None] => 0,
+            _ => 1,
+        })
     }
 
     /// Whether a file bears the document's name.
@@ -240,8 +290,9 @@ impl Documents {
         let mut file = File::open(&path).map_err(failed)?;
         let Some(keys) = self.vault.keys() else { return Ok(Box::new(file)) };
         let key = keys.of_document(id)?.derive("content");
+        let stream = file.metadata().map_err(failed)?.len().saturating_sub(2 * HEADER as u64);
         file.seek(io::SeekFrom::Start(HEADER as u64)).map_err(failed)?;
-        Ok(Box::new(Opening::new(&key, file)))
+        Ok(Box::new(Opening::new(&key, file.take(stream))))
     }
 
     fn read_failed(&self, id: &DocumentId, error: io::Error) -> ArchiveError {
@@ -283,8 +334,8 @@ impl Documents {
         stored_in(&self.stored)
     }
 
-    /// Destroys documents and what was read on them, durably: first the key at the head of each file, so that also a
-    /// copy of the file's blocks that the disk keeps for a while says nothing without the head; then the files.
+    /// Destroys documents and what was read on them, durably: first both copies of the key in each file, so that also a
+    /// copy of the file's blocks that the disk keeps for a while says nothing without them; then the files.
     pub(super) fn destroy(&self, ids: &[DocumentId]) -> Result<(), ArchiveError> {
         let mut folders = BTreeSet::new();
         for id in ids {
@@ -295,7 +346,10 @@ impl Documents {
                     self.disk.make_writable(&path)?;
                     let file =
                         File::options().write(true).open(&path).map_err(|e| ArchiveError::write_failed(&path, e))?;
-                    self.disk.write_at(&file, &path, &[0; HEADER], 0)?;
+                    let length = file.metadata().map_err(|e| ArchiveError::write_failed(&path, e))?.len();
+                    for at in [0, length.saturating_sub(HEADER as u64)] {
+                        self.disk.write_at(&file, &path, &[0; HEADER], at)?;
+                    }
                     self.disk.sync(&file, &path)?;
                 }
             }
@@ -315,7 +369,7 @@ impl Documents {
         let modified = data.modified().ok().and_then(|time| Timestamp::try_from(time).ok());
         let size = match self.vault {
             Vault::Plain => data.len(),
-            Vault::Sealed(_) => content_length(data.len().saturating_sub(HEADER as u64)),
+            Vault::Sealed(_) => content_length(data.len().saturating_sub(2 * HEADER as u64)),
         };
         Ok((size, modified.unwrap_or(Timestamp::UNIX_EPOCH)))
     }
@@ -401,6 +455,17 @@ pub(super) fn stored_in(folder: &Path) -> Result<Vec<DocumentId>, ArchiveError> 
         }
     }
     Ok(found)
+}
+
+/// Whether the documents in this folder are sealed, as some of them tell: all are, or none.
+pub(super) fn are_sealed(folder: &Path) -> Result<bool, ArchiveError> {
+    for id in stored_in(folder)?.iter().take(SOME) {
+        let mut head = [0; HEADER];
+        if File::open(path_in(folder, id)).and_then(|mut file| file.read_exact(&mut head)).is_ok() && is_head(&head) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn shard(id: &DocumentId) -> &str {

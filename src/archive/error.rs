@@ -26,10 +26,10 @@ pub enum ArchiveError {
     #[error("the key file {} {what}", path.display())]
     KeyFile { path: PathBuf, what: String },
     /// The keyring is gone although things are sealed under it.
-    #[error("the keyring {} is missing although the state directory is sealed; restore it from a copy", path.display())]
+    #[error("the keyring {} is missing and its copy too, although documents or journal are sealed; restore it from a backup", path.display())]
     KeyringMissing { path: PathBuf },
     /// The keyring does not check.
-    #[error("the keyring {} is damaged; restore it from a copy", path.display())]
+    #[error("the keyring {} is damaged and its copy too; restore it from a backup", path.display())]
     KeyringDamaged { path: PathBuf },
     /// The state directory is not sealed although it should be.
     #[error(
@@ -56,6 +56,12 @@ pub enum ArchiveError {
     /// A document may not be purged while something of it is open, held or waiting.
     #[error("document {document} is not done with; only resolved documents are purged")]
     NotDoneWith { document: DocumentId },
+    /// The clock is far ahead of the time that was trusted last.
+    #[error(
+        "nothing is purged: the clock is {hours} hours ahead of {trusted}, the last time that is sure; set it right, or, if it \
+         is right, run: nicufaxd purge --clock-is-right (a daemon that runs for a day believes it by itself)"
+    )]
+    ClockAhead { trusted: jiff::Timestamp, hours: i64 },
     /// Another process has the archive open.
     #[error("the state directory {} is in use by {}; stop that process first", state.display(), process(*holder))]
     Locked { state: PathBuf, holder: Option<u32> },
@@ -141,6 +147,7 @@ impl ArchiveError {
             Self::RecordDoesNotOpen { .. }
             | Self::RecordForged { .. }
             | Self::NotDoneWith { .. }
+            | Self::ClockAhead { .. }
             | Self::ReadFailed { .. }
             | Self::DocumentMissing { .. }
             | Self::DocumentDamaged { .. }

@@ -65,6 +65,9 @@ pub enum Event<I = QueueItem> {
     },
     /// The same bytes came again. Only `Archive::accept` records it.
     ArrivedAgain { document: DocumentId, receipt: Receipt, source_key: String },
+    /// Its stored file was damaged or gone; the same bytes came again and were stored in its place. Only
+    /// `Archive::accept` records it.
+    Repaired { document: DocumentId },
     /// The source's own file was moved away or deleted; its key may be used anew.
     SourceReleased { document: DocumentId, source_key: String },
     /// A source held something that is no document (a link, a FIFO, an empty file, too large a file); nothing stored.
@@ -163,6 +166,9 @@ pub enum Event<I = QueueItem> {
         document: DocumentId,
         rule: String,
         by: String,
+        /// Number of the record by which it was received: the same document received later is another one.
+        #[serde(default)]
+        received: u64,
         /// Of the cases that its items were linked to: who asks for a case's trail learns that this belonged to it.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         cases: Vec<Mark>,
@@ -224,6 +230,7 @@ impl<I> Event<I> {
         match self {
             Self::DocumentReceived { document, .. }
             | Self::ArrivedAgain { document, .. }
+            | Self::Repaired { document }
             | Self::SourceReleased { document, .. }
             | Self::AttemptStarted { document, .. }
             | Self::HandedBack { document }
@@ -258,7 +265,11 @@ impl<I> Event<I> {
     pub(super) fn needs_more_than_a_record(&self) -> bool {
         matches!(
             self,
-            Self::DocumentReceived { .. } | Self::ArrivedAgain { .. } | Self::Purged { .. } | Self::RecordsLost { .. }
+            Self::DocumentReceived { .. }
+                | Self::ArrivedAgain { .. }
+                | Self::Repaired { .. }
+                | Self::Purged { .. }
+                | Self::RecordsLost { .. }
         )
     }
 }

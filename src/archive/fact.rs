@@ -28,6 +28,9 @@ pub(super) enum Fact {
         document: DocumentId,
         arrival: Mark,
     },
+    Repaired {
+        document: DocumentId,
+    },
     SourceReleased {
         document: DocumentId,
         arrival: Mark,
@@ -96,8 +99,13 @@ pub(super) enum Fact {
         document: DocumentId,
         rule: String,
         by: String,
+        #[serde(default)]
+        received: u64,
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         cases: Vec<Mark>,
+        /// Of all of the above: a start destroys what it reads here, so it must be sure who wrote it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mark: Option<Mark>,
     },
     MailQueued {
         mail: MailId,
@@ -132,6 +140,13 @@ pub(super) enum Fact {
     },
 }
 
+/// Keyed, where the archive is sealed; lengths keep the parts apart.
+fn purge_mark(vault: &Vault, document: &DocumentId, (rule, by): (&str, &str), received: u64, cases: &[Mark]) -> Mark {
+    let cases: Vec<String> = cases.iter().map(|case| case.digits(64)).collect();
+    let said = format!("{received} {} {rule} {} {by} {}", rule.len(), by.len(), cases.join(" "));
+    vault.mark("purge", [document.as_str(), &said])
+}
+
 /// An event names an item that is none of its document's.
 pub(super) struct ForeignItem(pub ItemId);
 
@@ -161,6 +176,7 @@ impl Fact {
             Event::ArrivedAgain { document, source_key, receipt: _ } => {
                 Self::ArrivedAgain { document: document.clone(), arrival: arrival(document, source_key) }
             }
+            Event::Repaired { document } => Self::Repaired { document: document.clone() },
             Event::SourceReleased { document, source_key } => {
                 Self::SourceReleased { document: document.clone(), arrival: arrival(document, source_key) }
             }
@@ -200,9 +216,14 @@ impl Fact {
             Event::ResolutionsKept { document, .. } => Self::ResolutionsKept { document: document.clone() },
             Event::Exported { .. } => Self::Exported {},
             Event::ItemExported { document, .. } => Self::ItemExported { document: document.clone() },
-            Event::Purged { document, rule, by, cases } => {
-                Self::Purged { document: document.clone(), rule: rule.clone(), by: by.clone(), cases: cases.clone() }
-            }
+            Event::Purged { document, rule, by, received, cases } => Self::Purged {
+                document: document.clone(),
+                rule: rule.clone(),
+                by: by.clone(),
+                received: *received,
+                cases: cases.clone(),
+                mark: Some(purge_mark(vault, document, (rule, by), *received, cases)),
+            },
             Event::MailQueued { key, document, .. } => {
                 Self::MailQueued { mail: MailId::of(key, vault), document: document.clone() }
             }
@@ -227,6 +248,7 @@ impl Fact {
         match self {
             Self::DocumentReceived { document, .. }
             | Self::ArrivedAgain { document, .. }
+            | Self::Repaired { document }
             | Self::SourceReleased { document, .. }
             | Self::AttemptStarted { document, .. }
             | Self::HandedBack { document }
@@ -269,6 +291,7 @@ impl Fact {
         match self {
             Self::ArrivedAgain { .. }
             | Self::DocumentReceived { .. }
+            | Self::Repaired { .. }
             | Self::Queued { .. }
             | Self::Triaged { .. }
             | Self::Held { .. }
@@ -306,6 +329,7 @@ impl Fact {
                 Some(Event::AttemptStarted { document: document.clone(), stage: *stage, attempt: *attempt })
             }
             Self::HandedBack { document } => Some(Event::HandedBack { document: document.clone() }),
+            Self::Repaired { document } => Some(Event::Repaired { document: document.clone() }),
             Self::MailAttempted { mail, document, attempt } => {
                 Some(Event::MailAttempted { mail: mail.clone(), document: document.clone(), attempt: *attempt })
             }
@@ -316,10 +340,11 @@ impl Fact {
                 Some(Event::RecordsLost { from: *from, to: *to, digest: digest.clone() })
             }
             // Its document's key is about to be destroyed.
-            Self::Purged { document, rule, by, cases } => Some(Event::Purged {
+            Self::Purged { document, rule, by, received, cases, mark: _ } => Some(Event::Purged {
                 document: document.clone(),
                 rule: rule.clone(),
                 by: by.clone(),
+                received: *received,
                 cases: cases.clone(),
             }),
             Self::DocumentReceived { .. }
@@ -346,6 +371,12 @@ impl Fact {
             | Self::MailRetried { .. }
             | Self::MailDismissed { .. } => None,
         }
+    }
+
+    /// Whether it was written by this archive, where it has something destroyed; for others that is of no account here.
+    pub(super) fn is_authentic(&self, vault: &Vault) -> bool {
+        let Self::Purged { document, rule, by, received, cases, mark } = self else { return true };
+        *mark == Some(purge_mark(vault, document, (rule, by), *received, cases))
     }
 
     /// Whether this is the fact of that event.

@@ -17,12 +17,13 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::mpsc;
-use std::sync::{Mutex, PoisonError, RwLock};
+use std::sync::{Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::ArchiveError;
 use super::journal::{Head, Location};
 use super::seal::Key;
 
@@ -172,10 +173,17 @@ enum Base {
     Memory(RwLock<BTreeMap<Vec<u8>, Vec<u8>>>),
 }
 
+/// Makes an index in memory that has taken in the journal up to this record.
+type Again = Box<dyn Fn(&Head) -> Result<Index, ArchiveError> + Send + Sync>;
+
 /// Keys and values in order of their keys.
 pub(super) struct Index {
-    base: Base,
+    /// Written to, but for changes of entries, only to go on in memory.
+    base: RwLock<Base>,
     summary: Mutex<Summary>,
+    again: OnceLock<Again>,
+    #[cfg(test)]
+    pub(super) full: std::sync::atomic::AtomicBool,
 }
 
 /// sled takes a pipe or a device for an empty file and what is written to it for kept, until its own thread gets to
@@ -218,7 +226,85 @@ fn open_when_let_go(config: &sled::Config) -> sled::Result<sled::Db> {
     config.open()
 }
 
+impl Fault {
+    /// Whether the disk has no room: the one fault that passes by itself.
+    pub(super) fn is_full_disk(&self) -> bool {
+        let full = |kind| matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+        matches!(self, Self::Store(sled::Error::Io(error)) if full(error.kind()))
+    }
+}
+
 impl Index {
+    fn on(base: Base, summary: Summary) -> Self {
+        Self {
+            base: RwLock::new(base),
+            summary: Mutex::new(summary),
+            again: OnceLock::new(),
+            #[cfg(test)]
+            full: false.into(),
+        }
+    }
+
+    /// Has the index go on in memory, made again so, when its disk has no room.
+    pub(super) fn when_full(&self, again: impl Fn(&Head) -> Result<Self, ArchiveError> + Send + Sync + 'static) {
+        // Told once.
+        _ = self.again.set(Box::new(again));
+    }
+
+    pub(super) fn is_in_memory(&self) -> bool {
+        matches!(*self.base.read().unwrap_or_else(PoisonError::into_inner), Base::Memory(_))
+    }
+
+    /// Does something with the entries. sled refuses all once a write of it has failed, so when it was for want of room
+    /// the index goes on in memory: all that it holds stands in the journal.
+    fn with<T>(&self, work: impl Fn(&Base) -> Result<T, Fault>) -> Result<T, Fault> {
+        #[cfg(test)]
+        let work = |base: &Base| self.refuses(base).map_or_else(|| work(base), Err);
+        let outcome = work(&self.base.read().unwrap_or_else(PoisonError::into_inner));
+        match outcome {
+            Err(fault) if fault.is_full_disk() && self.go_on_in_memory() => {
+                work(&self.base.read().unwrap_or_else(PoisonError::into_inner))
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// What a test wants the store to say.
+    #[cfg(test)]
+    fn refuses(&self, base: &Base) -> Option<Fault> {
+        let full = self.full.load(std::sync::atomic::Ordering::Relaxed) && matches!(base, Base::Stored(..));
+        full.then(|| Fault::Store(sled::Error::Io(io::ErrorKind::StorageFull.into())))
+    }
+
+    fn go_on_in_memory(&self) -> bool {
+        let mut base = self.base.write().unwrap_or_else(PoisonError::into_inner);
+        if let Base::Memory(_) = *base {
+            return true;
+        }
+        let Some(again) = self.again.get() else { return false };
+        // Nobody commits meanwhile.
+        let head = self.summary().head;
+        match again(&head) {
+            Ok(made) => {
+                let made_base = made.base.into_inner().unwrap_or_else(PoisonError::into_inner);
+                let stored = std::mem::replace(&mut *base, made_base);
+                *self.summary.lock().unwrap_or_else(PoisonError::into_inner) =
+                    made.summary.into_inner().unwrap_or_else(PoisonError::into_inner);
+                // It tries to write once more, in vain.
+                _ = catch_unwind(AssertUnwindSafe(|| drop(stored)));
+                tracing::error!(
+                    records = head.sequence,
+                    "the disk has no room for the index, which goes on in memory; make room: the next start makes it anew"
+                );
+                true
+            }
+            Err(error) => {
+                tracing::error!(%error, "the disk has no room for the index, and it cannot be made again in memory");
+                false
+            }
+        }
+    }
+
     /// Opens or makes the index in this folder and checks its digest, within the deadline.
     ///
     /// A thread that hangs cannot be ended: it is left behind with files that are about to be set aside.
@@ -258,29 +344,34 @@ impl Index {
             Some(said) if !said.same_entries(&held) => return Err(Fault::DigestDiffers),
             Some(said) => said,
         };
-        Ok(Self { base: Base::Stored(database, form), summary: Mutex::new(summary) })
+        Ok(Self::on(Base::Stored(database, form), summary))
     }
 
     /// Waits until everything taken in was handed to the disk, so that a store that keeps nothing is found out now and
     /// not by chance. Nobody relies on it being there after a power loss.
     pub(super) fn hand_over(&self) -> Result<(), Fault> {
-        match &self.base {
+        self.with(|base| match base {
             Base::Stored(database, _) => guarded(|| database.flush()).map(|_| ()),
             Base::Memory(_) => Ok(()),
-        }
+        })
     }
 
     /// Loses an entry without a word, as sled may after a crash.
     #[cfg(test)]
     pub(super) fn lose(&self, key: &[u8]) {
-        let Base::Stored(database, _) = &self.base else { return };
+        let base = self.base.read().unwrap();
+        let Base::Stored(database, _) = &*base else { return };
         assert!(database.remove(key).unwrap().is_some());
         database.flush().unwrap();
     }
 
     /// Reads everything and sums it up anew, as opening does; `None` when it changed all the time.
     pub(super) fn recount(&self) -> Result<Option<Summary>, Fault> {
-        let Base::Stored(database, form) = &self.base else { return Ok(Some(self.summary())) };
+        self.with(|base| self.recount_in(base))
+    }
+
+    fn recount_in(&self, base: &Base) -> Result<Option<Summary>, Fault> {
+        let Base::Stored(database, form) = base else { return Ok(Some(self.summary())) };
         for _ in 0..RECOUNTS {
             // Written in one batch with the entries it speaks of: the same before and after, and nothing changed.
             let before = guarded(|| database.get(SUMMARY))?;
@@ -304,7 +395,7 @@ impl Index {
     /// An empty index that lives in memory.
     pub(super) fn in_memory() -> Self {
         let summary = Summary { form: FORM, ..Summary::default() };
-        Self { base: Base::Memory(RwLock::default()), summary: Mutex::new(summary) }
+        Self::on(Base::Memory(RwLock::default()), summary)
     }
 
     pub(super) fn summary(&self) -> Summary {
@@ -312,19 +403,14 @@ impl Index {
     }
 
     pub(super) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
-        match &self.base {
-            Base::Stored(database, form) => {
-                guarded(|| database.get(key))?.map(|value| form.open(key, &value)).transpose()
-            }
-            Base::Memory(map) => Ok(map.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned()),
-        }
+        self.with(|base| base.get(key))
     }
 
     /// At most `limit` entries whose key begins with `prefix`, in order, beginning after the key `after`.
     pub(super) fn page(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Result<Vec<Entry>, Fault> {
         use std::ops::Bound;
         let from = after.map_or(Bound::Included(prefix), Bound::Excluded);
-        match &self.base {
+        self.with(|base| match base {
             Base::Stored(database, form) => {
                 let found = guarded(|| {
                     let entries = database.range::<&[u8], _>((from, Bound::Unbounded)).take(limit);
@@ -342,51 +428,67 @@ impl Index {
                 let ours = entries.take_while(|(key, _)| key.starts_with(prefix));
                 Ok(ours.map(|(key, value)| (key.clone(), value.clone())).collect())
             }
-        }
+        })
     }
 
     /// Makes the changes, all or none, and notes that the journal has been taken in up to `head`. One thread at a
     /// time.
     pub(super) fn commit(&self, changes: Changes, head: &Head, at: Location) -> Result<(), Fault> {
-        let mut summary = self.summary();
-        for (key, value) in &changes {
-            if let Some(old) = self.get(key)? {
-                summary.take_away(key, &old);
+        self.with(|base| {
+            let mut summary = self.summary();
+            for (key, value) in &changes {
+                if let Some(old) = base.get(key)? {
+                    summary.take_away(key, &old);
+                }
+                if let Some(new) = value {
+                    summary.add(key, new);
+                }
             }
-            if let Some(new) = value {
-                summary.add(key, new);
+            summary.head = head.clone();
+            summary.at = Some(at);
+            base.apply(&changes, &summary)?;
+            // Before anybody can have the index go on elsewhere: entries and summary must be of the same record.
+            *self.summary.lock().unwrap_or_else(PoisonError::into_inner) = summary;
+            Ok(())
+        })
+    }
+}
+
+impl Base {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
+        match self {
+            Self::Stored(database, form) => {
+                guarded(|| database.get(key))?.map(|value| form.open(key, &value)).transpose()
             }
+            Self::Memory(map) => Ok(map.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned()),
         }
-        summary.head = head.clone();
-        summary.at = Some(at);
-        match &self.base {
-            Base::Stored(database, form) => {
+    }
+
+    fn apply(&self, changes: &Changes, summary: &Summary) -> Result<(), Fault> {
+        match self {
+            Self::Stored(database, form) => {
                 let mut batch = sled::Batch::default();
-                let said = serde_json::to_vec(&summary).map_err(|_| Fault::Entry)?;
+                let said = serde_json::to_vec(summary).map_err(|_| Fault::Entry)?;
                 batch.insert(SUMMARY, form.seal(SUMMARY, said)?);
                 for (key, value) in changes {
                     match value {
-                        Some(value) => {
-                            let value = form.seal(&key, value)?;
-                            batch.insert(key, value);
-                        }
-                        None => batch.remove(key),
+                        Some(value) => batch.insert(key.as_slice(), form.seal(key, value.clone())?),
+                        None => batch.remove(key.as_slice()),
                     }
                 }
-                guarded(|| database.apply_batch(batch))?;
+                guarded(|| database.apply_batch(batch))
             }
-            Base::Memory(map) => {
+            Self::Memory(map) => {
                 let mut map = map.write().unwrap_or_else(PoisonError::into_inner);
                 for (key, value) in changes {
                     match value {
-                        Some(value) => _ = map.insert(key, value),
-                        None => _ = map.remove(&key),
+                        Some(value) => _ = map.insert(key.clone(), value.clone()),
+                        None => _ = map.remove(key),
                     }
                 }
+                Ok(())
             }
         }
-        *self.summary.lock().unwrap_or_else(PoisonError::into_inner) = summary;
-        Ok(())
     }
 }
 

@@ -316,6 +316,11 @@ pub(super) fn acknowledged_and_torn(folder: &Path, head: &Head, torn: usize) -> 
     })
 }
 
+/// What a record says cannot be believed.
+pub(super) fn damaged_at(folder: &Path, at: Location, sequence: u64, what: &'static str) -> ArchiveError {
+    ArchiveError::JournalDamaged { path: segment_path(folder, at.segment), offset: at.offset, sequence, what }
+}
+
 /// Reads the records after `from`, or all of them, through every segment, and gives each to `found`. Gives the last
 /// record's head and how many bytes of a torn tail follow it.
 pub(super) fn walk<E, F>(

@@ -1,5 +1,5 @@
-//! What is kept beside documents and journal: the last good snapshot of the open cases, and tokens that mail services
-//! hand out. Each is one small file that is only ever replaced whole, durably, and sealed where the archive is.
+//! What is kept beside documents and journal: the last good snapshot of the open cases, tokens that mail services hand
+//! out, and the time that was trusted last. Each is one small file that is only ever replaced whole, durably, and sealed where the archive is.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -15,6 +15,7 @@ use super::{Archive, ArchiveError, AtRest, documents, keys};
 pub(super) const CASES: &str = "cases";
 pub(super) const LAST_GOOD: &str = "last-good.csv";
 const TOKENS: &str = "tokens";
+const CLOCK: &str = "clock";
 
 /// The last good snapshot of the open cases, as it is kept in a state directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +42,25 @@ impl Archive {
 
     /// The last good snapshot of the open cases.
     pub fn cases(&self) -> Result<Option<KeptCases>, ArchiveError> {
-        kept_cases_of(&self.inner.state, &self.inner.vault)
+        let kept = kept_cases_of(&self.inner.state, &self.inner.vault)?;
+        if kept.is_none() && cases_are_damaged(&self.inner.state, &self.inner.vault)? {
+            tracing::error!(
+                "the last good snapshot of the cases, cases/last-good.csv, is damaged and not used; the next one that is \
+                 taken over replaces it"
+            );
+        }
+        Ok(kept)
+    }
+
+    /// Keeps the time that was trusted last.
+    pub(super) fn put_trusted_time(&self, time: Timestamp) -> Result<(), ArchiveError> {
+        self.keep(CLOCK, &self.inner.state.join(CLOCK), time.to_string().as_bytes())
+    }
+
+    /// The time that was trusted last, as far as it was kept.
+    pub(super) fn trusted_time(&self) -> Result<Option<Timestamp>, ArchiveError> {
+        let kept = kept(CLOCK, &self.inner.state.join(CLOCK), &self.inner.vault)?;
+        Ok(kept.and_then(|(time, _)| String::from_utf8(time).ok()?.parse().ok()))
     }
 
     /// Keeps what a mail service handed out for an account, durably, in place of what it did before.
@@ -61,13 +80,20 @@ impl Archive {
 
     fn keep(&self, label: &str, path: &Path, value: &[u8]) -> Result<(), ArchiveError> {
         let sealed = self.inner.vault.keys().map(|keys| keys.seal_kept(label, value)).transpose()?;
-        documents::replace(&self.inner.disk, &path.with_extension("next"), path, sealed.as_deref().unwrap_or(value))
+        let value = sealed.as_deref().unwrap_or(value);
+        self.inner.room.count(documents::replace(&self.inner.disk, &path.with_extension("next"), path, value))
     }
 }
 
 /// Reads the snapshot that a state directory keeps, whoever has the archive open: it is only ever replaced whole.
 pub fn kept_cases(state: &Path, at_rest: &AtRest) -> Result<Option<KeptCases>, ArchiveError> {
     kept_cases_of(state, &keys::look(state, at_rest)?)
+}
+
+/// Whether the snapshot that is kept cannot be opened.
+pub(super) fn cases_are_damaged(state: &Path, vault: &Vault) -> Result<bool, ArchiveError> {
+    let path = state.join(CASES).join(LAST_GOOD);
+    Ok(path.exists() && kept(CASES, &path, vault)?.is_none())
 }
 
 fn kept_cases_of(state: &Path, vault: &Vault) -> Result<Option<KeptCases>, ArchiveError> {

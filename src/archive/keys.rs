@@ -83,19 +83,21 @@ pub struct Rotated {
     pub generations: usize,
     /// The file that has to hold the new key from now on, when putting it there is the operator's to do.
     pub configure: Option<PathBuf>,
+    /// Whether a rotation to another key had been begun and not finished: that key opens nothing now.
+    pub given_up: bool,
 }
 
 /// One wrapping of the keyring.
 #[derive(Clone, Serialize, Deserialize)]
 struct Wrapping {
-    /// Tells a wrong key from a damaged keyring; says nothing of the key.
+    /// Its key's fingerprint: tells a wrong key from a damaged keyring; says nothing of the key.
     key: String,
     /// Base64.
     keyring: String,
 }
 
 /// The keyring's file: a wrapping for each master key that may open it, the newest last.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 struct Stored {
     form: u32,
     wrappings: Vec<Wrapping>,
@@ -139,34 +141,95 @@ impl Stored {
         state.join("keyring")
     }
 
-    /// `None` when there is none.
-    fn read(state: &Path) -> Result<Option<Self>, ArchiveError> {
-        let path = Self::path(state);
-        let text = match fs::read(&path) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-            text => text.map_err(|e| ArchiveError::read_failed(&path, e))?,
-        };
-        match serde_json::from_slice::<Self>(&text) {
-            Ok(stored) if stored.form == FORM => Ok(Some(stored)),
-            Ok(_) | Err(_) => Err(ArchiveError::KeyringDamaged { path }),
-        }
+    /// The copy, for when the first rots: without the keyring nothing opens. It is written after the first.
+    fn copy_path(state: &Path) -> PathBuf {
+        state.join("keyring.copy")
+    }
+
+    fn parse(text: &[u8]) -> Option<Self> {
+        serde_json::from_slice::<Self>(text).ok().filter(|stored| stored.form == FORM)
     }
 
     fn write(&self, disk: &Disk, state: &Path) -> Result<(), ArchiveError> {
         let mut text = serde_json::to_vec(self).map_err(|e| ArchiveError::not_serialisable(&e))?;
         text.push(b'\n');
-        replace(disk, &state.join("keyring.next"), &Self::path(state), &text)
+        for path in [Self::path(state), Self::copy_path(state)] {
+            replace(disk, &state.join("keyring.next"), &path, &text)?;
+        }
+        Ok(())
     }
 
-    /// The keyring, and whether this is the newest master key that opens it.
-    fn open(&self, state: &Path, master: &Key, key_file: &Path) -> Result<(Keyring, bool), ArchiveError> {
-        let name = fingerprint(master);
-        let Some(position) = self.wrappings.iter().position(|wrapping| wrapping.key == name) else {
-            return Err(ArchiveError::KeyWrong { state: state.to_owned(), path: key_file.to_owned() });
-        };
-        let keyring = self.wrappings.get(position).and_then(|wrapping| Keyring::unwrap(wrapping, master));
-        let keyring = keyring.ok_or_else(|| ArchiveError::KeyringDamaged { path: Self::path(state) })?;
-        Ok((keyring, position + 1 == self.wrappings.len()))
+    /// The keyring, and whether this is the newest master key that opens it. Whatever the wrappings call their keys: the
+    /// seal tells.
+    fn open(&self, master: &Key) -> Option<(Keyring, bool)> {
+        let mut opened = self.wrappings.iter().enumerate().rev();
+        let (position, keyring) = opened.find_map(|(at, wrapping)| Some((at, Keyring::unwrap(wrapping, master)?)))?;
+        Some((keyring, position + 1 == self.wrappings.len()))
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.wrappings.iter().map(|wrapping| wrapping.key.clone()).collect()
+    }
+}
+
+/// A keyring as it was found in a state directory.
+struct Found {
+    stored: Stored,
+    keyring: Keyring,
+    /// Whether the master key is the newest that opens it.
+    newest: bool,
+    /// Whether first and copy are both there and the same.
+    both: bool,
+    /// Whether the first could not be used.
+    by_copy: bool,
+}
+
+/// Finds the keyring of a state directory; `None` when there is none.
+fn find(state: &Path, place: &KeyPlace) -> Result<Option<Found>, ArchiveError> {
+    let read = |path: PathBuf| match fs::read(&path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        text => text.map(Some).map_err(|e| ArchiveError::read_failed(&path, e)),
+    };
+    // One that cannot be read is as one that is damaged, as long as the other can.
+    let texts = match (read(Stored::path(state)), read(Stored::copy_path(state))) {
+        (Err(error), Err(_) | Ok(None)) | (Ok(None), Err(error)) => return Err(error),
+        (Ok(None), Ok(None)) => return Ok(None),
+        (first, copy) => [first.ok().flatten(), copy.ok().flatten()],
+    };
+    let master = read_key(state, place)?;
+    let both = texts[0].is_some() && texts[0] == texts[1];
+    let parsed = texts.map(|text| text.and_then(|text| Stored::parse(&text)));
+    let [first, copy] = parsed.each_ref().map(|stored| stored.as_ref()?.open(&master));
+    let generations = |opened: &Option<(Keyring, bool)>| opened.as_ref().map_or(0, |(ring, _)| ring.generations.len());
+    // An older one, put back from a backup, must not take the newer archive keys along.
+    let by_copy = generations(&copy) > generations(&first);
+    let names: Vec<Vec<String>> = parsed.iter().flatten().map(Stored::names).collect();
+    let [stored, stored_copy] = parsed;
+    let found = if by_copy { stored_copy.zip(copy) } else { stored.zip(first) };
+    let Some((stored, (keyring, newest))) = found else {
+        // A key that one of them names is not to blame, nor is any when they name different ones.
+        let named = names.iter().any(|names| names.contains(&fingerprint(&master)));
+        return Err(if named || names.is_empty() || names.windows(2).any(|pair| pair.first() != pair.last()) {
+            ArchiveError::KeyringDamaged { path: Stored::path(state) }
+        } else {
+            ArchiveError::KeyWrong { state: state.to_owned(), path: place.path(state) }
+        });
+    };
+    if by_copy {
+        tracing::error!(
+            keyring = %Stored::path(state).display(),
+            "the keyring is damaged or missing, or older than its copy, and its copy serves; the next start of the daemon \
+             writes it anew: check the disk"
+        );
+    }
+    Ok(Some(Found { stored, keyring, newest, both, by_copy }))
+}
+
+/// Whether the keyring and its copy are both there, whole and the same.
+pub(super) fn keyring_is_whole(state: &Path, at_rest: &AtRest) -> Result<bool, ArchiveError> {
+    match at_rest {
+        AtRest::Plain => Ok(true),
+        AtRest::Sealed(place) => Ok(find(state, place)?.is_none_or(|found| found.both)),
     }
 }
 
@@ -176,8 +239,8 @@ pub(super) fn open(disk: &Disk, state: &Path, at_rest: &AtRest) -> Result<Vault,
         AtRest::Plain => return plain(state),
         AtRest::Sealed(place) => place,
     };
-    let key_file = place.path(state);
-    let Some(stored) = Stored::read(state)? else {
+    let Some(found) = find(state, place)? else {
+        let key_file = place.path(state);
         without_keyring(state)?;
         if *place == KeyPlace::Beside && !key_file.exists() {
             write_key(disk, &state.join("key.next"), &key_file, &Key::random()?)?;
@@ -191,13 +254,21 @@ pub(super) fn open(disk: &Disk, state: &Path, at_rest: &AtRest) -> Result<Vault,
         Stored { form: FORM, wrappings: vec![keyring.wrap(&master)?] }.write(disk, state)?;
         return Ok(vault(state, keyring));
     };
-    let master = read_key(state, place)?;
-    let (keyring, newest) = stored.open(state, &master, &key_file)?;
-    if stored.wrappings.len() > 1 {
-        if newest {
-            Stored { form: FORM, wrappings: vec![keyring.wrap(&master)?] }.write(disk, state)?;
-            tracing::info!("the key was rotated; the one before opens nothing any more");
-        } else {
+    let Found { stored, keyring, newest, both, by_copy } = found;
+    // What damage has changed in a wrapping's name is put right too.
+    let fresh =
+        || Ok::<_, ArchiveError>(Stored { form: FORM, wrappings: vec![keyring.wrap(&read_key(state, place)?)?] });
+    if stored.wrappings.len() > 1 && newest {
+        fresh()?.write(disk, state)?;
+        tracing::info!("the key was rotated; the one before opens nothing any more");
+    } else {
+        if !both {
+            let whole = if stored.wrappings.len() == 1 { fresh()? } else { stored.clone() };
+            whole.write(disk, state)?;
+            let which = if by_copy { "keyring" } else { "keyring.copy" };
+            tracing::warn!(which, "one of the keyring and its copy was missing, damaged or older and was written anew");
+        }
+        if stored.wrappings.len() > 1 {
             tracing::warn!("a rotation of the key is unfinished: the new key is not configured yet");
         }
     }
@@ -210,11 +281,8 @@ pub(super) fn look(state: &Path, at_rest: &AtRest) -> Result<Vault, ArchiveError
         AtRest::Plain => return plain(state),
         AtRest::Sealed(place) => place,
     };
-    match Stored::read(state)? {
-        Some(stored) => {
-            let master = read_key(state, place)?;
-            Ok(vault(state, stored.open(state, &master, &place.path(state))?.0))
-        }
+    match find(state, place)? {
+        Some(found) => Ok(vault(state, found.keyring)),
         // It holds nothing that a key is needed for.
         None => without_keyring(state).map(|()| Vault::Plain),
     }
@@ -228,8 +296,7 @@ pub fn check_keys(state: &Path, at_rest: &AtRest) -> Result<Option<Remark>, Arch
     };
     let key_file = place.path(state);
     let beside = (*place == KeyPlace::Beside || key_file.starts_with(state)).then_some(Remark::KeyBeside);
-    if let Some(stored) = Stored::read(state)? {
-        let (_, newest) = stored.open(state, &read_key(state, place)?, &key_file)?;
+    if let Some(Found { newest, .. }) = find(state, place)? {
         return Ok(if newest { beside } else { Some(Remark::RotationUnfinished) });
     }
     without_keyring(state)?;
@@ -265,15 +332,15 @@ pub(super) fn rotate_on(disk: &Disk, state: &Path, at_rest: &AtRest, new: &Path)
     };
     let new_master = read_key(state, &KeyPlace::File(new.to_owned()))?;
     let _lock = Lock::take(state)?;
-    let Some(stored) = Stored::read(state)? else {
+    let Some(Found { stored, mut keyring, newest, .. }) = find(state, place)? else {
         without_keyring(state)?;
         return Err(ArchiveError::KeyringMissing { path: Stored::path(state) });
     };
     let key_file = place.path(state);
     let master = read_key(state, place)?;
-    let (mut keyring, newest) = stored.open(state, &master, &key_file)?;
     let same = fingerprint(&master) == fingerprint(&new_master);
     let begun = stored.wrappings.last().is_some_and(|last| last.key == fingerprint(&new_master));
+    let given_up = stored.wrappings.len() > 1 && !newest && !begun;
     if !begun {
         keyring.generations.push(Key::random()?);
         let wrappings = vec![keyring.wrap(&master)?, keyring.wrap(&new_master)?];
@@ -286,7 +353,7 @@ pub(super) fn rotate_on(disk: &Disk, state: &Path, at_rest: &AtRest, new: &Path)
     if configure.is_none() && !(begun && newest && stored.wrappings.len() == 1) {
         Stored { form: FORM, wrappings: vec![keyring.wrap(&new_master)?] }.write(disk, state)?;
     }
-    Ok(Rotated { generations: keyring.generations.len(), configure })
+    Ok(Rotated { generations: keyring.generations.len(), configure, given_up })
 }
 
 fn vault(state: &Path, keyring: Keyring) -> Vault {
@@ -294,15 +361,21 @@ fn vault(state: &Path, keyring: Keyring) -> Vault {
 }
 
 fn plain(state: &Path) -> Result<Vault, ArchiveError> {
-    if Stored::path(state).exists() || journal::is_sealed(&state.join(JOURNAL))? {
+    let keyring = Stored::path(state).exists() || Stored::copy_path(state).exists();
+    if keyring || is_sealed(state)? {
         return Err(ArchiveError::StateSealed { state: state.to_owned() });
     }
     Ok(Vault::Plain)
 }
 
+/// Whether anything here, documents or journal, was sealed.
+fn is_sealed(state: &Path) -> Result<bool, ArchiveError> {
+    Ok(journal::is_sealed(&state.join(JOURNAL))? || documents::are_sealed(&documents::folder(state))?)
+}
+
 /// Makes sure that a state directory without a keyring holds nothing.
 fn without_keyring(state: &Path) -> Result<(), ArchiveError> {
-    if journal::is_sealed(&state.join(JOURNAL))? {
+    if is_sealed(state)? {
         return Err(ArchiveError::KeyringMissing { path: Stored::path(state) });
     }
     let holds_documents = !documents::stored_in(&documents::folder(state))?.is_empty();

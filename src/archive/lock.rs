@@ -1,4 +1,5 @@
-//! One process at a time may write to a state directory.
+//! One process at a time may write to a state directory. Commands have it for moments only, so whoever finds it taken
+//! waits a little: a daemon's start must not fail because somebody looked at a list.
 //!
 //! The kernel's lock on a file ends with the process, however that ends; the process id written into the file only
 //! makes the refusal helpful.
@@ -7,10 +8,16 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use rustix::fs::FlockOperation;
 
 use super::ArchiveError;
+
+/// How long a command may have the lock, with room to spare.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+const BETWEEN_TRIES: Duration = Duration::from_millis(50);
 
 /// The lock, held until dropped.
 pub(super) struct Lock {
@@ -18,8 +25,19 @@ pub(super) struct Lock {
 }
 
 impl Lock {
-    /// Takes the lock of a state directory, or says who has it.
+    /// Takes the lock of a state directory, waiting some seconds for it, or says who has it.
     pub(super) fn take(state: &Path) -> Result<Self, ArchiveError> {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            match Self::take_at_once(state) {
+                Err(ArchiveError::Locked { .. }) if Instant::now() < until => std::thread::sleep(BETWEEN_TRIES),
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// Takes the lock of a state directory, or says who has it now.
+    pub(super) fn take_at_once(state: &Path) -> Result<Self, ArchiveError> {
         let path = state.join("lock");
         let failed = |e| ArchiveError::write_failed(&path, e);
         let mut file = OpenOptions::new()
@@ -38,8 +56,8 @@ impl Lock {
             let holder = file.read_to_string(&mut text).ok().and_then(|_| text.trim().parse().ok());
             return Err(ArchiveError::Locked { state: state.to_owned(), holder });
         }
-        file.set_len(0).and_then(|()| file.rewind()).map_err(failed)?;
-        writeln!(file, "{}", std::process::id()).map_err(failed)?;
+        // It only makes a refusal helpful, and a full disk may have no room for it.
+        _ = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "{}", std::process::id()));
         Ok(Self { _file: file })
     }
 }

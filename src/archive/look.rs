@@ -27,6 +27,10 @@ const PAGE: usize = 256;
 /// Why a document is shown as held of which nothing can be opened.
 const LOST: &str = "its stored file is missing or damaged; restore it from a copy";
 
+/// Begins the flag of an item of a document whose items had been resolved before its file, and with it the record of that,
+/// was lost.
+const RESOLVED_BEFORE: &str = "resolved_before: a person had resolved an item of this document";
+
 /// Whether an error says that a document's key is not to be had.
 pub(super) fn is_lost(error: &ArchiveError) -> bool {
     matches!(
@@ -97,6 +101,7 @@ impl Archive {
                     Ok((Event::Held { reason, stage, mail, .. }, since)) => Status::Held { reason, stage, since, mail },
                     Ok(_) => return Err(Fault::Entry.into()),
                     Err(error) if is_lost(&error) => {
+                        self.notice(&error);
                         let since = self.inner.reader.entry(at)?.time;
                         Status::Held { reason: LOST.to_owned(), stage: Stage::Read, since, mail: None }
                     }
@@ -158,7 +163,7 @@ impl Archive {
     }
 
     /// What is stored of the arrivals whose source has not let go of them, and whose source keys begin so: the rest of each
-    /// key, with its document. One whose document is gone or cannot be opened is left out: it may be accepted anew.
+    /// key, with its document. One whose document is not whole is left out: it is to be accepted again.
     pub fn unreleased(&self, beginning: &str) -> Result<Vec<(String, DocumentId)>, ArchiveError> {
         let mut found = Vec::new();
         for (_, entry) in self.all(&[UNRELEASED])? {
@@ -173,9 +178,7 @@ impl Archive {
                 Err(error) => return Err(error),
             };
             let Some(rest) = source_key.strip_prefix(beginning) else { continue };
-            if let Some(entry) = self.entry(&document)?
-                && self.inner.documents.is_present(&document, entry.size)
-            {
+            if self.entry(&document)?.is_some() && self.inner.documents.is_whole(&document) {
                 found.push((rest.to_owned(), document));
             }
         }
@@ -261,7 +264,10 @@ impl Archive {
         match self.inner.reader.read(at) {
             Ok((Event::DocumentReceived { receipt, .. } | Event::ArrivedAgain { receipt, .. }, _)) => Ok(receipt),
             Ok(_) => Err(Fault::Entry.into()),
-            Err(error) if is_lost(&error) => Ok(recovered_receipt(document, self.inner.reader.entry(at)?.time)),
+            Err(error) if is_lost(&error) => {
+                self.notice(&error);
+                Ok(recovered_receipt(document, self.inner.reader.entry(at)?.time))
+            }
             Err(error) => Err(error),
         }
     }
@@ -270,7 +276,10 @@ impl Archive {
     fn item_event(&self, at: Location) -> Result<Option<Event>, ArchiveError> {
         match self.inner.reader.read(at) {
             Ok((event, _)) => Ok(Some(event)),
-            Err(error) if is_lost(&error) => Ok(None),
+            Err(error) if is_lost(&error) => {
+                self.notice(&error);
+                Ok(None)
+            }
             Err(error) => Err(error),
         }
     }
@@ -295,6 +304,9 @@ impl Archive {
         item.arrivals = document.arrivals;
         if entry.resolved.is_some() {
             item.state = ItemState::Resolved;
+        } else if let Some(at) = document.resolved_before {
+            let on = self.inner.reader.entry(at)?.time.strftime("%Y-%m-%d");
+            item.flags.push(format!("{RESOLVED_BEFORE} on {on}; what and by whom was lost with its stored file"));
         }
         Ok(item)
     }

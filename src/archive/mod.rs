@@ -5,13 +5,13 @@
 //! [`Archive::record`] return `Ok` for is on the disk: document written and synced, named and its folder synced,
 //! journal written and synced, index changed, in this order. Callers that come together share the syncs.
 //!
-//! It never changes or removes a document, never rewrites a record, never retries a failed sync, and never writes
+//! It never changes a document or removes one that no rule lets go, never rewrites a record, never retries a failed sync, and never writes
 //! what a document says to the log. Times of records come from [`crate::clock`].
 //!
 //! All calls block, mostly on the disk: from async code use [`blocking`].
 //!
 //! The state directory (mode 0700) holds `documents/`, `readings/`, `journal/`, `index/`, `cases/`, `tokens/`, `tmp/`,
-//! `lock`, and where it is sealed, `keyring` and, unless it is kept elsewhere, `key`.
+//! `lock`, `clock` (see [`clock_watch`]), and where it is sealed, `keyring`, `keyring.copy` and, unless it is kept elsewhere, `key`.
 //!
 //! # What sealing protects, and against whom
 //!
@@ -21,22 +21,24 @@
 //! mails about it were queued, tried and sent, and nothing of what a document, its reading, a file's name, a case or a
 //! person's note says: neither by opening nor by guessing, because names and marks are keyed digests.
 //!
-//! * A document has a random **data key**. It lies wrapped at the head of the document's file, and seals the document,
+//! * A document has a random **data key**. It lies wrapped at the head and at the tail of the document's file, and seals the document,
 //!   its reading and the journal's records of it. The **archive keys**, one a generation, wrap data keys and seal what
-//!   belongs to no document; the **root key** names documents. Both lie in the keyring, wrapped by the **master key**.
+//!   belongs to no document; the **root key** names documents. Both lie in the keyring, of which a copy is kept beside it,
+//!   wrapped by the **master key**.
 //! * What is changed, cut, exchanged or reordered does not open and is named by `verify`. Only the journal's chain can
 //!   be checked without a key; somebody who may write could remake it as a whole, which a head kept elsewhere shows.
-//! * Purging destroys the head of the file. Records of it stay in the chain and can be opened by nobody. A copy made
-//!   before still has that head: a purge reaches copies only when these are made to expire.
+//! * Purging destroys both copies in the file. Records of it stay in the chain and can be opened by nobody. A copy made
+//!   before still has them: a purge reaches copies only when these are made to expire.
 //! * Rotation brings a new master key and an archive key for what comes. It helps against a master key that got out, not
 //!   against one that got out together with a copy of the keyring.
 //!
 //! It does not protect against whoever is this user or root while the daemon runs, nor what lies outside: the sources'
 //! files and `done/`, `cases.csv`, the exports. A key beside what it seals protects against nothing but a copy that
-//! leaves it out. On disks that write elsewhere than they overwrite, a destroyed head may survive for a while.
+//! leaves it out. On disks that write elsewhere than they overwrite, a destroyed key may survive for a while.
 
 mod apply;
 mod audit;
+mod clock_watch;
 mod disk;
 mod documents;
 mod error;
@@ -49,13 +51,17 @@ mod keys;
 mod lock;
 mod look;
 mod mail;
+mod notice;
 mod purge;
 mod rebuild;
+mod room;
 mod seal;
 mod vault;
 mod verify;
 mod writer;
 
+#[cfg(test)]
+mod damage_tests;
 #[cfg(test)]
 mod power_loss_tests;
 #[cfg(test)]
@@ -71,17 +77,21 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::watch;
 
+use self::clock_watch::ClockWatch;
 use self::disk::Disk;
 use self::documents::Documents;
 use self::event::Event;
 use self::index::Index;
 use self::journal::Reader;
 use self::lock::Lock;
+use self::notice::Noticed;
 use self::rebuild::{Recovered, Wanted};
+use self::room::Room;
 use self::vault::Vault;
-use self::writer::{Incoming, Request, Writer};
+use self::writer::{Incoming, Request, Stored, Writer};
 use crate::document::{DocumentId, Reading, Receipt};
 
 pub use self::audit::{AuditFilter, AuditLine, audit};
@@ -93,6 +103,7 @@ pub use self::look::{Counts, DocumentState, Items, Status};
 pub use self::mail::{DeadLetter, Mail, MailCounts, MailId, MailKind, NextMail, WaitingMail};
 pub use self::purge::{Due, RetentionRule};
 pub use self::rebuild::RECOVERED_SOURCE;
+pub use self::room::DiskStatus;
 pub use self::verify::{ChainHead, NotAHead, Problem, Proof, Report, head, proves, verify};
 
 const JOURNAL: &str = "journal";
@@ -160,6 +171,8 @@ pub struct Accepted {
     pub document: DocumentId,
     /// Whether these bytes had never been accepted before.
     pub first: bool,
+    /// Whether it waits for the pipeline, which is to be told of it.
+    pub waits: bool,
 }
 
 /// The archive; clones are the same archive. The last one dropped waits for what is under way and closes it.
@@ -181,6 +194,11 @@ struct Inner {
     disk: Disk,
     state: PathBuf,
     min_free: u64,
+    noticed: Noticed,
+    room: Room,
+    clock: ClockWatch,
+    /// When something was recorded last before this archive was opened.
+    recorded_before: Option<Timestamp>,
     _lock: Option<Lock>,
 }
 
@@ -217,6 +235,7 @@ impl Archive {
         disk.sync_folder(state)?;
         let Recovered { journal, index, reader } =
             rebuild::recover(&disk, state, &documents, &vault, (index, options.index_deadline))?;
+        let recorded_before = index.summary().at.map(|at| reader.entry(at)).transpose()?.map(|entry| entry.time);
         let index = Arc::new(index);
         let (items_changed, items) = watch::channel(0);
         let (waiting_changed, waiting) = watch::channel(0);
@@ -224,6 +243,7 @@ impl Archive {
         let writer = Writer {
             vault: vault.clone(),
             documents: documents.clone(),
+            reader: Reader::new(&state.join(JOURNAL), &vault),
             journal,
             index: Arc::clone(&index),
             items: items_changed,
@@ -251,6 +271,10 @@ impl Archive {
             disk,
             state,
             min_free,
+            noticed: Noticed::default(),
+            room: Room::default(),
+            clock: ClockWatch::default(),
+            recorded_before,
             _lock: Some(lock),
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -276,6 +300,10 @@ impl Archive {
             disk,
             state: state.to_owned(),
             min_free: 0,
+            noticed: Noticed::default(),
+            room: Room::default(),
+            clock: ClockWatch::default(),
+            recorded_before: None,
             _lock: None,
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -292,19 +320,6 @@ impl Archive {
             rebuild::check_chain(&state.join(JOURNAL))?;
         }
         Self::open_with(disk, state, options, Wanted::Anew)
-    }
-
-    /// [`ArchiveError::LittleRoom`] while less is free than [`OpenOptions::min_free`]: what is accepted needs room to be
-    /// worked on and exported too.
-    pub fn check_room(&self) -> Result<(), ArchiveError> {
-        let Inner { disk, state, min_free, .. } = &*self.inner;
-        match disk.free_bytes(state) {
-            Some(free) if free < *min_free => {
-                Err(ArchiveError::LittleRoom { state: state.clone(), min_free: *min_free })
-            }
-            // A disk that does not tell is found out by writing.
-            Some(_) | None => Ok(()),
-        }
     }
 
     /// Stores a document durably. After `Ok`, and not before, its source may be released.
@@ -331,7 +346,7 @@ impl Archive {
 
     fn accept_together(&self, arrivals: Vec<Arrival>) -> Result<Vec<Accepted>, ArchiveError> {
         self.check_room()?;
-        let incoming = self.draft(arrivals)?;
+        let incoming = self.inner.room.count(self.draft(arrivals))?;
         self.ask(|reply| Request::Accept { incoming, reply })
     }
 
@@ -340,7 +355,7 @@ impl Archive {
         let documents = &self.inner.documents;
         let draft_all = |arrivals: Vec<Arrival>| {
             let each = arrivals.into_iter().map(|Arrival { content, receipt, source_key }| {
-                Ok(Incoming { draft: documents.draft(content)?, receipt, source_key, anew: false })
+                Ok(Incoming { draft: documents.draft(content)?, receipt, source_key, stored: Stored::AsItWas })
             });
             each.collect::<Result<Vec<_>, ArchiveError>>()
         };
@@ -384,7 +399,7 @@ impl Archive {
         let (requests, _) = self.inner.writer.as_ref().ok_or(ArchiveError::ReadOnly)?;
         let (reply, answer) = mpsc::sync_channel(1);
         requests.send(request(reply)).map_err(|_| ArchiveError::Stopped)?;
-        answer.recv().map_err(|_| ArchiveError::Stopped)?
+        self.inner.room.count(answer.recv().map_err(|_| ArchiveError::Stopped)?)
     }
 
     /// The id that these bytes have, or would have, here.
@@ -399,7 +414,7 @@ impl Archive {
 
     /// Keeps what was read on a document. It can be read again, so it may be gone after a crash.
     pub fn put_reading(&self, document: &DocumentId, reading: &Reading) -> Result<(), ArchiveError> {
-        self.inner.documents.put_reading(document, reading)
+        self.inner.room.count(self.inner.documents.put_reading(document, reading))
     }
 
     /// The reading kept for a document, if there is one that is whole.

@@ -84,9 +84,10 @@ impl Archive {
             }
             let purged = |Due { document, rule, .. }: &Due| {
                 let (cases, resolutions) = self.kept_of(document)?;
+                let received = self.document(document)?.map_or(0, |state| state.received);
                 let (rule, by) = (rule.clone(), by.to_owned());
                 let kept = Event::ResolutionsKept { document: document.clone(), resolutions };
-                Ok([kept, Event::Purged { document: document.clone(), rule, by, cases }])
+                Ok([kept, Event::Purged { document: document.clone(), rule, by, received, cases }])
             };
             let events =
                 step.iter().map(purged).collect::<Result<Vec<_>, ArchiveError>>()?.into_iter().flatten().collect();

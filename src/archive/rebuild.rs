@@ -85,6 +85,17 @@ pub(super) fn recover(
         _ => None,
     };
     let was_there = stored.is_some();
+    let in_memory = |folder: PathBuf, vault: Vault| move |head: &Head| in_memory_up_to(&folder, &vault, head);
+    // Where the disk has no room the index is made in memory, and what lies on the disk is left alone.
+    let open_or_memory = |opened: Result<Index, Fault>| match opened {
+        Err(fault) if fault.is_full_disk() => {
+            tracing::error!(
+                "the disk has no room for the index, which is made in memory; make room: the next start makes it anew"
+            );
+            Ok(Index::in_memory())
+        }
+        opened => opened.inspect(|index| index.when_full(in_memory(folder.clone(), vault.clone()))),
+    };
     let opened = match stored {
         None => Index::open(&path, deadline, seal()),
         Some(index) => index.and_then(|index| agrees(&index, journal.head(), &reader).map(|()| index)),
@@ -93,6 +104,7 @@ pub(super) fn recover(
     // process that was killed before its first entries reached the disk.
     let proven =
         was_there && whole_since && opened.as_ref().is_ok_and(|index| index.summary().head.sequence > 0 || torn == 0);
+    let opened = open_or_memory(opened);
     let anew = || {
         let name = match &lost {
             Some(Lost { from, to, .. }) => lost_name(*from, *to),
@@ -108,7 +120,7 @@ pub(super) fn recover(
                  proof is moved away"
             );
         }
-        let index = Index::open(&path, deadline, seal())?;
+        let index = open_or_memory(Index::open(&path, deadline, seal()))?;
         catch_up(&folder, vault, journal.head(), &index)?;
         Ok::<Index, ArchiveError>(index)
     };
@@ -140,7 +152,13 @@ pub(super) fn recover(
     let mut recovered = Recovered { journal, index, reader };
     finish_purges(documents, &recovered, proven)?;
     if !proven {
-        adopt_unrecorded(documents, vault, &mut recovered)?;
+        match adopt_unrecorded(documents, vault, &mut recovered) {
+            // A full disk is what leaves documents without a record: their sources come again.
+            Err(error @ ArchiveError::WriteFailed { .. }) if recovered.index.is_in_memory() => {
+                tracing::error!(%error, "stored documents without a record could not be received again");
+            }
+            adopted => adopted?,
+        }
     }
     Ok(recovered)
 }
@@ -255,6 +273,8 @@ fn set_aside(disk: &Disk, state: &Path, name: &str) -> Result<Option<PathBuf>, A
     Ok(Some(aside))
 }
 
+const NOT_OUR_PURGE: &str = "it records a purge and was not written with this archive's keys";
+
 /// Takes the journal's records after `from` into the index and returns the last one's head.
 ///
 /// `after_record` is told of every record; by calling what it is given it brings the index up to this very record.
@@ -273,6 +293,10 @@ pub(super) fn replay(
             Said::Plain(event) => staging.fact_of(&event, vault),
             Said::Sealed { fact, .. } => Ok(fact),
         };
+        // A start destroys what is recorded as purged, so whoever can write to the journal must not be able to have it do so.
+        if fact.as_ref().is_ok_and(|fact| !fact.is_authentic(vault)) {
+            return Err(journal::damaged_at(folder, record.at, head.sequence, NOT_OUR_PURGE));
+        }
         match fact.and_then(|fact| staging.apply(&fact, head.sequence, record.at)) {
             Ok(()) => staging.keep_request(),
             Err(Objection::Archive(error)) => return Err(error),
@@ -298,6 +322,27 @@ pub(super) fn replay(
         index.commit(staging.into_changes(), &head, at)?;
     }
     Ok(head)
+}
+
+/// An index in memory that has taken in the journal up to this record, and no further.
+fn in_memory_up_to(folder: &Path, vault: &Vault, to: &Head) -> Result<Index, ArchiveError> {
+    let index = Index::in_memory();
+    if to.sequence == 0 {
+        return Ok(index);
+    }
+    let outcome = replay(folder, vault, &index, None, |head, bring| {
+        if head.sequence < to.sequence {
+            return Ok(());
+        }
+        bring()?;
+        // Ends the pass: what comes after it is not durable yet, or not taken in.
+        Err(ArchiveError::Stopped)
+    });
+    match outcome {
+        Err(ArchiveError::Stopped) if index.summary().head == *to => Ok(index),
+        Err(ArchiveError::Stopped) | Ok(_) => Err(Fault::JournalDiffers.into()),
+        Err(error) => Err(error),
+    }
 }
 
 /// Checks every segment's chain without looking at what the events mean.

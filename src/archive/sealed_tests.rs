@@ -12,6 +12,7 @@ use tempfile::TempDir;
 use super::disk::{Disk, Operation, faults};
 use super::event::Event;
 use super::tests::{answers, arrival, copy_state, document_file, files_below, fill, flip, item, options, resolved};
+use super::vault::HEADER;
 use super::*;
 use crate::document::DocumentFormat;
 use crate::queue::item::{ItemId, ItemState};
@@ -50,6 +51,7 @@ fn the_first_start_makes_a_key_and_a_state_directory_that_holds_something_never_
     let keyring = state.path().join("keyring");
     fs::remove_file(&key).unwrap();
     fs::rename(&keyring, state.path().join("elsewhere")).unwrap();
+    fs::remove_file(state.path().join("keyring.copy")).unwrap();
     assert!(matches!(refusal(state.path(), &options()), ArchiveError::KeyringMissing { .. }));
     assert!(!key.exists());
     fs::rename(state.path().join("elsewhere"), &keyring).unwrap();
@@ -57,6 +59,7 @@ fn the_first_start_makes_a_key_and_a_state_directory_that_holds_something_never_
     fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
     assert!(refusal(state.path(), &options()).to_string().contains("holds no key"));
     Write::write_all(&mut File::create(&key).unwrap(), &kept).unwrap();
+    drop(Archive::open(state.path(), &options()).unwrap());
     is_whole(state.path(), &options());
 }
 
@@ -199,13 +202,16 @@ fn a_changed_cut_or_exchanged_document_is_named_and_hides_no_other() {
         let state = copy_state(original.path());
         flip(&document_file(&state, &queued), offset);
         let report = verify(state.path(), &options(), None).unwrap();
-        let Some(Problem::Changed { document } | Problem::Unreadable { document, .. }) = report.problems.first() else {
-            panic!("{report:?}");
+        let of_key = offset < HEADER as u64 || offset >= length - HEADER as u64;
+        let document = match report.problems.first() {
+            Some(Problem::KeyCopyDamaged { document }) if of_key => document,
+            Some(Problem::Changed { document }) if !of_key => document,
+            _ => panic!("flipped at {offset}: {report:?}"),
         };
         assert_eq!(document, &queued, "flipped at {offset}");
         let archive = Archive::rebuild(state.path(), &options()).unwrap();
         assert_eq!(archive.all_items().map(Result::unwrap).count(), 3, "flipped at {offset}");
-        assert!(archive.read_document(&queued).is_err());
+        assert_eq!(archive.read_document(&queued).is_ok(), of_key);
         assert_eq!(archive.read_document(&held).unwrap(), b"two");
     }
     let state = copy_state(original.path());
@@ -257,7 +263,7 @@ fn a_rotated_key_opens_what_was_sealed_before_and_what_comes_and_the_old_one_ope
     let sealed: Vec<Vec<u8>> = sealed.collect();
     assert!(matches!(rotate(&state, &named(&wrong).at_rest, &new), Err(ArchiveError::KeyWrong { .. })));
     let rotated = rotate(&state, &named(&old).at_rest, &new).unwrap();
-    assert_eq!(rotated, Rotated { generations: 2, configure: Some(old.clone()) });
+    assert_eq!(rotated, Rotated { generations: 2, configure: Some(old.clone()), given_up: false });
     // Said twice, done once.
     assert_eq!(rotate(&state, &named(&old).at_rest, &new).unwrap().generations, 2);
     assert_eq!(check_keys(&state, &named(&old).at_rest).unwrap(), Some(Remark::RotationUnfinished));
@@ -376,8 +382,13 @@ fn only_what_is_all_resolved_and_old_enough_and_of_the_rules_lane_is_due() {
         let due = Due { document, rule: "by hand".to_owned(), resolved_at: crate::clock::now() };
         assert!(matches!(archive.purge(vec![due], "uid 0", || false), Err(ArchiveError::NotDoneWith { .. })));
     }
-    let purged =
-        Event::Purged { document: done, rule: "by hand".to_owned(), by: "uid 0".to_owned(), cases: Vec::new() };
+    let purged = Event::Purged {
+        document: done,
+        rule: "by hand".to_owned(),
+        by: "uid 0".to_owned(),
+        received: 1,
+        cases: Vec::new(),
+    };
     assert!(archive.record(purged).is_err(), "a record alone destroys nothing");
 }
 
@@ -432,7 +443,7 @@ fn a_purged_document_that_comes_again_is_a_new_one() {
     let due = archive.due_for_purge(&[rule(None, 1.days())], &in_days(2)).unwrap();
     archive.purge(due, "uid 7", || false).unwrap();
     let again = archive.accept(arrival(b"all done", "done.tif")).unwrap();
-    assert_eq!(again, Accepted { document: done.clone(), first: true });
+    assert_eq!(again, Accepted { document: done.clone(), first: true, waits: true });
     archive.record(Event::Queued { document: done.clone(), items: vec![item(&done, 1)] }).unwrap();
     assert_eq!(archive.item(&ItemId::new(&done, 1)).unwrap().unwrap().state, ItemState::Open);
     let before = answers(&archive);

@@ -749,7 +749,7 @@ fn verify_finds_a_changed_and_a_missing_document_and_changes_nothing() {
     let beside = verify(state.path(), &options(), None).unwrap();
     assert!(beside.problems.is_empty() && !beside.index_checked && beside.documents == 3);
     drop(archive);
-    flip(&document_file(&state, &changed), 1);
+    flip(&document_file(&state, &changed), vault::HEADER as u64 + 30);
     fs::remove_file(document_file(&state, &missing)).unwrap();
     let report = verify(state.path(), &options(), None).unwrap();
     assert!(report.index_checked);

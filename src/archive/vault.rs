@@ -1,13 +1,15 @@
 //! What the archive's parts ask of its keys: names, marks, and the key for a document or for a generation.
 //!
-//! A document's data key is random, lies wrapped at the head of the document's own file and nowhere else, and seals
-//! the document, its reading and what the journal says of it: whoever destroys that head has destroyed all three.
+//! A document's data key is random, lies wrapped at the head and at the tail of the document's own file and nowhere
+//! else, and seals the document, its reading and what the journal says of it: whoever destroys these two copies has
+//! destroyed all three.
 //! What belongs to no document is sealed under the archive key of its generation. Names of documents and marks of
 //! what a source calls its files are keyed digests, so that they tell nothing to somebody who guesses.
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -21,10 +23,17 @@ use super::seal::{KEY, Key, Opening, VALUE_OVERHEAD, seal_stream};
 use crate::document::DocumentId;
 
 /// The first bytes of a sealed document: what it is, and in which form.
-const MAGIC: &[u8; 8] = b"nicufax1";
+const MAGIC: &[u8; 8] = b"nicufax2";
 
-/// Bytes before a sealed document's stream: magic, generation, wrapped data key.
+/// Bytes of a sealed document's head: magic, generation, wrapped data key. The same bytes stand before its stream and
+/// behind it, so that a disk which loses one sector does not take an intact document's key, and with it every record of
+/// the document, along.
 pub(super) const HEADER: usize = MAGIC.len() + 4 + KEY + VALUE_OVERHEAD;
+
+/// Whether these bytes, the first or the last of a document's file, are those of a sealed one.
+pub(super) fn is_head(bytes: &[u8; HEADER]) -> bool {
+    bytes.starts_with(MAGIC)
+}
 
 /// Data keys kept at hand, some half a megabyte.
 const KEPT: usize = 4096;
@@ -155,15 +164,14 @@ impl Keys {
         self.generations.get(position).map(|key| key.derive(purpose))
     }
 
-    /// A new document's data key, and the head of its file.
-    pub(super) fn new_document(&self) -> Result<(Key, Vec<u8>), ArchiveError> {
-        let key = Key::random()?;
+    /// The head of a document's file that wraps this data key.
+    pub(super) fn wrap(&self, key: &Key) -> Result<Vec<u8>, ArchiveError> {
         let generation = self.generation();
         let wrapping = self.of_archive(generation, "document keys").ok_or(NO_GENERATION)?;
         let mut header = [MAGIC.as_slice(), &generation.to_be_bytes()].concat();
         let wrapped = wrapping.seal(key.bytes(), &header)?;
         header.extend_from_slice(&wrapped);
-        Ok((key, header))
+        Ok(header)
     }
 
     /// The data key at the head of a document's file.
@@ -183,20 +191,35 @@ impl Keys {
         if let Some(key) = self.kept.lock().unwrap_or_else(PoisonError::into_inner).keys.get(id) {
             return Ok(key.clone());
         }
-        let path = path_in(&self.documents, id);
-        let mut header = [0; HEADER];
-        match File::open(&path).and_then(|mut file| file.read_exact(&mut header)) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                return Err(ArchiveError::DocumentMissing { document: id.clone() });
-            }
-            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => {
-                return Err(ArchiveError::DocumentDamaged { document: id.clone() });
-            }
-            outcome => outcome.map_err(|e| ArchiveError::read_failed(&path, e))?,
-        }
-        let key = self.unwrap(&header).ok_or_else(|| ArchiveError::DocumentDamaged { document: id.clone() })?;
+        let [head, tail] = self.copies(id)?;
+        let key = head.or(tail).ok_or_else(|| ArchiveError::DocumentDamaged { document: id.clone() })?;
         self.keep(id, &key);
         Ok(key)
+    }
+
+    /// Both copies of a document's data key as its file has them, whatever is kept at hand; `None` for one that does not
+    /// open.
+    pub(super) fn copies(&self, id: &DocumentId) -> Result<[Option<Key>; 2], ArchiveError> {
+        let path = path_in(&self.documents, id);
+        let failed = |e: io::Error| match e.kind() {
+            io::ErrorKind::NotFound => ArchiveError::DocumentMissing { document: id.clone() },
+            _ => ArchiveError::read_failed(&path, e),
+        };
+        let file = File::open(&path).map_err(failed)?;
+        let length = file.metadata().map_err(failed)?.len();
+        let (mut copies, mut error) = ([None, None], None);
+        for (copy, at) in copies.iter_mut().zip([Some(0), length.checked_sub(HEADER as u64)]) {
+            let mut header = [0; HEADER];
+            match at.map(|at| file.read_exact_at(&mut header, at)) {
+                Some(Ok(())) => *copy = self.unwrap(&header),
+                Some(Err(e)) if e.kind() != io::ErrorKind::UnexpectedEof => error = Some(e),
+                Some(Err(_)) | None => {}
+            }
+        }
+        match error {
+            Some(e) if copies.iter().all(Option::is_none) => Err(failed(e)),
+            _ => Ok(copies),
+        }
     }
 
     /// A kept value as it lies on the disk: the generation of its archive key, and a stream.

@@ -8,7 +8,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::apply::{DOCUMENT, DocumentEntry, LOST, LostEntry, PURGED, decode, document_key, id_of_key};
+use super::apply::{DOCUMENT, DocumentEntry, LOST, LostEntry, PURGED, WAITING, decode, document_key, id_of_key};
 use super::disk::Disk;
 use super::documents::Documents;
 use super::event::Event;
@@ -17,7 +17,7 @@ use super::index::{Index, Summary};
 use super::journal::{self, Entry, Head, Link, Said};
 use super::lock::Lock;
 use super::vault::Vault;
-use super::{ArchiveError, INDEX, JOURNAL, OpenOptions, keys, rebuild};
+use super::{ArchiveError, INDEX, JOURNAL, OpenOptions, kept, keys, rebuild};
 use crate::document::DocumentId;
 
 /// Something that is not as it was accepted.
@@ -27,6 +27,20 @@ pub enum Problem {
     Missing { document: DocumentId },
     #[error("document {document}: its bytes are not those that were accepted; restore them from a copy")]
     Changed { document: DocumentId },
+    #[error(
+        "document {document}: one of the two copies of its key, at the head and the tail of its file, is damaged; nothing \
+         is lost yet; have the same document sent again, or restore its file from a copy"
+    )]
+    KeyCopyDamaged { document: DocumentId },
+    #[error(
+        "the keyring or its copy is damaged, missing or not like the other; nothing is lost; the next start puts it right"
+    )]
+    Keyring,
+    #[error(
+        "the last good snapshot of the cases, cases/last-good.csv, is damaged; the next one that is taken over replaces it; \
+         until then a start without a good case file has no cases"
+    )]
+    Cases,
     #[error("document {document}: {error}")]
     Unreadable { document: DocumentId, error: ArchiveError },
     #[error("{0}")]
@@ -55,6 +69,9 @@ impl Problem {
             Self::Journal(_) | Self::RecordsLost { .. } | Self::RecordsWereLost { .. } => true,
             Self::Missing { .. }
             | Self::Changed { .. }
+            | Self::KeyCopyDamaged { .. }
+            | Self::Keyring
+            | Self::Cases
             | Self::Unreadable { .. }
             | Self::PurgedButPresent { .. }
             | Self::Index { .. } => false,
@@ -75,6 +92,8 @@ pub struct Report {
     pub in_use: bool,
     /// Documents that were purged.
     pub purged: u64,
+    /// Documents that wait to be read.
+    pub waiting: u64,
     /// Empty when all is well.
     pub problems: Vec<Problem>,
     /// Stored documents without a record: left by a crash before their acceptance, harmless.
@@ -90,6 +109,12 @@ pub fn verify(state: &Path, options: &OpenOptions, told: Option<Summary>) -> Res
     let mut report = Report::default();
     let disk = Disk::default();
     let vault = keys::look(state, &options.at_rest)?;
+    if !keys::keyring_is_whole(state, &options.at_rest)? {
+        report.problems.push(Problem::Keyring);
+    }
+    if kept::cases_are_damaged(state, &vault)? {
+        report.problems.push(Problem::Cases);
+    }
     let documents = Documents::new(disk, state, &vault);
     let folder = state.join(JOURNAL);
     let chain = match rebuild::check_chain(&folder) {
@@ -105,7 +130,7 @@ pub fn verify(state: &Path, options: &OpenOptions, told: Option<Summary>) -> Res
         Err(error) => return Err(error),
     };
     // Held to the end: no daemon may start in the midst of it.
-    let lock = match Lock::take(state) {
+    let lock = match Lock::take_at_once(state) {
         Ok(lock) => Some(lock),
         Err(ArchiveError::Locked { .. }) => None,
         Err(error) => return Err(error),
@@ -127,7 +152,7 @@ pub fn verify(state: &Path, options: &OpenOptions, told: Option<Summary>) -> Res
     };
     let fresh = Index::in_memory();
     let mut agrees = stored.as_ref().is_none_or(|stored| stored.head.sequence == 0);
-    rebuild::replay(&folder, &vault, &fresh, None, |head, bring| {
+    let replayed = rebuild::replay(&folder, &vault, &fresh, None, |head, bring| {
         if let Some(stored) = &stored
             && stored.head == *head
         {
@@ -135,7 +160,14 @@ pub fn verify(state: &Path, options: &OpenOptions, told: Option<Summary>) -> Res
             agrees = fresh.summary().same_entries(stored);
         }
         Ok(())
-    })?;
+    });
+    match replayed {
+        Err(error @ ArchiveError::JournalDamaged { .. }) => {
+            report.problems.push(Problem::Journal(error));
+            return Ok(report);
+        }
+        replayed => _ = replayed?,
+    }
     report.index_checked = stored.is_some();
     let known = stored.as_ref().map_or(0, |stored| stored.head.sequence);
     if known > report.records && report.torn > 0 {
@@ -166,13 +198,13 @@ fn check_documents(documents: &Documents, index: &Index, report: &mut Report) ->
         let page = index.page(&[DOCUMENT], after.as_deref(), 1024)?;
         let Some((last, _)) = page.last() else { break };
         after = Some(last.clone());
-        for (key, entry) in &page {
+        for (key, _) in &page {
             let Some(document) = id_of_key(key) else { continue };
             report.documents += 1;
-            let size = decode::<DocumentEntry>(entry)?.size;
             match documents.check(&document) {
-                Ok(()) if documents.is_present(&document, size) => {}
-                Ok(()) | Err(ArchiveError::DocumentDamaged { .. }) => {
+                Ok(()) if documents.has_both_keys(&document) => {}
+                Ok(()) => report.problems.push(Problem::KeyCopyDamaged { document }),
+                Err(ArchiveError::DocumentDamaged { .. }) => {
                     report.problems.push(Problem::Changed { document });
                 }
                 Err(ArchiveError::DocumentMissing { .. }) => report.problems.push(Problem::Missing { document }),
@@ -181,6 +213,7 @@ fn check_documents(documents: &Documents, index: &Index, report: &mut Report) ->
         }
     }
     report.purged = index.summary().count(PURGED);
+    report.waiting = index.summary().count(WAITING);
     for document in documents.stored()? {
         if index.get(&document_key(document.as_str()))?.is_some() {
             continue;

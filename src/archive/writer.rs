@@ -9,11 +9,11 @@ use std::sync::mpsc::{Receiver, SyncSender};
 
 use tokio::sync::watch;
 
-use super::apply::{Objection, Staging};
+use super::apply::{DocumentEntry, Objection, Staging, Standing, purged_key};
 use super::documents::{Documents, Draft};
 use super::event::Event;
 use super::index::Index;
-use super::journal::{Journal, Location, Savepoint};
+use super::journal::{Journal, Location, Reader, Savepoint};
 use super::vault::Vault;
 use super::{Accepted, ArchiveError};
 use crate::document::{DocumentId, Receipt};
@@ -27,9 +27,19 @@ pub(super) struct Incoming {
     pub draft: Draft,
     pub receipt: Receipt,
     pub source_key: String,
-    /// The document is known but its file was gone, and with it the key to what is recorded of it: it is received as if
-    /// for the first time.
-    pub anew: bool,
+    /// What became of the file of a document that is known.
+    pub stored: Stored,
+}
+
+/// What became of a known document's file when its bytes came again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stored {
+    /// Nothing: it is whole.
+    AsItWas,
+    /// It was not whole and was replaced; what is recorded of the document opens as before.
+    Repaired,
+    /// The key was gone with it, and so is what was recorded: the document is received as if for the first time.
+    Anew,
 }
 
 type Reply<T> = SyncSender<Result<T, ArchiveError>>;
@@ -89,7 +99,7 @@ impl Changed {
     fn note(&mut self, event: &Event) {
         match event {
             Event::DocumentReceived { .. } => self.waiting = true,
-            Event::Retried { .. } => (self.items, self.waiting) = (true, true),
+            Event::Retried { .. } | Event::Repaired { .. } => (self.items, self.waiting) = (true, true),
             Event::MailQueued { .. } | Event::MailRetried { .. } | Event::MailDismissed { .. } => self.mails = true,
             Event::Queued { .. }
             | Event::Triaged { .. }
@@ -122,6 +132,7 @@ impl Changed {
 pub(super) struct Writer {
     pub vault: Vault,
     pub documents: Documents,
+    pub reader: Reader,
     pub journal: Journal,
     pub index: Arc<Index>,
     pub items: watch::Sender<u64>,
@@ -179,8 +190,14 @@ impl Writer {
         staging.keep_request();
         self.commit(staging, start, at)?;
         self.items.send_modify(|generation| *generation += 1);
-        let purged = events.iter().filter(|event| matches!(event, Event::Purged { .. }));
-        let purged: Vec<DocumentId> = purged.filter_map(|event| event.document().cloned()).collect();
+        let mut purged = Vec::new();
+        for event in events {
+            if let Event::Purged { document, .. } = event
+                && self.index.get(&purged_key(document))?.is_some()
+            {
+                purged.push(document.clone());
+            }
+        }
         self.documents.destroy(&purged)
     }
 
@@ -247,22 +264,60 @@ impl Writer {
         }
     }
 
-    /// Makes the group's new documents durable; those that are there already are left alone.
+    /// Makes the group's new documents durable; those that are there already, and whole, are left alone.
     fn seal(&self, group: &mut [Request]) -> Result<(), ArchiveError> {
         let mut seen = BTreeSet::new();
         let mut drafts: Vec<&mut Draft> = Vec::new();
+        let mut again = Vec::new();
         for request in group {
             let Request::Accept { incoming, .. } = request else { continue };
             for one in incoming {
-                let known = Staging::new(&self.index).document(&one.draft.id)?.is_some();
-                let stored = known && self.documents.is_present(&one.draft.id, one.draft.size);
-                if !stored && seen.insert(one.draft.id.clone()) {
-                    one.anew = known && self.vault.keys().is_some();
-                    drafts.push(&mut one.draft);
+                if !seen.insert(one.draft.id.clone()) {
+                    continue;
                 }
+                if let Some(entry) = Staging::new(&self.index).document(&one.draft.id)? {
+                    let whole = self.documents.is_whole(&one.draft.id);
+                    one.stored = self.stored(&mut one.draft, &entry, whole)?;
+                    if one.stored != Stored::AsItWas {
+                        again.push((one.draft.id.clone(), one.stored));
+                    }
+                    if whole {
+                        continue;
+                    }
+                }
+                drafts.push(&mut one.draft);
             }
         }
-        if drafts.is_empty() { Ok(()) } else { self.documents.seal(&mut drafts) }
+        if !drafts.is_empty() {
+            self.documents.seal(&mut drafts)?;
+        }
+        for (document, stored) in again {
+            let records_lost = stored == Stored::Anew;
+            tracing::error!(
+                %document, records_lost,
+                "the stored file of a document was damaged or gone; the same bytes came again and are stored in its place: \
+                 check the disk, and what else it holds with nicufaxd verify"
+            );
+        }
+        Ok(())
+    }
+
+    /// What is to become of a known document's file. Has the draft sealed under the key that seals what is recorded, if
+    /// that can be had.
+    fn stored(&self, draft: &mut Draft, entry: &DocumentEntry, whole: bool) -> Result<Stored, ArchiveError> {
+        let Some(keys) = self.vault.keys() else { return Ok(if whole { Stored::AsItWas } else { Stored::Repaired }) };
+        if whole {
+            // A crash may have come between its file's replacement under a new key and the record of that.
+            return match self.reader.read(entry.received) {
+                Err(ArchiveError::RecordDoesNotOpen { .. }) => Ok(Stored::Anew),
+                Ok(_) | Err(_) => Ok(Stored::AsItWas),
+            };
+        }
+        match keys.of_document(&draft.id) {
+            Ok(key) => self.documents.seal_under(draft, &key).map(|()| Stored::Repaired),
+            Err(ArchiveError::DocumentMissing { .. } | ArchiveError::DocumentDamaged { .. }) => Ok(Stored::Anew),
+            Err(error) => Err(error),
+        }
     }
 
     fn stage_arrivals(
@@ -273,20 +328,22 @@ impl Writer {
     ) -> Result<(Vec<Accepted>, Option<Location>), ArchiveError> {
         let mut accepted = Vec::with_capacity(incoming.len());
         let mut last = None;
-        for Incoming { draft, receipt, source_key, anew } in incoming {
+        for Incoming { draft, receipt, source_key, stored } in incoming {
             let document: DocumentId = draft.id.clone();
             let first = staging.document(&document)?.is_none();
             let arrival = self.vault.mark("arrival", [document.as_str(), source_key]);
-            if first || *anew || !staging.is_unreleased(&arrival)? {
-                let (receipt, source_key) = (receipt.clone(), source_key.clone());
-                let event = if first || *anew {
-                    Event::DocumentReceived { document: document.clone(), size: draft.size, receipt, source_key }
-                } else {
-                    Event::ArrivedAgain { document: document.clone(), receipt, source_key }
-                };
-                last = self.stage(staging, &[event], changed)?.or(last);
+            let (of, receipt, source_key) = (document.clone(), receipt.clone(), source_key.clone());
+            let mut events = Vec::new();
+            if first || *stored == Stored::Anew {
+                events.push(Event::DocumentReceived { document: of, size: draft.size, receipt, source_key });
+            } else {
+                events.extend((*stored == Stored::Repaired).then(|| Event::Repaired { document: of.clone() }));
+                let known = staging.is_unreleased(&arrival)?;
+                events.extend((!known).then_some(Event::ArrivedAgain { document: of, receipt, source_key }));
             }
-            accepted.push(Accepted { document, first });
+            last = self.stage(staging, &events, changed)?.or(last);
+            let waits = staging.document(&document)?.is_some_and(|entry| entry.standing == Standing::Waiting);
+            accepted.push(Accepted { document, first, waits });
         }
         Ok((accepted, last))
     }

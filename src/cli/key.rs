@@ -22,6 +22,11 @@ pub fn rotate(config: &Config, new: &Path) -> Result<(), Failure> {
     control::ask(config, &Request::Operated(Operation::KeyRotation))?;
     let rotated = archive::rotate(&config.state_dir, &config.at_rest, new)?;
     let generation = rotated.generations;
+    if rotated.given_up {
+        say(format_args!(
+            "nicufaxd: a rotation to another key had been begun and is given up: that key opens nothing; do not put it in place"
+        ));
+    }
     match rotated.configure {
         None => print_text(&format!("the key is rotated; what comes is sealed under archive key {generation}\n")),
         Some(old) => print_text(&format!(

@@ -153,6 +153,9 @@ enum Command {
         /// Only tell what would be purged.
         #[arg(long)]
         dry_run: bool,
+        /// Purge although the clock is far ahead of the last time that is sure: you have checked that it is right.
+        #[arg(long, conflicts_with = "dry_run")]
+        clock_is_right: bool,
     },
     /// The key that seals the state directory.
     #[command(subcommand)]
@@ -320,7 +323,9 @@ pub fn main() -> ExitCode {
         Command::Audit { case, document, since } => {
             load(config).and_then(|config| audit::audit(&config, &AuditFilter { case, document, since }))
         }
-        Command::Purge { dry_run } => load(config).and_then(|config| purge::purge(&config, dry_run)),
+        Command::Purge { dry_run, clock_is_right } => {
+            load(config).and_then(|config| purge::purge(&config, dry_run, clock_is_right))
+        }
         Command::Key(KeyCommand::New { file }) => key::new(&file),
         Command::Key(KeyCommand::Rotate { new_key_file }) => {
             load(config).and_then(|config| key::rotate(&config, &new_key_file))

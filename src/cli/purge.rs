@@ -6,14 +6,18 @@ use crate::config::Config;
 use crate::control::{self, Failure, Request};
 use crate::daemon::retention;
 
-pub fn purge(config: &Config, dry_run: bool) -> Result<(), Failure> {
-    let due: Vec<Due> = if let Some(answer) = control::ask_daemon(config, &Request::Purge { dry_run }, &[])? {
+pub fn purge(config: &Config, dry_run: bool, clock_is_right: bool) -> Result<(), Failure> {
+    let request = Request::Purge { dry_run, clock_is_right };
+    let due: Vec<Due> = if let Some(answer) = control::ask_daemon(config, &request, &[])? {
         serde_json::from_value(answer).map_err(|error| Failure::software(&error))?
     } else {
         let archive = Archive::open(&config.state_dir, &config.archive_options())?;
         if dry_run {
             retention::due(config, &archive)?
         } else {
+            if clock_is_right {
+                archive.believe_clock()?;
+            }
             retention::purge(config, &archive, &control::this_user(), || false)?
         }
     };

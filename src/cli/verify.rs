@@ -108,6 +108,10 @@ impl Found {
                 format!("{unrecorded} without a record; the next start without an index receives what it finds again")
             });
         }
+        if report.waiting > 0 {
+            let wait = if report.waiting == 1 { "waits" } else { "wait" };
+            self.remarks.push(format!("{} {wait} to be read", counted(report.waiting, "document")));
+        }
         if report.purged > 0 {
             let were = if report.purged == 1 { "was" } else { "were" };
             self.remarks.push(format!("{} {were} purged by rule", counted(report.purged, "document")));

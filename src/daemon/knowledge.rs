@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use super::decider::Decider;
 use super::work::{decide, forwards};
 use crate::archive::event::Event;
-use crate::archive::{Archive, ArchiveError, blocking};
+use crate::archive::{Archive, ArchiveError, Remedy, blocking};
 use crate::clock;
 use crate::config::Config;
 use crate::document::DocumentId;
@@ -210,7 +210,7 @@ impl KnowledgeInForce {
             return Ok(());
         }
         let archive = self.archive.clone();
-        let loaded_at = blocking(move || archive.put_cases(&bytes)).await?;
+        let loaded_at = blocking(move || keep(&archive, &bytes)).await?;
         log::cases_loaded(registry.cases().len(), start.elapsed());
         self.cases.send_replace(CasesInForce::of(&registry, loaded_at));
         self.current.send_modify(|knowledge| knowledge.registry = Arc::new(registry));
@@ -228,7 +228,7 @@ impl KnowledgeInForce {
             }
         };
         let archive = self.archive.clone();
-        blocking(move || archive.record(event)).await
+        blocking(move || unless_full(archive.record(event))).await.map(drop)
     }
 
     /// Decides every open item again in the background.
@@ -248,6 +248,22 @@ impl KnowledgeInForce {
     }
 }
 
+/// Keeps a snapshot that is taken over; gives since when it is kept.
+fn keep(archive: &Archive, snapshot: &[u8]) -> Result<Option<Timestamp>, ArchiveError> {
+    Ok(unless_full(archive.put_cases(snapshot))?.unwrap_or_else(|| Some(clock::now())))
+}
+
+/// A disk that is full keeps no snapshot from coming into force: it is read again at the next start.
+fn unless_full<T>(written: Result<T, ArchiveError>) -> Result<Option<T>, ArchiveError> {
+    match written {
+        Err(error) if error.remedy() == Remedy::TryAgain => {
+            log::cases_not_kept(&error.to_string());
+            Ok(None)
+        }
+        written => written.map(Some),
+    }
+}
+
 fn first_knowledge(config: &Config, archive: &Archive) -> Result<(Knowledge, CasesInForce, bool), KnowledgeError> {
     let start = Instant::now();
     let rules = load_rules(config)?;
@@ -259,7 +275,7 @@ fn first_knowledge(config: &Config, archive: &Archive) -> Result<(Knowledge, Cas
             let taken = unchanged.is_none();
             let loaded_at = match unchanged {
                 Some(kept) => kept.since,
-                None => archive.put_cases(&bytes)?,
+                None => keep(archive, &bytes)?,
             };
             log::cases_loaded(registry.cases().len(), start.elapsed());
             let cases = CasesInForce::of(&registry, loaded_at);

@@ -144,6 +144,10 @@ pub async fn run(
         .run(waiting, arrivals, stopping.clone()),
     );
 
+    // Beside the work: a hundred thousand files take a while on a slow disk.
+    let (looking, stop_looking) = (archive.clone(), stopping.clone());
+    let looked = tokio::task::spawn_blocking(move || looking.check_document_keys(|| *stop_looking.borrow()));
+
     let mut sources = tokio::task::JoinSet::<Result<(), SourceError>>::new();
     for folder in &config.folders {
         let (settings, archive, accepted) = (folder.clone(), archive.clone(), accepted.clone());
@@ -198,6 +202,8 @@ pub async fn run(
         }
     };
     let told_to_stop = stop.send_replace(true);
+    // An index that fails is noticed by the work loop too.
+    _ = looked.await.map_err(|_| DaemonError::Task)?;
     let worked = worked.map_err(DaemonError::Archive)?;
     // In a drain, the work ends as soon as the last source does, so its error may be told only here.
     while let Some(ended) = sources.join_next().await {

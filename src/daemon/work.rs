@@ -138,7 +138,8 @@ impl WorkLoop {
     ) -> Result<Worked, ArchiveError> {
         let this = Arc::new(self);
         let mut known: HashSet<DocumentId> = waiting.iter().cloned().collect();
-        // Announced once more while in hand: a person may have wanted it tried again just as it was held.
+        // Announced once more while in hand: a person may have wanted it tried again just as it was held, or it was stored
+        // anew just as it was queued.
         let mut announced_again = HashSet::new();
         let mut todo = Todo { waiting: VecDeque::from(waiting), ..Todo::default() };
         let mut in_hand: JoinSet<(DocumentId, Result<Verdict, ArchiveError>)> = JoinSet::new();
@@ -167,8 +168,17 @@ impl WorkLoop {
             this.progress
                 .send_if_modified(|progress| std::mem::replace(&mut progress.in_hand, in_hand.len()) != in_hand.len());
             if !sources_open && in_hand.is_empty() && later.is_empty() {
-                return Ok(worked);
+                // Whoever waits for a drain relies on nothing being left: the archive's word counts, not who announced what.
+                let archive = this.archive.clone();
+                let waiting = blocking(move || archive.waiting()).await?;
+                if waiting.is_empty() {
+                    return Ok(worked);
+                }
+                known.extend(waiting.iter().cloned());
+                todo.waiting.extend(waiting);
+                continue;
             }
+            let mut done_with = None;
             tokio::select! {
                 _ = stopping.changed() => {}
                 arrival = arrivals.recv(), if sources_open => match arrival {
@@ -190,26 +200,28 @@ impl WorkLoop {
                         })),
                         Verdict::Begun(begun) => todo.begun(id, *begun),
                         Verdict::Queued { pages } => {
-                            known.remove(&id);
-                            announced_again.remove(&id);
                             worked.queued += 1;
                             this.progress.send_modify(|progress| {
                                 progress.queued += 1;
                                 progress.pages += pages as u64;
                             });
+                            done_with = Some(id);
                         }
                         Verdict::Held => {
                             worked.held += 1;
                             this.progress.send_modify(|progress| progress.held += 1);
-                            if announced_again.remove(&id) {
-                                todo.waiting.push_back(id);
-                            } else {
-                                known.remove(&id);
-                            }
+                            done_with = Some(id);
                         }
-                        Verdict::NotWaiting => drop(known.remove(&id)),
+                        Verdict::NotWaiting => done_with = Some(id),
                         Verdict::HandedBack => worked.handed_back += 1,
                     }
+                }
+            }
+            if let Some(id) = done_with {
+                if announced_again.remove(&id) {
+                    todo.waiting.push_back(id);
+                } else {
+                    known.remove(&id);
                 }
             }
         }

@@ -101,7 +101,7 @@ pub enum FolderError {
     Archive { source_name: String, error: ArchiveError },
 }
 
-/// Watches a folder until `stop` becomes true. Ids of documents that came for the first time go to `accepted`; a full
+/// Watches a folder until `stop` becomes true. Ids of documents that came and wait for the pipeline go to `accepted`; a full
 /// channel does not hold up the storing.
 ///
 /// Errors of the folder, and those of the archive that may pass, are logged, shown in `statuses`, and tried again at

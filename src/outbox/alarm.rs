@@ -45,6 +45,7 @@ pub fn words(error: &ArchiveError) -> Option<String> {
         | ArchiveError::CannotSeal { .. }
         | ArchiveError::RecordDoesNotOpen { .. }
         | ArchiveError::NotDoneWith { .. }
+        | ArchiveError::ClockAhead { .. }
         | ArchiveError::Locked { .. }
         | ArchiveError::WriteFailed { .. }
         | ArchiveError::LittleRoom { .. }

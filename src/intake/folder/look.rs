@@ -28,6 +28,9 @@ const BATCH_FILES: usize = 256;
 /// Bytes stored together: what a batch may hold in memory, unless one file alone is larger.
 const BATCH_BYTES: u64 = 16 * 1024 * 1024;
 
+/// Files that may fail alone, one after the other, before a look is given up: the disk has no room for any, then.
+const FAILED_ALONE: u32 = 16;
+
 /// A look that takes longer is told of: one batch takes a second at most, unless something hangs.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -59,7 +62,7 @@ pub(super) struct Folder {
     refusals: Refusals,
     /// Stored files that could not be released, by their key.
     unreleased: HashMap<String, Unreleased>,
-    /// Documents that came for the first time and have not been passed on yet.
+    /// Documents that came, wait for the pipeline and have not been passed on yet.
     pub unannounced: VecDeque<DocumentId>,
 }
 
@@ -222,11 +225,15 @@ impl Folder {
             let archive = self.archive.clone();
             outcome = on_blocking_thread(move || archive.check_room()).await.map_err(|error| self.archive_error(error));
         }
-        while outcome.is_ok() && !ready.is_empty() {
+        // Files that do not fit on the disk together may fit one by one, so a batch that failed is gone through so.
+        let mut one_by_one = false;
+        let mut failed_alone = 0;
+        while (outcome.is_ok() || (one_by_one && failed_alone < FAILED_ALONE)) && !ready.is_empty() {
             let mut batch = Vec::new();
             let mut bytes = 0;
             while let Some(file) = ready.pop_if(|file| {
-                batch.is_empty() || (batch.len() < BATCH_FILES && bytes + file.entry.fingerprint.size <= BATCH_BYTES)
+                batch.is_empty()
+                    || !one_by_one && (batch.len() < BATCH_FILES && bytes + file.entry.fingerprint.size <= BATCH_BYTES)
             }) {
                 bytes += file.entry.fingerprint.size;
                 let stored = self.unreleased.get(&file.key).map(|file| file.document.clone());
@@ -240,10 +247,12 @@ impl Folder {
             })
             .await;
             let mut sidecars = Vec::new();
+            let mut again = Vec::new();
+            let together = taken.len() > 1;
             for (file, taken) in taken {
                 match taken {
-                    Taken::Stored { document, first, release, took } => {
-                        self.after_storing(&file, &document, first, took);
+                    Taken::Stored { document, first, waits, release, took } => {
+                        self.after_storing(&file, &document, (first, waits), took);
                         match release {
                             Ok(Released::Yes) => {
                                 self.unreleased.remove(&file.key);
@@ -258,11 +267,19 @@ impl Folder {
                     Taken::Refused(refusal) => {
                         refusals.insert(file.key, (file.entry.name.to_string_lossy().into_owned(), refusal));
                     }
+                    Taken::Failed(error) if together && !error.is_fatal() => {
+                        one_by_one = true;
+                        again.push(file);
+                    }
                     Taken::Failed(error) => {
+                        failed_alone += 1;
+                        one_by_one &= !error.is_fatal();
                         outcome = Err(self.archive_error(error));
                     }
                 }
             }
+            again.reverse();
+            ready.append(&mut again);
             let present = entries.iter().filter(|entry| entry.kind != Kind::Folder && !gone.contains(&entry.name));
             sidecars.retain(|(sidecar, _)| !present.clone().any(|entry| is_document_of(&entry.name, &sidecar.name)));
             self.release_sidecars(sidecars).await;
@@ -274,13 +291,13 @@ impl Folder {
         FolderError::Archive { source_name: self.settings.name.clone(), error }
     }
 
-    fn after_storing(&mut self, file: &Ready, document: &DocumentId, first: bool, took: Duration) {
+    fn after_storing(&mut self, file: &Ready, document: &DocumentId, (first, waits): (bool, bool), took: Duration) {
         let source = &self.settings.name;
         if !self.unreleased.contains_key(&file.key) {
             let (bytes, ms) = (file.entry.fingerprint.size, took.as_millis() as u64);
             info!(stage = "intake", %document, %source, bytes, first, ms, "document stored");
             self.statuses.update(source, |status| status.accepted += 1);
-            if first {
+            if waits {
                 self.unannounced.push_back(document.clone());
             }
         }

@@ -44,6 +44,8 @@ pub(super) enum Taken {
     Stored {
         document: DocumentId,
         first: bool,
+        /// For the pipeline.
+        waits: bool,
         release: std::io::Result<Released>,
         /// Since its reading began.
         took: Duration,
@@ -76,7 +78,7 @@ pub(super) fn store_and_release(settings: &FolderSettings, archive: &Archive, ba
     let mut files = Vec::with_capacity(batch.len());
     for Read { file, content, begun } in batch {
         let known = match content {
-            ReadContent::Stored(document) => Some(Ok(Accepted { document, first: false })),
+            ReadContent::Stored(document) => Some(Ok(Accepted { document, first: false, waits: false })),
             ReadContent::Not(taken) => Some(Err(taken)),
             ReadContent::Arrival(arrival) => {
                 arrivals.push(arrival);
@@ -95,14 +97,14 @@ pub(super) fn store_and_release(settings: &FolderSettings, archive: &Archive, ba
             None => Err(Taken::Failed(ArchiveError::Stopped)),
         });
         let taken = match stored {
-            Ok(Accepted { document, first }) => {
+            Ok(Accepted { document, first, waits }) => {
                 let Ready { entry, key, .. } = &file;
                 let release =
                     release(&settings.path, &entry.name, &entry.fingerprint, &settings.after, document.short());
                 if matches!(release, Ok(Released::Yes)) {
                     released.push(Event::SourceReleased { document: document.clone(), source_key: key.clone() });
                 }
-                Taken::Stored { document, first, release, took: begun.elapsed() }
+                Taken::Stored { document, first, waits, release, took: begun.elapsed() }
             }
             Err(taken) => taken,
         };

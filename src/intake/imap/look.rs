@@ -16,7 +16,7 @@ use super::fetch::{self, Fetched, Listed, PIECE, Pieces, Uid, set_of};
 use super::letting_go::{let_go, still_there};
 use super::{Announcing, ImapSettings, Trouble};
 use crate::archive::event::Event;
-use crate::archive::{Accepted, Archive, ArchiveError, Arrival, Content};
+use crate::archive::{Accepted, Archive, ArchiveError, Arrival, Content, Remedy};
 use crate::clock;
 use crate::document::{DocumentId, Receipt};
 use crate::fault::{self, Step};
@@ -53,6 +53,8 @@ pub(super) struct Mailbox {
     /// Listed by the server, and not given out when the last look asked for it.
     withheld: HashSet<Uid>,
     now: ThisLook,
+    /// Messages that did not fit on the disk together may fit one by one.
+    one_by_one: bool,
 }
 
 /// What one look has found that is not taken, or not let go of.
@@ -84,6 +86,7 @@ impl Mailbox {
             stored: HashMap::new(),
             withheld: HashSet::new(),
             now: ThisLook::default(),
+            one_by_one: false,
         }
     }
 
@@ -157,16 +160,20 @@ impl Mailbox {
             });
             let mut rest = listed.as_slice();
             while let Some(first) = rest.first() {
-                let count = batch_length(rest);
+                let count = if self.one_by_one { 1 } else { batch_length(rest) };
                 let (batch, after) = rest.split_at(count);
                 rest = after;
-                if first.size > PIECE {
-                    self.take_large(connection, *first).await?;
+                let taken = if first.size > PIECE {
+                    self.take_large(connection, *first).await
                 } else {
-                    self.take_batch(connection, batch).await?;
-                }
+                    self.take_batch(connection, batch).await
+                };
+                let no_room = matches!(&taken, Err(Trouble::Archive(error)) if error.remedy() == Remedy::TryAgain);
+                self.one_by_one |= no_room && count > 1;
+                taken?;
             }
         }
+        self.one_by_one = false;
         Ok(())
     }
 
@@ -268,12 +275,12 @@ impl Mailbox {
     }
 
     fn note_stored(&mut self, uid: Uid, bytes: u64, accepted: Accepted, begun: Instant) -> DocumentId {
-        let Accepted { document, first } = accepted;
+        let Accepted { document, first, waits } = accepted;
         let (source, ms) = (&self.settings.source, begun.elapsed().as_millis() as u64);
         info!(stage = "intake", %document, %source, bytes, first, ms, "document stored");
         self.statuses.update(source, |status| status.accepted += 1);
         self.stored.insert(uid, document.clone());
-        if first {
+        if waits {
             self.announcing.announce(document.clone());
         }
         document

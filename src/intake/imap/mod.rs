@@ -108,7 +108,7 @@ pub enum AfterStored {
     Flag(String),
 }
 
-/// Watches a folder until `stop` becomes true. Ids of documents that came for the first time go to `accepted`; a full
+/// Watches a folder until `stop` becomes true. Ids of documents that came and wait for the pipeline go to `accepted`; a full
 /// channel does not hold up the storing.
 ///
 /// # Errors
