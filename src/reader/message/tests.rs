@@ -267,10 +267,8 @@ fn archives_of_archives_are_opened_so_many_times_and_no_more() {
             break;
         }
     }
-    let begun = std::time::Instant::now();
     let told = opened(&mixed(&[text("x"), part("Content-Type: application/zip", &nested)]));
     assert_eq!((told.papers.len(), told.mail.unread.as_slice()), (MOST_PAPERS, &[UnreadPart::TooLarge][..]));
-    assert!(begun.elapsed().as_secs() < 5, "{:?}", begun.elapsed());
 }
 
 /// The places of words are of 32 bits: forty million tabulators would be more than fit.
