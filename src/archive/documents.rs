@@ -119,6 +119,15 @@ impl Documents {
 
     /// Writes an arrival's bytes down, not durable yet, and finds out its id.
     pub(super) fn draft(&self, content: Content) -> Result<Draft, ArchiveError> {
+        let drafted = self.write_draft(content);
+        if let Err(ArchiveError::WriteFailed { source, .. }) = drafted {
+            // The same words for the same trouble, whatever number the file has: it is told of once.
+            return Err(ArchiveError::WriteFailed { path: self.drafts.clone(), source });
+        }
+        drafted
+    }
+
+    fn write_draft(&self, content: Content) -> Result<Draft, ArchiveError> {
         let path = self.draft_path();
         let file = self.disk.create(&path, SEALED_MODE)?;
         let mut draft = Draft {

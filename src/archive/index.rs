@@ -433,10 +433,10 @@ impl Index {
 
     /// Makes the changes, all or none, and notes that the journal has been taken in up to `head`. One thread at a
     /// time.
-    pub(super) fn commit(&self, changes: Changes, head: &Head, at: Location) -> Result<(), Fault> {
+    pub(super) fn commit(&self, changes: &Changes, head: &Head, at: Location) -> Result<(), Fault> {
         self.with(|base| {
             let mut summary = self.summary();
-            for (key, value) in &changes {
+            for (key, value) in changes {
                 if let Some(old) = base.get(key)? {
                     summary.take_away(key, &old);
                 }
@@ -446,7 +446,7 @@ impl Index {
             }
             summary.head = head.clone();
             summary.at = Some(at);
-            base.apply(&changes, &summary)?;
+            base.apply(changes, &summary)?;
             // Before anybody can have the index go on elsewhere: entries and summary must be of the same record.
             *self.summary.lock().unwrap_or_else(PoisonError::into_inner) = summary;
             Ok(())

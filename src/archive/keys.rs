@@ -208,8 +208,8 @@ fn find(state: &Path, place: &KeyPlace) -> Result<Option<Found>, ArchiveError> {
     let found = if by_copy { stored_copy.zip(copy) } else { stored.zip(first) };
     let Some((stored, (keyring, newest))) = found else {
         // A key that one of them names is not to blame, nor is any when they name different ones.
-        let named = names.iter().any(|names| names.contains(&fingerprint(&master)));
-        return Err(if named || names.is_empty() || names.windows(2).any(|pair| pair.first() != pair.last()) {
+        let is_named = names.iter().any(|names| names.contains(&fingerprint(&master)));
+        return Err(if is_named || names.is_empty() || names.windows(2).any(|pair| pair.first() != pair.last()) {
             ArchiveError::KeyringDamaged { path: Stored::path(state) }
         } else {
             ArchiveError::KeyWrong { state: state.to_owned(), path: place.path(state) }

@@ -67,7 +67,7 @@ impl Archive {
                     Err(error) if is_lost(&error) && self.document(&document)?.is_some() => self.notice(&error),
                     Err(error) if is_lost(&error) => continue,
                     Err(error) => {
-                        tracing::error!(%document, %error, "the stored file of a document cannot be looked at")
+                        tracing::error!(%document, %error, "the stored file of a document cannot be looked at");
                     }
                 }
                 damaged += 1;

@@ -310,16 +310,16 @@ pub(super) fn replay(
                 tracing::warn!(sequence = head.sequence, "a record of the journal has nothing to refer to");
             }
         }
-        let mut bring = || Ok(index.commit(staging.take_changes(), &head, record.at)?);
+        let mut bring = || Ok(index.commit(&staging.take_changes(), &head, record.at)?);
         after_record(&head, &mut bring)?;
         if staging.len() >= STEP {
-            index.commit(staging.take_changes(), &head, record.at)?;
+            index.commit(&staging.take_changes(), &head, record.at)?;
         }
         last = Some(record.at);
         Ok(())
     })?;
     if let Some(at) = last {
-        index.commit(staging.into_changes(), &head, at)?;
+        index.commit(&staging.into_changes(), &head, at)?;
     }
     Ok(head)
 }
@@ -380,7 +380,7 @@ fn adopt_unrecorded(documents: &Documents, vault: &Vault, recovered: &mut Recove
     }
     let Some(at) = last else { return Ok(()) };
     journal.commit()?;
-    Ok(index.commit(staging.into_changes(), journal.head(), at)?)
+    Ok(index.commit(&staging.into_changes(), journal.head(), at)?)
 }
 
 /// Stands for a receipt that is lost.

@@ -776,8 +776,8 @@ fn verify_beside_a_daemon_compares_what_the_daemon_says_of_its_index() {
 
     // An entry that no record accounts for, in an index that believes it.
     let head = archive.inner.index.summary();
-    let stray = [(b"zstray".to_vec(), Some(b"1".to_vec()))].into_iter().collect();
-    archive.inner.index.commit(stray, &head.head, head.at.unwrap()).unwrap();
+    let stray: index::Changes = [(b"zstray".to_vec(), Some(b"1".to_vec()))].into_iter().collect();
+    archive.inner.index.commit(&stray, &head.head, head.at.unwrap()).unwrap();
     let told = archive.index_summary().unwrap();
     let report = verify(state.path(), &options(), told).unwrap();
     assert!(matches!(report.problems.as_slice(), [Problem::Index { .. }]), "{report:?}");

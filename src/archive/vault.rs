@@ -201,9 +201,12 @@ impl Keys {
     /// open.
     pub(super) fn copies(&self, id: &DocumentId) -> Result<[Option<Key>; 2], ArchiveError> {
         let path = path_in(&self.documents, id);
-        let failed = |e: io::Error| match e.kind() {
-            io::ErrorKind::NotFound => ArchiveError::DocumentMissing { document: id.clone() },
-            _ => ArchiveError::read_failed(&path, e),
+        let failed = |e: io::Error| {
+            if e.kind() == io::ErrorKind::NotFound {
+                ArchiveError::DocumentMissing { document: id.clone() }
+            } else {
+                ArchiveError::read_failed(&path, e)
+            }
         };
         let file = File::open(&path).map_err(failed)?;
         let length = file.metadata().map_err(failed)?.len();

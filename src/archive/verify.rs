@@ -142,6 +142,8 @@ pub fn verify(state: &Path, options: &OpenOptions, told: Option<Summary>) -> Res
         Some(_) if path.exists() => {
             match Index::open(&path, options.index_deadline, vault.keys().map(super::vault::Keys::index)) {
                 Ok(index) => Some(index.summary()),
+                // It needs room to open; the next start does without.
+                Err(fault) if fault.is_full_disk() => None,
                 Err(fault) => {
                     report.problems.push(Problem::Index { what: fault.to_string() });
                     None

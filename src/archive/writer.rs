@@ -383,7 +383,8 @@ impl Writer {
         if recorded.is_err() {
             self.journal.rewind(start);
         }
-        let outcome = recorded.and_then(|()| Ok(self.index.commit(staging.into_changes(), self.journal.head(), at)?));
+        let outcome =
+            recorded.and_then(|()| Ok(self.index.commit(&staging.into_changes(), self.journal.head(), at)?));
         if let Err(error) = &outcome {
             self.stop_on(error);
         }

@@ -120,7 +120,7 @@ impl Found {
             self.not_looked_at.push(if report.in_use {
                 "the index, which another process has open and could not tell of"
             } else {
-                "the index: there is none, the next start makes it"
+                "the index: there is none, or no room to open it; the next start makes it"
             });
         }
     }

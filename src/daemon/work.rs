@@ -73,6 +73,7 @@ pub struct WorkLoop {
 }
 
 /// What became of one attempt.
+#[allow(clippy::large_enum_variant, reason = "one lives for each document in hand, a handful")]
 enum Verdict {
     /// What its first pages tell is shown; the rest is to be read.
     Begun(Box<Begun>),
