@@ -252,7 +252,8 @@ fn assert_purged(setup: &Setup, id: &str, by: &str) {
     // Who resolved it and who was shown it stays readable.
     let kept = trail.lines().find(|line| line.contains("keeps of what is purged")).unwrap_or_else(|| panic!("{trail}"));
     assert!(kept.contains("resolved as linked by R. Nightingale (uid "), "{trail}");
-    assert!(CANARIES.iter().all(|canary| !trail.contains(canary)), "{trail}");
+    let of_the_fax = CANARIES.iter().filter(|canary| **canary != "R. Nightingale");
+    assert!(of_the_fax.clone().all(|canary| !trail.contains(canary)), "{trail}");
     let of_case = setup.succeed(&["audit", "--case", "UM777321"]);
     assert!(trail.lines().all(|line| of_case.contains(line)), "the case's trail still tells of it: {of_case}");
 }
