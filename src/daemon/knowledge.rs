@@ -12,8 +12,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 use tokio::sync::watch;
 
+use super::attempt::{decide, forwards};
 use super::decider::Decider;
-use super::work::{decide, forwards};
 use crate::archive::event::Event;
 use crate::archive::{Archive, ArchiveError, Remedy, blocking};
 use crate::clock;

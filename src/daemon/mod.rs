@@ -3,9 +3,11 @@
 //! A restart is a normal path: what was accepted and is neither queued nor held is waiting, whatever ended the last
 //! run. Stopping hands back what can't be finished at once; a handed-back document keeps its attempts.
 
+mod attempt;
 mod decider;
 pub mod knowledge;
 pub mod retention;
+mod todo;
 mod work;
 
 use std::sync::Arc;
