@@ -35,6 +35,7 @@ cat <<'TEXT'
 
 The same queue, as other programs and people read it:
   demo/worklist/queue.jsonl   demo/worklist/queue.csv   demo/worklist/index.html
+  demo/worklist/items/ID/document.pdf   (each paper, searchable)
 
 Now drop a fax of your own. Start the daemon:
   target/release/nicufaxd --config demo/nicufaxd.toml run
