@@ -5,7 +5,7 @@
 # Prints when each document's type and lane were what they are in the end, as a part of the time that reading all of
 # them to the end takes (wanted: all of them within 0.40, half of the transfers and discharges within 0.25).
 set -eu
-program=$(cd "$(dirname "$0")/.." && pwd)/${NICUFAXD:-target/release/nicufaxd}
+program=$(realpath "${NICUFAXD:-$(dirname "$0")/../target/release/nicufaxd}")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM
