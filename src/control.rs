@@ -23,7 +23,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, watch};
 
 use crate::archive::event::{Event, Operation, Refusal};
-use crate::archive::{Accepted, Archive, ArchiveError, Arrival, Content, DeadLetter, DocumentState, Status};
+use crate::archive::{Accepted, Archive, ArchiveError, Arrival, Content, DocumentState, Status};
 use crate::cli::{EX_DATAERR, EX_SOFTWARE, EX_TEMPFAIL, EX_UNAVAILABLE, archive_exit_code};
 use crate::clock;
 use crate::config::Config;
@@ -54,7 +54,7 @@ pub enum Request {
     Cases,
     /// An operator has this done: it is recorded.
     Operated(Operation),
-    /// A document's trail, or the whole of it, is about to be shown: it is recorded.
+    /// The trail of the document whose id begins so, or the whole of it, is about to be shown: it is recorded.
     TrailShown {
         document: Option<String>,
     },
@@ -240,8 +240,7 @@ pub fn answer(archive: &Archive, request: &Request, by: &str) -> Result<Value, F
             Ok(Value::Null)
         }
         Request::TrailShown { document } => {
-            let short = document.as_deref().map(|id| id.split('-').next().unwrap_or(id));
-            match short.map(|short| archive.find_document(short)).transpose()?.flatten() {
+            match document.as_deref().map(|beginning| archive.find_document(beginning)).transpose()?.flatten() {
                 Some(document) => shown(document)?,
                 None => listed(0)?,
             }
@@ -344,10 +343,9 @@ pub fn answer(archive: &Archive, request: &Request, by: &str) -> Result<Value, F
             Ok(entry)
         }
         Request::HeldRetry { id } => {
-            if let Some(DeadLetter { id: mail, document, .. }) = mails::dead_letter(archive, id)? {
-                let answer = json!({ "mail": mail.short() });
-                archive.record(Event::MailRetried { mail, document, by: by.to_owned() })?;
-                return Ok(answer);
+            if let Some(letter) = mails::dead_letter(archive, id)? {
+                archive.record(mails::Unsent::GivenUp(letter).retried(by))?;
+                return Ok(json!({ "mail": id }));
             }
             let held = archive.held()?;
             let mut named = held.iter().filter(|held| held.document.as_str().starts_with(id.as_str()));
@@ -366,8 +364,8 @@ pub fn answer(archive: &Archive, request: &Request, by: &str) -> Result<Value, F
             }
         }
         Request::HeldDismiss { id } if id.starts_with(mails::MAIL) => {
-            let DeadLetter { id: mail, document, .. } = mails::dead_letter(archive, id)?.ok_or_else(|| no_such(id))?;
-            archive.record(Event::MailDismissed { mail, document, by: by.to_owned() })?;
+            let letter = mails::dead_letter(archive, id)?.ok_or_else(|| no_such(id))?;
+            archive.record(mails::Unsent::GivenUp(letter).dismissed(by))?;
             Ok(json!({ "dismissed": id }))
         }
         Request::HeldDismiss { id } => match archive.refused()?.iter().find(|refusal| refusal.id == *id) {
@@ -540,14 +538,7 @@ async fn converse(stream: UnixStream, serving: &Arc<Serving>, started: Timestamp
             let serving = serving.clone();
             let purged = tokio::task::spawn_blocking(move || {
                 let Serving { config, archive, stopping, .. } = &*serving;
-                if dry_run {
-                    retention::due(config, archive)
-                } else {
-                    if clock_is_right {
-                        archive.believe_clock()?;
-                    }
-                    retention::purge(config, archive, &by, || *stopping.borrow())
-                }
+                retention::asked(config, archive, (dry_run, clock_is_right), &by, || *stopping.borrow())
             });
             let purged = purged.await;
             purged.map_err(|error| Failure::software(&error)).and_then(|due| Ok(json!(due?)))

@@ -97,11 +97,9 @@ fn is_lost(page: &Page) -> bool {
 pub fn decide(reading: &Reading, receipt: &Receipt, knowledge: &Knowledge) -> Vec<Decision> {
     let receipt = &as_told(receipt, reading.mail.as_ref());
     let deciding = Deciding { receipt, knowledge };
-    let mut decisions: Vec<Decision> = match reading.mail.as_ref().map(|mail| mail.papers.as_slice()) {
-        Some(papers @ [_, _, ..]) => {
-            papers.iter().flat_map(|paper| deciding.paper(&pages_of(reading, *paper))).collect()
-        }
-        Some([] | [_]) | None => deciding.paper(reading),
+    let mut decisions: Vec<Decision> = match several_papers(reading.mail.as_ref()) {
+        Some(papers) => papers.iter().flat_map(|paper| deciding.paper(&pages_of(reading, *paper))).collect(),
+        None => deciding.paper(reading),
     };
     let Some((text, document_type)) = paper_in_words(reading, knowledge, deciding.received()) else { return decisions };
     let name = document_type.name();
@@ -240,6 +238,11 @@ fn covering(reading: &Reading) -> Option<Page> {
     });
     let text = mail.covering.as_deref().filter(|_| whole)?;
     Some(page_of_text(beginning(text, COVERING_HEARD), 1, link::COVERING_PAGE))
+}
+
+/// First and last page of each paper of an email that holds several.
+fn several_papers(mail: Option<&Mail>) -> Option<&[[u32; 2]]> {
+    mail.map(|mail| mail.papers.as_slice()).filter(|papers| papers.len() > 1)
 }
 
 /// The reading of some pages, with their numbers kept.

@@ -1,5 +1,5 @@
 #!/bin/sh
-# How soon a burst of faxes is told apart: `tests/burst.sh FOLDER [CASES]`, part of `make bench`.
+# How soon a burst of faxes is told apart: `tests/burst.sh FOLDER CASES`, part of `make bench`.
 #   FOLDER   faxes that arrive all at once
 #   CASES    a snapshot of the open cases
 # Prints when each document's type and lane were what they are in the end, as a part of the time that reading all of
@@ -11,11 +11,7 @@ trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM
 mkdir "$work/inbox" "$work/worklist"
 cp "$1"/* "$work/inbox/"
-if [ -n "${2:-}" ]; then
-    cp "$2" "$work/cases.csv"
-else
-    echo "case_id,status,member_id,auth_number,mrn,facility,facility_fax,facility_npi,last_name,first_name,birth_order,sex,dob,mother_first,mother_last,mother_dob,admit_date,discharge_date,plan,level_of_care,assigned_nurse,next_review_date,race_ethnicity,preferred_language" > "$work/cases.csv"
-fi
+cp "$2" "$work/cases.csv"
 cat > "$work/nicufaxd.toml" <<TOML
 state_dir = "state"
 [[intake.folder]]

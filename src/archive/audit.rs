@@ -27,6 +27,13 @@ pub struct AuditFilter {
     pub since: Option<Timestamp>,
 }
 
+impl AuditFilter {
+    /// The beginning of the wanted document's id: an item's id begins with 16 digits of its document's.
+    pub fn beginning(&self) -> Option<&str> {
+        self.document.as_deref().map(|id| id.split('-').next().unwrap_or(id))
+    }
+}
+
 /// One line of the trail.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AuditLine {
@@ -51,8 +58,7 @@ pub fn audit(
         Some(case) => Some((case, documents_of(&folder, &vault, case)?)),
         None => None,
     };
-    // An item's id begins with 16 digits of its document's.
-    let beginning = filter.document.as_deref().map(|id| id.split('-').next().unwrap_or(id));
+    let beginning = filter.beginning();
     journal::walk(&folder, None, |record: Entry| {
         if filter.since.is_some_and(|since| record.time < since) {
             return Ok(());
@@ -136,9 +142,12 @@ fn item_of(event: &Event) -> Option<&ItemId> {
     if let Event::Resolved { item, .. } = event { Some(item) } else { None }
 }
 
-fn item_words(item: &QueueItem) -> String {
-    let case = item.link.case_id.as_ref().map_or_else(|| "no case".to_owned(), |case| format!("case {case}"));
-    format!("{} {} to lane {}, {case}", item.id, item.document_type, item.lane)
+fn items_words(items: &[QueueItem]) -> String {
+    let words = |item: &QueueItem| {
+        let case = item.link.case_id.as_ref().map_or_else(|| "no case".to_owned(), |case| format!("case {case}"));
+        format!("{} {} to lane {}, {case}", item.id, item.document_type, item.lane)
+    };
+    items.iter().map(words).collect::<Vec<_>>().join("; ")
 }
 
 /// Who did what.
@@ -159,13 +168,9 @@ fn words(event: &Event) -> (String, String) {
         Event::RefusalCleared { by, .. } => (by.clone().unwrap_or_else(machine), "a refusal was cleared".to_owned()),
         Event::AttemptStarted { stage, attempt, .. } => (machine(), format!("attempt {attempt} began ({stage})")),
         Event::HandedBack { .. } => (machine(), "handed back, the attempt does not count".to_owned()),
-        Event::Queued { items, .. } => {
-            let items: Vec<String> = items.iter().map(item_words).collect();
-            (machine(), format!("queued {}", items.join("; ")))
-        }
+        Event::Queued { items, .. } => (machine(), format!("queued {}", items_words(items))),
         Event::Triaged { items, .. } => {
-            let items: Vec<String> = items.iter().map(item_words).collect();
-            (machine(), format!("showed, while it is still being read, {}", items.join("; ")))
+            (machine(), format!("showed, while it is still being read, {}", items_words(items)))
         }
         Event::Held { reason, stage, .. } => (machine(), format!("held ({stage}): {reason}")),
         Event::Retried { by, .. } => (by.clone(), "wanted it tried again".to_owned()),

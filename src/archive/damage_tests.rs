@@ -17,6 +17,13 @@ fn open(state: &TempDir) -> Archive {
     Archive::open(state.path(), &options()).unwrap()
 }
 
+/// A state directory that holds what `fill` puts there, closed.
+fn filled() -> (TempDir, [DocumentId; 3]) {
+    let state = TempDir::new().unwrap();
+    let documents = fill(&open(&state));
+    (state, documents)
+}
+
 fn problems(state: &TempDir) -> Vec<String> {
     verify(state.path(), &options(), None).unwrap().problems.iter().map(ToString::to_string).collect()
 }
@@ -96,10 +103,7 @@ fn one_damaged_copy_of_a_documents_key_takes_nothing_along_and_is_said() {
 
 #[test]
 fn what_a_person_resolved_before_its_records_were_lost_is_open_again_and_says_so() {
-    let state = TempDir::new().unwrap();
-    let archive = open(&state);
-    let [queued, ..] = fill(&archive);
-    drop(archive);
+    let (state, [queued, ..]) = filled();
     let file = document_file(&state, &queued);
     for offset in [20, length(&file) - 20] {
         flip(&file, offset);
@@ -121,10 +125,7 @@ fn what_a_person_resolved_before_its_records_were_lost_is_open_again_and_says_so
 
 #[test]
 fn a_crash_between_a_files_replacement_and_the_record_of_it_is_made_up_by_the_next_arrival() {
-    let state = TempDir::new().unwrap();
-    let archive = open(&state);
-    let [queued, ..] = fill(&archive);
-    drop(archive);
+    let (state, [queued, ..]) = filled();
     let file = document_file(&state, &queued);
     fs::remove_file(&file).unwrap();
     let crashed = copy_state(state.path());
@@ -224,17 +225,6 @@ fn the_daemons_look_at_the_keys_counts_documents_that_are_damaged() {
     flip(&document_file(&state, &queued), 1);
     fs::remove_file(document_file(&state, &held)).unwrap();
     assert_eq!(archive.check_document_keys(|| false).unwrap(), 2);
-}
-
-#[test]
-fn whoever_finds_the_lock_taken_for_a_moment_waits_for_it() {
-    let state = TempDir::new().unwrap();
-    let first = open(&state);
-    let path = state.path().to_owned();
-    let second = std::thread::spawn(move || Archive::open(&path, &options()).map(drop));
-    std::thread::sleep(Duration::from_millis(300));
-    drop(first);
-    second.join().unwrap().unwrap();
 }
 
 #[test]

@@ -27,10 +27,15 @@ pub(super) struct Lock {
 impl Lock {
     /// Takes the lock of a state directory, waiting some seconds for it, or says who has it.
     pub(super) fn take(state: &Path) -> Result<Self, ArchiveError> {
+        Self::take_within(state, || std::thread::sleep(BETWEEN_TRIES))
+    }
+
+    /// `wait`: what to do between two tries.
+    fn take_within(state: &Path, mut wait: impl FnMut()) -> Result<Self, ArchiveError> {
         let until = Instant::now() + PATIENCE;
         loop {
             match Self::take_at_once(state) {
-                Err(ArchiveError::Locked { .. }) if Instant::now() < until => std::thread::sleep(BETWEEN_TRIES),
+                Err(ArchiveError::Locked { .. }) if Instant::now() < until => wait(),
                 outcome => return outcome,
             }
         }
@@ -59,5 +64,22 @@ impl Lock {
         // It only makes a refusal helpful, and a full disk may have no room for it.
         _ = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "{}", std::process::id()));
         Ok(Self { _file: file })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_finds_the_lock_taken_for_a_moment_waits_for_it() {
+        let state = tempfile::TempDir::new().unwrap();
+        let mut first = Some(Lock::take(state.path()).unwrap());
+        let mut waited = 0;
+        let second = Lock::take_within(state.path(), || {
+            waited += 1;
+            first = None;
+        });
+        assert!(second.is_ok() && waited == 1, "{waited}");
     }
 }

@@ -17,6 +17,7 @@ use super::vault::Mark;
 use super::writer::Request;
 use super::{Archive, ArchiveError};
 use crate::document::DocumentId;
+use crate::queue::item::ItemId;
 
 /// Documents purged in one step: the writer does nothing else meanwhile.
 const STEP: usize = 64;
@@ -83,8 +84,9 @@ impl Archive {
                 break;
             }
             let purged = |Due { document, rule, .. }: &Due| {
-                let (cases, resolutions) = self.kept_of(document)?;
-                let received = self.document(document)?.map_or(0, |state| state.received);
+                let (received, items) =
+                    self.document(document)?.map(|state| (state.received, state.items)).unwrap_or_default();
+                let (cases, resolutions) = self.kept_of(items)?;
                 let (rule, by) = (rule.clone(), by.to_owned());
                 let kept = Event::ResolutionsKept { document: document.clone(), resolutions };
                 Ok([kept, Event::Purged { document: document.clone(), rule, by, received, cases }])
@@ -112,11 +114,11 @@ impl Archive {
         Ok(last.map(|at| self.inner.reader.entry(at)).transpose()?.map(|record| record.time))
     }
 
-    /// What stays readable of a document: the marks of the cases that its items are linked to, by the machine or by a
+    /// What stays readable of a document with these items: the marks of the cases that they are linked to, by the machine or by a
     /// person, and who disposed of them.
-    fn kept_of(&self, document: &DocumentId) -> Result<(Vec<Mark>, Vec<KeptResolution>), ArchiveError> {
+    fn kept_of(&self, items: Vec<ItemId>) -> Result<(Vec<Mark>, Vec<KeptResolution>), ArchiveError> {
         let (mut cases, mut resolutions) = (BTreeSet::new(), Vec::new());
-        for item in self.document(document)?.map(|state| state.items).unwrap_or_default() {
+        for item in items {
             cases.extend(self.item(&item)?.and_then(|item| item.link.case_id));
             if let Some(Resolution { by, disposition, case_id, at, note: _ }) = self.resolution(&item)? {
                 cases.extend(case_id);
@@ -129,7 +131,7 @@ impl Archive {
     fn lanes(&self, document: &DocumentId, entry: &DocumentEntry) -> Result<Vec<String>, ArchiveError> {
         let mut lanes = Vec::with_capacity(entry.segments.len());
         for &segment in &entry.segments {
-            let item = self.item(&crate::queue::item::ItemId::new(document, segment))?;
+            let item = self.item(&ItemId::new(document, segment))?;
             lanes.extend(item.map(|item| item.lane));
         }
         Ok(lanes)

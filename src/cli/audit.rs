@@ -8,7 +8,7 @@ use crate::control::{self, Failure, Request};
 pub fn audit(config: &Config, filter: &AuditFilter) -> Result<(), Failure> {
     let shown = match &filter.case {
         Some(case) => Request::CasesShown { case: Some(case.clone()), entries: 1 },
-        None => Request::TrailShown { document: filter.document.clone() },
+        None => Request::TrailShown { document: filter.beginning().map(str::to_owned) },
     };
     // The trail of an archive that takes no records any more is wanted most.
     if let Err(failure) = control::ask(config, &shown) {

@@ -12,7 +12,7 @@ use crate::archive::{self, event::Operation};
 use crate::config::Config;
 use crate::control::{self, Failure, Request};
 use crate::daemon::knowledge::load_cases;
-use crate::link::Registry;
+use crate::link::{Case, Registry};
 
 /// Validates `file` and puts it, whole and atomically, in the place of the snapshot in force; a running daemon takes
 /// it up within seconds.
@@ -100,11 +100,16 @@ pub fn list(config: &Config, as_json: bool) -> Result<(), Failure> {
 }
 
 pub fn show(config: &Config, id: &str) -> Result<(), Failure> {
+    print_json(&json!(about_to_be_shown(config, id)?))
+}
+
+/// A case of the registry in force, which is recorded as shown.
+pub(super) fn about_to_be_shown(config: &Config, id: &str) -> Result<Case, Failure> {
     let registry = in_force(config)?;
     let no_such = || Failure::new(EX_DATAERR, format!("{id} is no case of the registry in force"));
     let case = registry.get(id).ok_or_else(no_such)?;
     control::ask(config, &Request::CasesShown { case: Some(case.case_id.clone()), entries: 1 })?;
-    print_json(&json!(case))
+    Ok(case.clone())
 }
 
 /// The cases that documents are linked to: those that the running daemon goes by, or would if it were started now.

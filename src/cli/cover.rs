@@ -7,16 +7,12 @@ use std::path::Path;
 
 use super::{EX_DATAERR, EX_TEMPFAIL, cases};
 use crate::config::Config;
-use crate::control::{self, Failure, Request};
+use crate::control::Failure;
 use crate::paper::cover::{Cover, CoverError};
 
 /// Writes the sheet into a new file, for nobody but this user, or to standard output.
 pub fn cover(config: &Config, case: &str, output: Option<&Path>) -> Result<(), Failure> {
-    let registry = cases::in_force(config)?;
-    let Some(case) = registry.get(case) else {
-        return Err(Failure::new(EX_DATAERR, format!("{case} is no case of the registry in force")));
-    };
-    control::ask(config, &Request::CasesShown { case: Some(case.case_id.clone()), entries: 1 })?;
+    let case = cases::about_to_be_shown(config, case)?;
     let cover =
         Cover { case_id: &case.case_id, auth_number: &case.auth_number, fax_number: config.fax_number.as_deref() };
     let sheet = cover.write(Vec::new()).map_err(|error| {

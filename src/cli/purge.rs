@@ -12,14 +12,7 @@ pub fn purge(config: &Config, dry_run: bool, clock_is_right: bool) -> Result<(),
         serde_json::from_value(answer).map_err(|error| Failure::software(&error))?
     } else {
         let archive = Archive::open(&config.state_dir, &config.archive_options())?;
-        if dry_run {
-            retention::due(config, &archive)?
-        } else {
-            if clock_is_right {
-                archive.believe_clock()?;
-            }
-            retention::purge(config, &archive, &control::this_user(), || false)?
-        }
+        retention::asked(config, &archive, (dry_run, clock_is_right), &control::this_user(), || false)?
     };
     for Due { document, rule, resolved_at } in &due {
         print_text(&format!("{document}  {rule}  resolved {resolved_at}\n"))

@@ -31,7 +31,6 @@ const READER_UNAVAILABLE_FOR: Duration = Duration::from_secs(30);
 const ARCHIVE_UNAVAILABLE_FOR: Duration = Duration::from_secs(10);
 
 /// What became of one attempt.
-#[allow(clippy::large_enum_variant, reason = "one lives for each document in hand, a handful")]
 pub(super) enum Verdict {
     /// What its first pages tell is shown; the rest is to be read.
     Begun(Box<Begun>),
@@ -95,7 +94,7 @@ impl WorkLoop {
             Err(error) if error.is_permanent() => {
                 let reason = error.to_string();
                 let mail = if let ReadError::Refused(refusal) = error { refusal.mail } else { None };
-                return self.hold_mail(id, &reason, mail).await;
+                return self.hold_with(id, Stage::Read, &reason, mail).await;
             }
             Err(error) if attempt >= self.attempts => {
                 let reason = format!("{error}; given up after {attempt} attempts: look at it by hand");
@@ -117,7 +116,8 @@ impl WorkLoop {
         let source = state.receipts.first().map(|receipt| receipt.source.as_str()).unwrap_or_default();
         if let Some(reason) = pipeline::nothing_readable(&reading) {
             self.record_all(self.mails(id, source, &reading, &[])).await?;
-            return self.hold_mail(id, reason, reading.mail.as_ref().map(MailHead::from)).await;
+            let mail = reading.mail.as_ref().map(MailHead::from);
+            return self.hold_with(id, Stage::Read, reason, mail).await;
         }
 
         loop {
@@ -192,17 +192,13 @@ impl WorkLoop {
             let (archive, id) = (self.archive.clone(), id.clone());
             blocking(move || archive.read_document(&id)).await?.into()
         };
-        let begun = match begun {
-            Some(begun) => Ok(begun),
-            None => match self.triage(id, &bytes).await? {
-                Ok((begun, Some(items))) => return Ok(Ok(Read::Begun(begun, items))),
-                Ok((begun, None)) => Ok(begun),
-                Err(error) => Err(error),
-            },
-        };
         let mut begun = match begun {
-            Ok(begun) => begun,
-            Err(error) => return Ok(Err(error)),
+            Some(begun) => begun,
+            None => match self.triage(id, &bytes).await? {
+                Ok((begun, None)) => begun,
+                Ok((begun, Some(items))) => return Ok(Ok(Read::Begun(begun, items))),
+                Err(error) => return Ok(Err(error)),
+            },
         };
         if let Err(error) = begun.read_rest(&self.pool, id, &bytes).await {
             return Ok(Err(error));
@@ -213,6 +209,7 @@ impl WorkLoop {
         blocking(move || archive.put_reading(&id, &kept)).await?;
         Ok(Ok(Read::Whole(reading)))
     }
+
     /// Reads a document as far as it takes to tell what it is; gives the items that show it, where not all of it was read.
     async fn triage(&self, id: &DocumentId, bytes: &Arc<[u8]>) -> Result<Result<Triaged, ReadError>, ArchiveError> {
         let mut begun = match Begun::open(&self.pool, id, bytes.clone()).await {
@@ -231,9 +228,9 @@ impl WorkLoop {
             let Some(known) = known(&self.archive, id)? else { return Ok(Ok((begun, None))) };
             let (id, mut copy, knowledge) = (id.clone(), begun.clone(), self.knowledge.borrow().clone());
             let told = self.decider.run(move || {
-                let decided = copy.decide(&known.receipt, &knowledge);
-                let items = copy.items(&id, &known.receipt, decided.clone(), known.arrivals, &known.items);
-                (copy, decided, items)
+                let Known { receipt, arrivals, items } = known;
+                let (decided, shown) = copy.decide(&id, &receipt, arrivals, &items, &knowledge);
+                (copy, decided, shown)
             });
             // What deciding fails on, it fails on again when all is read, and then it is held.
             let Some(told) = told.await else { return Ok(Ok((begun, None))) };
@@ -281,11 +278,7 @@ impl WorkLoop {
         self.hold_with(id, stage, reason, None).await
     }
 
-    /// Holds what cannot be read, with what is known of it if it is an email.
-    async fn hold_mail(&self, id: &DocumentId, reason: &str, mail: Option<MailHead>) -> Result<Verdict, ArchiveError> {
-        self.hold_with(id, Stage::Read, reason, mail).await
-    }
-
+    /// `mail`: what is known of it if it is an email.
     async fn hold_with(
         &self,
         id: &DocumentId,

@@ -29,13 +29,13 @@ pub enum PurgeError {
 }
 
 /// What may be purged now. Blocks.
-pub fn due(config: &Config, archive: &Archive) -> Result<Vec<Due>, PurgeError> {
+fn due(config: &Config, archive: &Archive) -> Result<Vec<Due>, PurgeError> {
     Ok(archive.due_for_purge(&config.retention, &clock::now().to_zoned(config.time_zone.clone()))?)
 }
 
 /// Purges what may go now, until done or told to stop; gives what is purged. Nothing is purged by a clock that must not be
 /// believed. Blocks.
-pub fn purge(config: &Config, archive: &Archive, by: &str, stop: impl Fn() -> bool) -> Result<Vec<Due>, PurgeError> {
+fn purge(config: &Config, archive: &Archive, by: &str, stop: impl Fn() -> bool) -> Result<Vec<Due>, PurgeError> {
     let mut purged = due(config, archive)?;
     let believed = archive.check_clock();
     if !purged.is_empty() {
@@ -45,6 +45,24 @@ pub fn purge(config: &Config, archive: &Archive, by: &str, stop: impl Fn() -> bo
         log::purged(purged.len());
     }
     Ok(purged)
+}
+
+/// What the command `purge` asks for: to be told what may be purged, or to have it purged, perhaps because an operator
+/// says that the clock is right. Blocks.
+pub fn asked(
+    config: &Config,
+    archive: &Archive,
+    (dry_run, clock_is_right): (bool, bool),
+    by: &str,
+    stop: impl Fn() -> bool,
+) -> Result<Vec<Due>, PurgeError> {
+    if dry_run {
+        return due(config, archive);
+    }
+    if clock_is_right {
+        archive.believe_clock()?;
+    }
+    purge(config, archive, by, stop)
 }
 
 /// Purges at once and then every day, until `stopping`. An archive that can't go on is noticed by the work loop too.

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Deciding, Decision, Knowledge, KnownItem, as_told, items, pages_of};
+use super::{Deciding, Decision, Knowledge, KnownItem, as_told, items, pages_of, several_papers};
 use crate::document::{DocumentFormat, DocumentId, DocumentType, Mail, Page, Reading, Receipt};
 use crate::queue::item::QueueItem;
 use crate::reader::pool::{ReadError, ReaderPool, Urgency};
@@ -56,10 +56,7 @@ impl Begun {
 
     /// First and last page of each of its papers.
     fn papers(&self) -> Vec<[u32; 2]> {
-        match self.mail.as_ref().map(|mail| mail.papers.as_slice()) {
-            Some(papers @ [_, _, ..]) => papers.to_vec(),
-            Some([] | [_]) | None => vec![[1, self.count]],
-        }
+        several_papers(self.mail.as_ref()).map_or_else(|| vec![[1, self.count]], <[_]>::to_vec)
     }
 
     pub fn is_whole(&self) -> bool {
@@ -137,7 +134,7 @@ impl Begun {
     }
 
     /// What was read so far, in page order.
-    pub fn reading(&self) -> Reading {
+    fn reading(&self) -> Reading {
         Reading { format: self.format, pages: self.read.values().cloned().collect(), mail: self.mail.clone() }
     }
 
@@ -146,43 +143,42 @@ impl Begun {
         Reading { format: self.format, pages: self.read.into_values().collect(), mail: self.mail }
     }
 
-    /// What the pages read so far tell of each paper. Pure, as deciding is.
-    pub fn decide(&mut self, receipt: &Receipt, knowledge: &Knowledge) -> Vec<Decision> {
+    /// What the pages read so far tell of each paper, and the items that show it until the document is read to its end.
+    /// Pure, as deciding is.
+    pub fn decide(
+        &mut self,
+        id: &DocumentId,
+        receipt: &Receipt,
+        arrivals: u32,
+        known: &[KnownItem],
+        knowledge: &Knowledge,
+    ) -> (Vec<Decision>, Vec<QueueItem>) {
         let reading = self.reading();
+        let decided = self.decisions(&reading, receipt, knowledge);
+        let urgent = |decision: &Decision| URGENT.contains(&decision.understanding.document_type);
+        self.urgency = if decided.iter().any(urgent) { Urgency::Urgent } else { Urgency::Rest };
+        // How many pages there are is known when all were read.
+        let receipt = Receipt { reported_pages: Some(reading.pages.len() as u32), ..receipt.clone() };
+        let mut shown = items(id, &reading, &receipt, decided.clone(), arrivals, known);
+        for item in &mut shown {
+            item.pages = self.count;
+            item.flags.push(format!("{STILL_READING}{} of {} pages are read", self.read.len(), self.count));
+        }
+        (decided, shown)
+    }
+
+    fn decisions(&self, reading: &Reading, receipt: &Receipt, knowledge: &Knowledge) -> Vec<Decision> {
         let receipt = &as_told(receipt, self.mail.as_ref());
         let deciding = Deciding { receipt, knowledge };
         let paper = |page_range| {
-            let judgement = deciding.one(&pages_of(&reading, page_range), &[]);
+            let judgement = deciding.one(&pages_of(reading, page_range), &[]);
             // Lane and time go by what is known so far.
             let mut decision = Decision { page_range, ..deciding.routed(judgement) };
             decision.linked.leave_to_a_person(format!("{} of {} pages are read", self.read.len(), self.count));
             decision.understanding.missing.clear();
             decision
         };
-        let decided: Vec<Decision> = self.papers().into_iter().map(paper).collect();
-        let urgent = |decision: &Decision| URGENT.contains(&decision.understanding.document_type);
-        self.urgency = if decided.iter().any(urgent) { Urgency::Urgent } else { Urgency::Rest };
-        decided
-    }
-
-    /// The items that show these decisions until the document is read to its end.
-    pub fn items(
-        &self,
-        id: &DocumentId,
-        receipt: &Receipt,
-        decisions: Vec<Decision>,
-        arrivals: u32,
-        known: &[KnownItem],
-    ) -> Vec<QueueItem> {
-        let reading = self.reading();
-        // How many pages there are is known when all were read.
-        let receipt = Receipt { reported_pages: Some(reading.pages.len() as u32), ..receipt.clone() };
-        let mut shown = items(id, &reading, &receipt, decisions, arrivals, known);
-        for item in &mut shown {
-            item.pages = self.count;
-            item.flags.push(format!("{STILL_READING}{} of {} pages are read", self.read.len(), self.count));
-        }
-        shown
+        self.papers().into_iter().map(paper).collect()
     }
 }
 
