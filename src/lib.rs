@@ -11,9 +11,9 @@
 //! 7. [`queue`] holds the items, and exports them for the nurses, with [`paper`] as PDFs of their pages;
 //! 8. [`outbox`] writes the mails that people expect because of them.
 //!
-//! [`pipeline`] joins 3 to 6 and reads as what a clerk would do; [`daemon`] joins everything and is the only part
-//! that acts on signals and time. [`document`] is the vocabulary, [`names`] knows what newborns are called,
-//! [`config`] holds the settings, [`fault`] is where tests break in.
+//! [`pipeline`] joins 3 to 6 and reads as what a clerk would do, the pages that tell most before all others;
+//! [`daemon`] joins everything and is the only part that acts on signals and time. [`document`] is the vocabulary,
+//! [`names`] knows what newborns are called, [`config`] holds the settings, [`fault`] is where tests break in.
 
 pub mod config;
 pub mod document;
