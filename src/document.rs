@@ -238,6 +238,9 @@ pub struct Page {
     /// Why the page is unreadable, if it is: bounded, with nothing that stands on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unreadable_because: Option<String>,
+    /// Digest of the picture that the words were read on; see `Picture::digest`. None of a page that was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub picture: Option<String>,
     /// In reading order.
     pub words: Vec<Word>,
 }

@@ -7,7 +7,7 @@
 //! 3. [`reader`] finds the papers in a message, and turns pages into words with boxes, in worker processes that may crash or hang;
 //! 4. [`understand`] tells what it is and takes out the facts;
 //! 5. [`link`] finds the open case it belongs to, or leaves that to a person;
-//! 6. [`route`] gives it a lane, a priority and a due time;
+//! 6. [`repeat`] tells whether it has come before, and [`route`] gives it a lane, a priority and a due time;
 //! 7. [`queue`] holds the items, and exports them for the nurses, with [`paper`] as PDFs of their pages;
 //! 8. [`outbox`] writes the mails that people expect because of them.
 //!
@@ -28,6 +28,8 @@ pub mod reader;
 pub mod understand;
 
 pub mod link;
+
+pub mod repeat;
 
 pub mod clock;
 pub mod route;

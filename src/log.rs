@@ -204,8 +204,13 @@ pub fn document_linked(id: &DocumentId, status: MatchStatus, candidates: usize, 
     info!(stage = "link", document = %id, status, candidates, ms = milliseconds(took), "linked");
 }
 
-pub fn document_queued(id: &DocumentId, items: usize, lane: &str, due_rule: &str, took: Duration) {
-    info!(stage = "queue", document = %id, items, lane, due_rule, ms = milliseconds(took), "queued");
+/// `repeated`: papers found to say what others said before.
+pub fn document_queued(id: &DocumentId, items: usize, repeated: usize, lane: &str, due_rule: &str, took: Duration) {
+    info!(stage = "queue", document = %id, items, repeated, lane, due_rule, ms = milliseconds(took), "queued");
+}
+
+pub fn repeats_unknown(id: &DocumentId, reason: &str) {
+    warn!(stage = "queue", document = %id, reason, "whether it came before could not be looked up; its items do not say so");
 }
 
 pub fn document_held(id: &DocumentId, stage: &'static str, reason: &str) {

@@ -25,6 +25,7 @@ pub fn page_of(number: u32, text: &str) -> Page {
         turned: 0,
         straightened: 0.0,
         unreadable_because: None,
+        picture: None,
         flags: Vec::new(),
         words,
     }

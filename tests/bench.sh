@@ -7,6 +7,7 @@
 #   reading     the whole of `run --drain`, against bare Tesseract engines on the same pages, the memory it takes, and
 #               what sealing costs
 #   burst       how soon the type and lane of every fax are known when all come at once
+#   again       how much faster faxes are taken that came before, in other files
 #   ocrmypdf    the whole of `run --drain`, against `ocrmypdf --jobs 2 --rotate-pages --deskew --output-type pdfa` on the
 #               same faxes joined into one PDF, so that both its jobs are always busy (a file at a time, it is slower)
 #   FAXES=N     how many invented faxes (default 60)
@@ -56,6 +57,9 @@ cargo bench --locked --quiet --bench reading -- "$work/faxes" 1000 4
 
 echo "== burst"
 tests/burst.sh "$work/faxes" "$work/cases.csv"
+
+echo "== again"
+tests/again.sh "$work/faxes" "$work/cases.csv"
 
 echo "== ocrmypdf"
 if ! command -v ocrmypdf > /dev/null; then

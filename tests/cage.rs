@@ -55,7 +55,7 @@ fn lives(pid: u32) -> bool {
 
 #[tokio::test]
 async fn a_worker_cannot_open_list_or_make_a_file() {
-    let pool = ReaderPool::start(settings(1)).await.unwrap();
+    let pool = ReaderPool::start(settings(1), None).await.unwrap();
     for fault in ["open", "language-data", "write"] {
         let told = tried(&pool, fault).await.to_string();
         assert!(told.contains(&format!("{fault}: Permission denied")), "{told}");
@@ -67,7 +67,7 @@ async fn a_worker_cannot_open_list_or_make_a_file() {
 
 #[tokio::test]
 async fn a_worker_that_connects_executes_or_multiplies_is_ended_alone() {
-    let pool = ReaderPool::start(settings(2)).await.unwrap();
+    let pool = ReaderPool::start(settings(2), None).await.unwrap();
     let faults = ["make-folder", "connect", "listen", "socket", "exec", "fork-bomb", "threads", "executable"];
     for fault in faults {
         let error = tried(&pool, fault).await;
@@ -113,7 +113,7 @@ async fn a_system_call_that_reaches_out_of_the_cage_ends_the_worker() {
         libc::SYS_sched_setaffinity,
         libc::SYS_dup,
     ];
-    let pool = ReaderPool::start(settings(1)).await.unwrap();
+    let pool = ReaderPool::start(settings(1), None).await.unwrap();
     for call in forbidden {
         assert_eq!(tried(&pool, &format!("call {call}")).await, ReadError::ForbiddenCall, "system call {call}");
     }
@@ -127,7 +127,7 @@ async fn a_system_call_that_reaches_out_of_the_cage_ends_the_worker() {
 
 #[tokio::test]
 async fn a_crash_in_the_cage_ends_as_what_it_is() {
-    let pool = ReaderPool::start(settings(1)).await.unwrap();
+    let pool = ReaderPool::start(settings(1), None).await.unwrap();
     for (fault, signal) in [("segfault", Signal::SEGV), ("abort", Signal::ABORT)] {
         assert_eq!(tried(&pool, fault).await, ReadError::WorkerDied { signal: Some(signal.as_raw()) });
     }
@@ -138,7 +138,7 @@ async fn a_crash_in_the_cage_ends_as_what_it_is() {
 #[tokio::test]
 async fn a_worker_that_spins_keeps_the_next_document_waiting_for_the_time_limit_at_most() {
     let limit = Duration::from_secs(3);
-    let pool = ReaderPool::start(PoolSettings { page_timeout: limit, ..settings(1) }).await.unwrap();
+    let pool = ReaderPool::start(PoolSettings { page_timeout: limit, ..settings(1) }, None).await.unwrap();
     let begun = Instant::now();
     let (spun, ()) = tokio::join!(tried(&pool, "spin"), reads_on(&pool));
     assert_eq!(spun, ReadError::TimedOut { seconds: 3 });
@@ -150,14 +150,14 @@ async fn a_worker_that_spins_keeps_the_next_document_waiting_for_the_time_limit_
 async fn a_worker_holds_no_descriptor_but_its_three_pipes() {
     let inherited = fs::File::open("/dev/null").unwrap();
     rustix::io::fcntl_setfd(&inherited, FdFlags::empty()).unwrap();
-    let pool = ReaderPool::start(settings(1)).await.unwrap();
+    let pool = ReaderPool::start(settings(1), None).await.unwrap();
     let told = tried(&pool, "descriptors").await.to_string();
     assert!(told.contains("descriptors: done"), "{told}");
 }
 
 #[tokio::test]
 async fn the_kernel_confirms_every_bound_on_every_thread_of_a_worker() {
-    let pool = ReaderPool::start(settings(1)).await.unwrap();
+    let pool = ReaderPool::start(settings(1), None).await.unwrap();
     let worker = pool.status().alive[0];
     let threads: Vec<_> = fs::read_dir(format!("/proc/{worker}/task")).unwrap().collect();
     assert_eq!(threads.len(), 2);
@@ -355,7 +355,8 @@ fn landlock_alone_bars_the_files_where_there_is_no_seccomp() {
     let error = on_a_kernel_without(&[libc::SYS_seccomp], || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let pool = ReaderPool::start(PoolSettings { cage: CageMode::BestEffort, ..settings(1) }).await.unwrap();
+            let pool =
+                ReaderPool::start(PoolSettings { cage: CageMode::BestEffort, ..settings(1) }, None).await.unwrap();
             assert_eq!(pool.status().cage_lacks, [Lack::Seccomp]);
             tried(&pool, "make-folder").await
         })

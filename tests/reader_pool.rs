@@ -66,7 +66,7 @@ fn lives(pid: u32) -> bool {
 
 #[tokio::test]
 async fn a_document_is_inspected_and_read() {
-    let pool = ReaderPool::start(settings(1)).await.unwrap();
+    let pool = ReaderPool::start(settings(1), None).await.unwrap();
     let (id, bytes) = white_page();
     let inspection = pool.inspect(&id, Arc::clone(&bytes)).await.unwrap();
     assert_eq!((inspection.format, inspection.pages), (DocumentFormat::Png, 1));
@@ -77,7 +77,7 @@ async fn a_document_is_inspected_and_read() {
 
 #[tokio::test]
 async fn printed_words_come_back_with_their_lines_and_boxes() {
-    let pool = ReaderPool::start(settings(1)).await.unwrap();
+    let pool = ReaderPool::start(settings(1), None).await.unwrap();
     let lines = ["Concurrent review of the newborn", "Weight today 1450 grams", "Respiratory support room air"];
     let (id, bytes) = printed_page(&lines);
     let page = pool.read_page(&id, bytes, 1, Urgency::Triage).await.unwrap();
@@ -91,7 +91,7 @@ async fn printed_words_come_back_with_their_lines_and_boxes() {
 
 #[tokio::test]
 async fn a_document_of_no_known_format_is_refused_for_good_and_costs_no_worker() {
-    let pool = ReaderPool::start(settings(1)).await.unwrap();
+    let pool = ReaderPool::start(settings(1), None).await.unwrap();
     let (id, bytes) = document(b"Dear nurse, this is no fax.".to_vec());
     let error = pool.inspect(&id, bytes).await.unwrap_err();
     assert!(error.is_permanent(), "{error}");
@@ -103,7 +103,8 @@ async fn a_document_of_no_known_format_is_refused_for_good_and_costs_no_worker()
 #[tokio::test]
 #[cfg_attr(not(feature = "faults"), ignore = "needs --features faults")]
 async fn a_worker_that_hangs_is_killed_and_replaced_while_others_go_on() {
-    let pool = ReaderPool::start(PoolSettings { page_timeout: Duration::from_secs(4), ..settings(2) }).await.unwrap();
+    let pool =
+        ReaderPool::start(PoolSettings { page_timeout: Duration::from_secs(4), ..settings(2) }, None).await.unwrap();
     let (id, bytes) = document(b"%fault hang".to_vec());
     let hangs = async {
         let error = pool.read_page(&id, bytes, 1, Urgency::Triage).await.unwrap_err();
@@ -126,7 +127,7 @@ async fn a_worker_that_hangs_is_killed_and_replaced_while_others_go_on() {
 #[tokio::test]
 #[cfg_attr(not(feature = "faults"), ignore = "needs --features faults")]
 async fn a_worker_that_aborts_costs_only_its_own_page() {
-    let pool = ReaderPool::start(settings(1)).await.unwrap();
+    let pool = ReaderPool::start(settings(1), None).await.unwrap();
     let (id, bytes) = document(b"%fault abort".to_vec());
     let (poison, ()) = tokio::join!(pool.read_page(&id, bytes, 1, Urgency::Triage), reads_on(&pool));
     assert_eq!(poison.unwrap_err(), ReadError::WorkerDied { signal: Some(6) });
@@ -136,7 +137,7 @@ async fn a_worker_that_aborts_costs_only_its_own_page() {
 #[tokio::test]
 #[cfg_attr(not(feature = "faults"), ignore = "needs --features faults")]
 async fn a_worker_that_eats_memory_ends_at_its_bound() {
-    let pool = ReaderPool::start(PoolSettings { worker_memory: 512 << 20, ..settings(1) }).await.unwrap();
+    let pool = ReaderPool::start(PoolSettings { worker_memory: 512 << 20, ..settings(1) }, None).await.unwrap();
     let (id, bytes) = document(b"%fault memory".to_vec());
     assert_eq!(pool.read_page(&id, bytes, 1, Urgency::Triage).await.unwrap_err(), ReadError::OutOfMemory);
     reads_on(&pool).await;
@@ -145,7 +146,7 @@ async fn a_worker_that_eats_memory_ends_at_its_bound() {
 #[tokio::test]
 #[cfg_attr(not(feature = "faults"), ignore = "needs --features faults")]
 async fn a_page_that_makes_the_decoder_panic_is_unreadable_and_not_blank() {
-    let pool = ReaderPool::start(settings(1)).await.unwrap();
+    let pool = ReaderPool::start(settings(1), None).await.unwrap();
     let (id, bytes) = document(b"%fault panic".to_vec());
     let page = pool.read_page(&id, bytes, 2, Urgency::Rest).await.unwrap();
     assert_eq!((page.number, page.source), (2, PageSource::Unreadable));
@@ -156,24 +157,24 @@ async fn a_page_that_makes_the_decoder_panic_is_unreadable_and_not_blank() {
 async fn missing_language_data_is_told_at_the_start() {
     let empty = tempfile::tempdir().unwrap();
     let settings = PoolSettings { tessdata: Some(empty.path().to_owned()), ..settings(1) };
-    let error = ReaderPool::start(settings).await.err().unwrap().to_string();
+    let error = ReaderPool::start(settings, None).await.err().unwrap().to_string();
     assert!(error.contains("tesseract-ocr-eng"), "{error}");
 
     let settings = PoolSettings { languages: "xyz".to_owned(), ..workers::settings(1) };
-    let error = ReaderPool::start(settings).await.err().unwrap().to_string();
+    let error = ReaderPool::start(settings, None).await.err().unwrap().to_string();
     assert!(error.contains("'xyz'"), "{error}");
 }
 
 #[tokio::test]
 async fn too_little_memory_for_a_worker_is_told_at_the_start() {
-    let error = ReaderPool::start(PoolSettings { worker_memory: 24 << 20, ..settings(1) }).await.err().unwrap();
+    let error = ReaderPool::start(PoolSettings { worker_memory: 24 << 20, ..settings(1) }, None).await.err().unwrap();
     assert!(matches!(error, ReadError::CannotStart { .. }), "{error:?}");
 }
 
 #[tokio::test]
 #[cfg_attr(not(feature = "faults"), ignore = "needs --features faults")]
 async fn stopping_gives_back_what_waits_and_leaves_no_process() {
-    let pool = Arc::new(ReaderPool::start(settings(1)).await.unwrap());
+    let pool = Arc::new(ReaderPool::start(settings(1), None).await.unwrap());
     let worker = pool.status().alive[0];
     let read = |bytes: &[u8]| {
         let (pool, (id, bytes)) = (Arc::clone(&pool), document(bytes.to_vec()));

@@ -16,6 +16,7 @@
 //! | `r` mark of the refusal's key | the record of a refusal |
 //! | `p` document id | [`PurgedEntry`] |
 //! | `m` mark of a message's content | id of the first document that says it |
+//! | `k` mark, rank | [`KnownEntry`], of a document with that mark |
 //! | `L` sequence of the record that tells of it | [`LostEntry`] |
 //! | `c` | the last record that changed what the exports show |
 //! | `M` mail id | [`MailEntry`] |
@@ -25,7 +26,7 @@
 //! A document's rank is the sequence of the record by which it was received, a mail's that of the record by which it
 //! was queued, so the order of keys is that of arrival.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -49,6 +50,7 @@ pub(super) const UNRESOLVED: u8 = b'o';
 pub(super) const REFUSAL: u8 = b'r';
 pub(super) const PURGED: u8 = b'p';
 pub(super) const CONTENT: u8 = b'm';
+pub(super) const KNOWN: u8 = b'k';
 pub(super) const LOST: u8 = b'L';
 pub(super) const MAIL: u8 = b'M';
 pub(super) const MAIL_WAITING: u8 = b'Q';
@@ -86,6 +88,9 @@ pub(super) struct DocumentEntry {
     /// are open again and say so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resolved_before: Option<Location>,
+    /// Of its items that say what others said before, by their numbers, the records that tell so.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub repeats: BTreeMap<u32, Location>,
     /// Mails about it that were neither sent nor seen to by a person.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub mails: u32,
@@ -131,6 +136,13 @@ pub(super) struct PurgedEntry {
     pub at: Location,
     /// The record by which it had been received: it opens under the key that was to be destroyed, and no other.
     pub received: Location,
+}
+
+/// A document that has a mark.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct KnownEntry {
+    /// The first digits of its id, see [`DocumentId::short`]: there are many of these entries.
+    pub document: String,
 }
 
 /// Records that the journal's end had lost, by their numbers.
@@ -196,6 +208,11 @@ fn marked_key(kind: u8, mark: &Mark) -> Vec<u8> {
 
 pub(super) fn content_key(content: &Mark) -> Vec<u8> {
     marked_key(CONTENT, content)
+}
+
+/// Begins the keys of the documents that have this mark. Sixteen digits of it: who goes by it compares what it finds.
+pub(super) fn known_key(mark: &Mark) -> Vec<u8> {
+    [&[KNOWN], mark.digits(16).as_bytes()].concat()
 }
 
 pub(super) fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, Fault> {
@@ -450,6 +467,7 @@ impl<'a> Staging<'a> {
                     held: None,
                     segments: BTreeSet::new(),
                     resolved_before,
+                    repeats: BTreeMap::new(),
                     mails: before.map_or(0, |before| before.mails),
                 };
                 self.stand(document, &mut entry, Standing::Waiting)?;
@@ -584,6 +602,18 @@ impl<'a> Staging<'a> {
                     return Err(Objection::NothingNew);
                 }
                 self.put(key, document)?;
+            }
+            Fact::Repeats { document, segment } => {
+                let mut entry = self.known(document)?;
+                entry.repeats.insert(*segment, at);
+                self.put_document(document, &entry)?;
+            }
+            Fact::KnownBy { document, marks } => {
+                let rank = self.known(document)?.rank.to_be_bytes();
+                let entry = KnownEntry { document: document.short().to_owned() };
+                for mark in marks {
+                    self.put([known_key(mark).as_slice(), &rank].concat(), &entry)?;
+                }
             }
             Fact::CasesLoaded {} | Fact::Listed {} | Fact::CaseShown {} | Fact::Operated {} | Fact::Exported {} => {}
             Fact::MailQueued { mail, document } => {

@@ -186,6 +186,8 @@ fn words(event: &Event) -> (String, String) {
         ),
         Event::Shown { by, .. } => (by.clone(), "was shown it".to_owned()),
         Event::ContentSeen { .. } => (machine(), "noted what the message says, to know it again".to_owned()),
+        Event::KnownBy { marks, .. } => (machine(), format!("noted {} marks by which to know it again", marks.len())),
+        Event::Repeats { item, of, .. } => (machine(), format!("noted that {item} says what {of} said before")),
         Event::Listed { by, entries } => (by.clone(), format!("was shown a list of {entries}")),
         Event::CaseShown { case_id, by } => (by.clone(), format!("was shown case {case_id}")),
         Event::Operated { by, what } => {
@@ -243,6 +245,8 @@ fn unopened(fact: Option<&Fact>) -> (String, String) {
             | Fact::CasesLoaded {}
             | Fact::RecordsLost { .. }
             | Fact::ContentSeen { .. }
+            | Fact::KnownBy { .. }
+            | Fact::Repeats { .. }
             | Fact::Listed {}
             | Fact::CaseShown {}
             | Fact::Operated {}

@@ -138,6 +138,19 @@ pub enum Event<I = QueueItem> {
         /// See [`Mail::content`](crate::document::Mail).
         content: String,
     },
+    /// What a document can be known again by: the pictures of its pages, the cases and numbers that it speaks of. For finding
+    /// the documents that say the same; many may have a mark in common.
+    KnownBy { document: DocumentId, marks: Vec<String> },
+    /// An item says what another one, which came before it, said already.
+    Repeats {
+        document: DocumentId,
+        item: ItemId,
+        of: ItemId,
+        /// Its pages that did not come before, 1-based.
+        new_pages: Vec<u32>,
+        /// Names of the fields that have other values here.
+        differs: Vec<String>,
+    },
     /// Somebody was shown what the archive knows of a document.
     Shown { document: DocumentId, by: String },
     /// Somebody was shown a list: of what is open, or of the cases.
@@ -239,6 +252,8 @@ impl<I> Event<I> {
             | Self::Held { document, .. }
             | Self::Retried { document, .. }
             | Self::ContentSeen { document, .. }
+            | Self::KnownBy { document, .. }
+            | Self::Repeats { document, .. }
             | Self::Shown { document, .. }
             | Self::ResolutionsKept { document, .. }
             | Self::ItemExported { document, .. }

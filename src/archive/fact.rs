@@ -69,6 +69,14 @@ pub(super) enum Fact {
         document: DocumentId,
         content: Mark,
     },
+    KnownBy {
+        document: DocumentId,
+        marks: Vec<Mark>,
+    },
+    Repeats {
+        document: DocumentId,
+        segment: u32,
+    },
     Retried {
         document: DocumentId,
     },
@@ -198,6 +206,14 @@ impl Fact {
             Event::ContentSeen { document, content } => {
                 Self::ContentSeen { document: document.clone(), content: vault.mark("content", [content, ""]) }
             }
+            Event::KnownBy { document, marks } => Self::KnownBy {
+                document: document.clone(),
+                marks: marks.iter().map(|mark| vault.mark("known by", [mark, ""])).collect(),
+            },
+            Event::Repeats { document, item, .. } => {
+                let segments = segments_of(document, std::slice::from_ref(item))?;
+                Self::Repeats { document: document.clone(), segment: segments.first().copied().unwrap_or_default() }
+            }
             Event::Retried { document, by: _ } => Self::Retried { document: document.clone() },
             Event::CasesLoaded { .. } => Self::CasesLoaded {},
             Event::RecordsLost { from, to, digest } => {
@@ -256,6 +272,8 @@ impl Fact {
             | Self::Triaged { document, .. }
             | Self::Held { document }
             | Self::ContentSeen { document, .. }
+            | Self::KnownBy { document, .. }
+            | Self::Repeats { document, .. }
             | Self::Retried { document }
             | Self::Resolved { document, .. }
             | Self::Shown { document }
@@ -295,6 +313,7 @@ impl Fact {
             | Self::Queued { .. }
             | Self::Triaged { .. }
             | Self::Held { .. }
+            | Self::Repeats { .. }
             | Self::Retried { .. }
             | Self::Resolved { .. }
             | Self::Purged { .. } => true,
@@ -304,6 +323,7 @@ impl Fact {
             | Self::AttemptStarted { .. }
             | Self::HandedBack { .. }
             | Self::ContentSeen { .. }
+            | Self::KnownBy { .. }
             | Self::CasesLoaded {}
             | Self::RecordsLost { .. }
             | Self::Shown { .. }
@@ -350,6 +370,8 @@ impl Fact {
             Self::DocumentReceived { .. }
             | Self::ArrivedAgain { .. }
             | Self::ContentSeen { .. }
+            | Self::KnownBy { .. }
+            | Self::Repeats { .. }
             | Self::SourceReleased { .. }
             | Self::Refused { .. }
             | Self::RefusalCleared { .. }

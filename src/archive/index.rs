@@ -28,7 +28,7 @@ use super::journal::{Head, Location};
 use super::seal::Key;
 
 /// Changed whenever keys or values change their form; an index of another form is made again.
-const FORM: u32 = 3;
+const FORM: u32 = 4;
 
 /// sled's page cache, in bytes. The index of 100,000 documents is some 40 MB and is read once, in order.
 const CACHE_BYTES: u64 = 4 * 1024 * 1024;

@@ -10,8 +10,9 @@
 use std::collections::VecDeque;
 
 use super::apply::{
-    ARRIVAL, CHANGED, DOCUMENT, DocumentEntry, HELD, ITEM, ItemEntry, REFUSAL, RefusalEntry, Standing, UNRELEASED,
-    UNRESOLVED, UnreleasedEntry, WAITING, content_key, decode, document_key, id_of_key, item_key, ranked_key,
+    ARRIVAL, CHANGED, DOCUMENT, DocumentEntry, HELD, ITEM, ItemEntry, KnownEntry, REFUSAL, RefusalEntry, Standing,
+    UNRELEASED, UNRESOLVED, UnreleasedEntry, WAITING, content_key, decode, document_key, id_of_key, item_key,
+    known_key, ranked_key,
 };
 use super::event::{Event, Refusal, Resolution, Stage};
 use super::index::{Entry, Fault};
@@ -193,6 +194,21 @@ impl Archive {
         Ok(self.document(&first)?.map(|_| first))
     }
 
+    /// The documents that have this mark (see [`Event::KnownBy`]) and are still there, the latest first, at most `most`.
+    pub fn known_by(&self, mark: &str, most: usize) -> Result<Vec<DocumentId>, ArchiveError> {
+        let entries = self.all(&known_key(&self.inner.vault.mark("known by", [mark, ""])))?;
+        let mut found: Vec<DocumentId> = Vec::new();
+        for (_, entry) in entries.iter().rev() {
+            if found.len() == most {
+                break;
+            }
+            let entry: KnownEntry = decode(entry)?;
+            // None: purged, or its file is lost.
+            found.extend(self.find_document(&entry.document)?.filter(|document| !found.contains(document)));
+        }
+        Ok(found)
+    }
+
     /// How a person has disposed of an item; `None` while nobody has.
     pub fn resolution(&self, id: &ItemId) -> Result<Option<Resolution>, ArchiveError> {
         let Some(at) = self.item_entry(id)?.and_then(|(_, entry)| entry.resolved) else { return Ok(None) };
@@ -302,6 +318,11 @@ impl Archive {
             _ => return Err(Fault::Entry.into()),
         };
         item.arrivals = document.arrivals;
+        if let Some(at) = document.repeats.get(&segment)
+            && let Some(Event::Repeats { of, new_pages, differs, .. }) = self.item_event(*at)?
+        {
+            item.says_again(of, &new_pages, &differs);
+        }
         if entry.resolved.is_some() {
             item.state = ItemState::Resolved;
         } else if let Some(at) = document.resolved_before {

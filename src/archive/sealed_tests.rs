@@ -163,6 +163,7 @@ fn nothing_that_was_accepted_recorded_or_read_stands_in_any_file() {
         straightened: 0.0,
         flags: Vec::new(),
         unreadable_because: Some("Quillfeather".to_owned()),
+        picture: None,
         words: Vec::new(),
     };
     let reading = Reading::new(DocumentFormat::Tiff, vec![page]);

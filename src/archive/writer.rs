@@ -104,6 +104,7 @@ impl Changed {
             Event::Queued { .. }
             | Event::Triaged { .. }
             | Event::Held { .. }
+            | Event::Repeats { .. }
             | Event::Resolved { .. }
             | Event::Refused { .. }
             | Event::RefusalCleared { .. }
@@ -113,6 +114,7 @@ impl Changed {
             | Event::AttemptStarted { .. }
             | Event::HandedBack { .. }
             | Event::ContentSeen { .. }
+            | Event::KnownBy { .. }
             | Event::CasesLoaded { .. }
             | Event::RecordsLost { .. }
             | Event::Shown { .. }

@@ -255,7 +255,7 @@ impl Found<'_> {
                 runtime.block_on(async {
                     let mut settings = pool_settings(&self.config.reader)?;
                     settings.workers = 1;
-                    let pool = ReaderPool::start(settings).await?;
+                    let pool = ReaderPool::start(settings, None).await?;
                     let lacking = pool.status().cage_lacks;
                     pool.shutdown().await;
                     Ok(lacking)

@@ -33,7 +33,7 @@ pub fn read(config: &Config, file: &Path, json: bool, explain: bool) -> Result<(
     let reading = runtime.block_on(async {
         let misconfigured = |error: ReadError| Failure::new(EX_CONFIG, error.to_string());
         let settings = pool_settings(&config.reader).map_err(misconfigured)?;
-        let pool = Arc::new(ReaderPool::start(settings).await.map_err(misconfigured)?);
+        let pool = Arc::new(ReaderPool::start(settings, None).await.map_err(misconfigured)?);
         let reading = pipeline::read(&pool, &id, bytes).await;
         pool.shutdown().await;
         reading.map_err(|error| Failure::new(EX_DATAERR, format!("{}: document {id}: {error}", file.display())))

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::decider::Decider;
+use super::repeats;
 use super::work::WorkLoop;
 use crate::archive::event::{Event, MACHINE, Stage};
 use crate::archive::{Archive, ArchiveError, Remedy, Status, blocking};
@@ -21,6 +22,7 @@ use crate::outbox::Planner;
 use crate::pipeline::{self, Begun, Knowledge, KnownItem, MAIL_TEXT};
 use crate::queue::item::{ItemId, QueueItem};
 use crate::reader::pool::ReadError;
+use crate::repeat;
 
 /// Wait before a document is tried again, by attempt: a worker that died of a passing shortage may live next time.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
@@ -141,10 +143,18 @@ impl WorkLoop {
                 Some(_) => Vec::new(),
                 None => self.mails(id, source, &reading, &items),
             };
+            let marks = repeat::marks(&reading.pages, &items);
             events.insert(0, Event::Queued { document: id.clone(), items });
+            if !marks.is_empty() {
+                events.push(Event::KnownBy { document: id.clone(), marks: marks.clone() });
+            }
             events.extend(content.clone().map(|content| Event::ContentSeen { document: id.clone(), content }));
             self.record_all(events).await?;
             fault::at(Step::ItemsQueued);
+            let repeated = {
+                let (archive, id) = (self.archive.clone(), id.clone());
+                blocking(move || repeats::note(&archive, &id, &marks)).await?
+            };
             // Asked again: of two that came together only one is the first.
             let duplicate = self
                 .same_before(id, content.as_deref())?
@@ -159,7 +169,7 @@ impl WorkLoop {
                 if let Some((disposition, why)) = duplicate.or(automatic) {
                     self.set_aside(&ids, disposition, &why).await?;
                 }
-                log::document_queued(id, ids.len(), &lane, &due_rule, start.elapsed());
+                log::document_queued(id, ids.len(), repeated, &lane, &due_rule, start.elapsed());
                 return Ok(Verdict::Queued { pages: reading.pages.len() });
             }
         }

@@ -355,7 +355,7 @@ fn may_replace(before: &[QueueItem], now: &[QueueItem]) -> bool {
     if !parted_alike {
         return before.iter().all(open);
     }
-    before.iter().filter(|item| open(item)).any(|item| !now.contains(item))
+    before.iter().filter(|item| open(item)).any(|item| !now.contains(&item.as_decided()))
 }
 
 fn items_of(archive: &Archive, document: &DocumentId) -> Result<Vec<QueueItem>, ArchiveError> {

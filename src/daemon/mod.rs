@@ -6,6 +6,7 @@
 mod attempt;
 mod decider;
 pub mod knowledge;
+mod repeats;
 pub mod retention;
 mod todo;
 mod work;
@@ -92,7 +93,8 @@ pub async fn run(
     let mut knowledge =
         KnowledgeInForce::load(config.clone(), archive.clone(), decider.clone(), planner.clone()).await?;
     // Missing language data is found here, not at the first fax.
-    let pool = Arc::new(ReaderPool::start(pool_settings(&config.reader)?).await?);
+    let pool =
+        Arc::new(ReaderPool::start(pool_settings(&config.reader)?, Some(repeats::recall(archive.clone()))).await?);
 
     let (stop, stopping) = watch::channel(false);
     let (accepted, arrivals) = mpsc::channel(ANNOUNCED);

@@ -142,6 +142,12 @@ pub struct QueueItem {
     pub arrivals: u32,
 }
 
+impl AsRef<ItemId> for ItemId {
+    fn as_ref(&self) -> &ItemId {
+        self
+    }
+}
+
 impl AsRef<ItemId> for QueueItem {
     fn as_ref(&self) -> &ItemId {
         &self.id
@@ -152,7 +158,30 @@ impl AsRef<ItemId> for QueueItem {
 /// (NCQA UM 5, urgent concurrent; the sources' rule for an unknown plan).
 const UNKNOWN_DUE_HOURS: i64 = 24;
 
+/// Begins the flags of an item that says what another one said before.
+const DUPLICATE: &str = "duplicate: ";
+
 impl QueueItem {
+    /// Says of the item that `of` said the same before, what is new on it (its pages, 1-based) and which fields have other
+    /// values here.
+    pub fn says_again(&mut self, of: ItemId, new_pages: &[u32], differs: &[String]) {
+        self.duplicate_of = Some(of);
+        if !new_pages.is_empty() {
+            let pages: Vec<String> = new_pages.iter().map(u32::to_string).collect();
+            self.flags.push(format!("{DUPLICATE}new on it: p{}", pages.join(",")));
+        }
+        if !differs.is_empty() {
+            self.flags.push(format!("{DUPLICATE}differs in {}", differs.join(", ")));
+        }
+    }
+
+    /// The item as it was decided on, without what was found out of it besides.
+    #[must_use]
+    pub fn as_decided(&self) -> Self {
+        let flags = self.flags.iter().filter(|flag| !flag.starts_with(DUPLICATE)).cloned().collect();
+        Self { duplicate_of: None, flags, ..self.clone() }
+    }
+
     /// The item by which a nurse sees a document that no stage could finish: of no known type, linked to no case,
     /// urgent because it may be anything, with the reason among its flags.
     ///

@@ -6,6 +6,7 @@
 //! asks counts the attempts. Log lines hold ids, page numbers and bounded reasons, never what stands on a page.
 
 use std::collections::VecDeque;
+use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -135,6 +136,9 @@ pub enum Urgency {
     Picture,
 }
 
+/// Finds the page that was read on a picture before, by its digest; it may wait for a disk.
+pub type Recall = Arc<dyn Fn(&str) -> Option<Page> + Send + Sync>;
+
 /// What the pool is doing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct PoolStatus {
@@ -146,6 +150,8 @@ pub struct PoolStatus {
     pub busy: usize,
     pub waiting: usize,
     pub pages_read: u64,
+    /// Of these, pages that had been read before, on the same picture.
+    pub pages_recalled: u64,
     /// Workers that had to be killed, or died by themselves.
     pub lost: u64,
     /// Why the last worker could not start; `None` since one did.
@@ -164,8 +170,8 @@ impl ReaderPool {
     /// Starts one worker to see that it can work at all, and the others as work comes in.
     ///
     /// [`ReadError::CannotStart`] says what is missing (language data, the program itself), [`ReadError::NoCage`] what
-    /// the kernel lacks.
-    pub async fn start(settings: PoolSettings) -> Result<Self, ReadError> {
+    /// the kernel lacks. With `recall`, no picture is read twice.
+    pub async fn start(settings: PoolSettings, recall: Option<Recall>) -> Result<Self, ReadError> {
         let first = Worker::start(&settings).await?;
         if !first.lacking.is_empty() {
             let (lacking, remedy) = (names(&first.lacking), remedies(&first.lacking));
@@ -174,7 +180,8 @@ impl ReaderPool {
         let workers = settings.workers.max(1);
         let status = PoolStatus { workers, cage_lacks: first.lacking.clone(), ..PoolStatus::default() };
         let state = State { status, ..State::default() };
-        let shared = Arc::new(Shared { settings, state: Mutex::new(state), work: Notify::new(), stop: Notify::new() });
+        let shared =
+            Arc::new(Shared { settings, recall, state: Mutex::new(state), work: Notify::new(), stop: Notify::new() });
         shared.lock().status.alive.push(first.id);
         let mut first = Some(first);
         let slots = (0..workers).map(|_| tokio::spawn(serve(Arc::clone(&shared), first.take()))).collect();
@@ -269,6 +276,7 @@ impl Drop for ReaderPool {
 
 struct Shared {
     settings: PoolSettings,
+    recall: Option<Recall>,
     state: Mutex<State>,
     /// A job came in.
     work: Notify,
@@ -486,13 +494,44 @@ async fn serve(shared: Arc<Shared>, mut worker: Option<Worker>) {
     }
 }
 
+/// Has a worker tell what picture a page is, and gives the page if one was read on that picture before. `None`: it is to be
+/// read.
+async fn look(
+    worker: &mut Worker,
+    id: &DocumentId,
+    bytes: &[u8],
+    number: u32,
+    recall: &Recall,
+) -> io::Result<Option<Answer>> {
+    let request = Request::Look { document: id.clone(), page: number };
+    let picture = match worker.ask(id, bytes, &request).await? {
+        Answer::Looked { document, page, picture } if document == *id && page == number => picture,
+        _ => return Err(io::ErrorKind::InvalidData.into()),
+    };
+    let Some(picture) = picture.filter(|picture| picture.len() == 64) else { return Ok(None) };
+    let recall = Arc::clone(recall);
+    let page = tokio::task::spawn_blocking(move || recall(&picture)).await.ok().flatten();
+    Ok(page.map(|page| Answer::PageRead { document: id.clone(), page: Page { number, ..page } }))
+}
+
 /// Has one job done. False when the worker can't be used any more.
 async fn work(shared: &Shared, worker: &mut Worker, job: Job) -> bool {
     let Job { id, bytes, task, .. } = job;
     let page = task.page();
     let limit = shared.settings.page_timeout;
     let begun = Instant::now();
-    let outcome = timeout(limit, worker.ask(&id, &bytes, &task.request(&id))).await;
+    let mut recalled = false;
+    let asked = async {
+        if let Task::ReadPage { page, .. } = &task
+            && let Some(recall) = &shared.recall
+            && let Some(known) = look(worker, &id, &bytes, *page, recall).await?
+        {
+            recalled = true;
+            return Ok(known);
+        }
+        worker.ask(&id, &bytes, &task.request(&id)).await
+    };
+    let outcome = timeout(limit, asked).await;
     worker.worked += begun.elapsed();
     drop(bytes);
     let process = worker.id;
@@ -529,6 +568,7 @@ async fn work(shared: &Shared, worker: &mut Worker, job: Job) -> bool {
     let mut state = shared.lock();
     state.status.busy -= 1;
     state.status.pages_read += u64::from(read);
+    state.status.pages_recalled += u64::from(read && recalled);
     state.status.lost += u64::from(!settled);
     settled
 }
@@ -627,7 +667,7 @@ mod tests {
             limits: RenderLimits::default(),
             cage: CageMode::Required,
         };
-        let error = ReaderPool::start(settings).await.err().unwrap();
+        let error = ReaderPool::start(settings, None).await.err().unwrap();
         assert!(matches!(&error, ReadError::CannotStart { reason } if reason.contains("nicufaxd")), "{error}");
         assert!(!error.is_permanent() && !error.counts_as_attempt());
     }

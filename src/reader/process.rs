@@ -123,7 +123,11 @@ impl Worker {
             Ok(Ok(Answer::NoCage { lacking })) => Err(ReadError::NoCage { lacking }),
             Ok(Ok(Answer::CannotStart { reason })) => Err(cannot_start(reason)),
             Ok(Ok(
-                Answer::Inspected { .. } | Answer::PageRead { .. } | Answer::Pictured { .. } | Answer::Refused { .. },
+                Answer::Inspected { .. }
+                | Answer::Looked { .. }
+                | Answer::PageRead { .. }
+                | Answer::Pictured { .. }
+                | Answer::Refused { .. },
             )) => Err(cannot_start(format!("{} is no worker of this version", settings.program.display()))),
             Ok(Err(_)) => {
                 let death = worker.cause_of_death().await;

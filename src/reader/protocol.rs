@@ -69,6 +69,8 @@ pub enum Request {
     Hold { document: DocumentId },
     /// Tell format and page count of the document held.
     Inspect { document: DocumentId },
+    /// Tell what picture a page (1-based) of the document held is, to know one again that was read before.
+    Look { document: DocumentId, page: u32 },
     /// Read a page (1-based) of the document held.
     ReadPage { document: DocumentId, page: u32 },
     /// Give the picture of a page (1-based) of the document held, for people; it stands upright when it is turned and
@@ -98,6 +100,12 @@ pub enum Answer {
         pages: u32,
         /// Of an email; boxed, as most answers have none.
         mail: Option<Box<Mail>>,
+    },
+    Looked {
+        document: DocumentId,
+        page: u32,
+        /// 64 hexadecimal digits; see `Picture::digest`. None where there is no picture.
+        picture: Option<String>,
     },
     PageRead {
         document: DocumentId,
@@ -340,6 +348,7 @@ mod tests {
             straightened: 0.0,
             flags: Vec::new(),
             unreadable_because: None,
+            picture: None,
             words,
         };
         // JSON writes a control character in six bytes.

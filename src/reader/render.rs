@@ -9,11 +9,12 @@ use std::io::Cursor;
 use image::codecs::gif::GifDecoder;
 use image::metadata::Orientation;
 use image::{AnimationDecoder, DynamicImage, ImageDecoder, ImageReader};
+use sha2::{Digest, Sha256};
 
 use super::message::{self, Opened, Paper};
 use super::picture::{Picture, judged_resolution, square_resolution};
 use super::{pdf, tiff};
-use crate::document::{DocumentFormat, Mail, Page, PageFlag, UnreadPart, is_heic};
+use crate::document::{DocumentFormat, DocumentId, Mail, Page, PageFlag, UnreadPart, is_heic};
 
 /// What a document may ask of the machine.
 #[derive(Clone, Copy, Debug)]
@@ -109,6 +110,22 @@ pub struct RenderedPage {
     pub flags: Vec<PageFlag>,
     /// Whether a picture stands on the page (always, but for PDF pages that are text alone).
     pub holds_picture: bool,
+}
+
+/// Raised whenever pages come to be read better: what was read before is not taken for what would be read now.
+const READS_AS: u32 = 1;
+
+impl RenderedPage {
+    /// Names the page by all that its words depend on, as 64 hexadecimal digits: pages with the same name are read in the
+    /// same way. SHA-256, because a page that somebody made to pass for another must not.
+    pub fn digest(&self, languages: &str) -> String {
+        let Picture { width, height, resolution, pixels } = &self.picture;
+        let mut digest = Sha256::new();
+        digest.update(format!("{READS_AS} {languages} {width} {height} {resolution} {:?} ", self.flags));
+        digest.update([u8::from(self.holds_picture)]);
+        digest.update(pixels);
+        DocumentId::from_digest(&digest.finalize()).as_str().to_owned()
+    }
 }
 
 /// One page as its file holds it: nothing is scaled or turned yet.

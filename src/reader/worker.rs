@@ -27,7 +27,7 @@ use crate::reader::protocol::{
     Answer, LONGEST_MESSAGE, Refusal, RefusalKind, Request, WorkerSettings, is_possible, message, read_frame,
     write_answer, write_message,
 };
-use crate::reader::render::{self, Leaf, RenderLimits};
+use crate::reader::render::{self, Leaf, RenderError, RenderLimits};
 use crate::reader::straighten;
 use crate::reader::tesseract::{Engine, RecognitionError};
 
@@ -73,7 +73,11 @@ fn serve() -> io::Result<()> {
     let settings = match read_frame(&mut io::stdin().lock(), LONGEST_MESSAGE)? {
         Some(body) => match message(&body)? {
             Request::Start(settings) => settings,
-            Request::Hold { .. } | Request::Inspect { .. } | Request::ReadPage { .. } | Request::Picture { .. } => {
+            Request::Hold { .. }
+            | Request::Inspect { .. }
+            | Request::Look { .. }
+            | Request::ReadPage { .. }
+            | Request::Picture { .. } => {
                 return Err(out_of_turn());
             }
         },
@@ -103,8 +107,10 @@ fn serve() -> io::Result<()> {
                 let Ok(Incoming::Bytes(bytes)) = requests.incoming.recv() else { return Err(out_of_turn()) };
                 reader.held = Some((document, bytes));
                 reader.opened = None;
+                reader.looked = None;
             }
             Request::Inspect { document } => answer(&reader.inspect(document)?)?,
+            Request::Look { document, page } => answer(&reader.look(document, page)?)?,
             Request::ReadPage { document, page } => answer(&reader.read_page(document, page)?)?,
             Request::Picture { document, page, turned, straightened } => {
                 answer(&reader.picture(document, page, (turned, straightened))?)?;
@@ -127,7 +133,12 @@ fn start(settings: &WorkerSettings) -> Result<(Reader, Requests, Vec<Lack>), Ans
     if settings.cage == CageMode::Required && !lacking.is_empty() {
         return Err(Answer::NoCage { lacking });
     }
-    Ok((Reader { engine, limits: settings.limits(), held: None, opened: None }, requests, lacking))
+    let languages = settings.languages.clone();
+    Ok((
+        Reader { engine, languages, limits: settings.limits(), held: None, opened: None, looked: None },
+        requests,
+        lacking,
+    ))
 }
 
 /// What comes on stdin, read by a thread of its own, so that its end is noticed amid a page.
@@ -188,11 +199,24 @@ fn take_requests(to: &mpsc::Sender<Incoming>, unanswered: &AtomicUsize) -> io::R
 /// The engine, and the document in hand.
 struct Reader {
     engine: Engine,
+    languages: String,
     limits: RenderLimits,
     held: Option<(DocumentId, Vec<u8>)>,
     /// What it holds, if it is a message of which a page was read.
     opened: Option<Opened>,
+    /// The page of it that was looked at last.
+    looked: Option<Looked>,
 }
+
+/// A page that was made and waits to be read.
+struct Looked {
+    number: u32,
+    picture: Option<String>,
+    made: Made,
+}
+
+/// A page, the reason for there being none, or `None` for a panic.
+type Made = Option<Result<Leaf, RenderError>>;
 
 impl Reader {
     fn inspect(&self, document: DocumentId) -> io::Result<Answer> {
@@ -217,15 +241,33 @@ impl Reader {
         Ok(Answer::Refused { document, refusal: Refusal { mail, ..refusal } })
     }
 
-    fn read_page(&mut self, document: DocumentId, number: u32) -> io::Result<Answer> {
-        let bytes = held(self.held.as_ref(), &document)?;
+    fn made(&mut self, document: &DocumentId, number: u32) -> io::Result<Made> {
+        let bytes = held(self.held.as_ref(), document)?;
         let opened = &mut self.opened;
-        let rendered = caught(|| {
+        Ok(caught(|| {
             #[cfg(feature = "faults")]
             fault_tests::misbehave(bytes)?;
             render::leaf(bytes, number, &self.limits, opened)
-        });
-        let reason = match rendered {
+        }))
+    }
+
+    fn look(&mut self, document: DocumentId, page: u32) -> io::Result<Answer> {
+        let made = self.made(&document, page)?;
+        let picture = match &made {
+            Some(Ok(Leaf::Picture(rendered))) => Some(rendered.digest(&self.languages)),
+            Some(Ok(Leaf::Text(_)) | Err(_)) | None => None,
+        };
+        self.looked = Some(Looked { number: page, picture: picture.clone(), made });
+        Ok(Answer::Looked { document, page, picture })
+    }
+
+    fn read_page(&mut self, document: DocumentId, number: u32) -> io::Result<Answer> {
+        held(self.held.as_ref(), &document)?;
+        let (made, picture) = match self.looked.take() {
+            Some(looked) if looked.number == number => (looked.made, looked.picture),
+            Some(_) | None => (self.made(&document, number)?, None),
+        };
+        let reason = match made {
             Some(Ok(Leaf::Text(page))) if is_possible(&page) => return Ok(Answer::PageRead { document, page }),
             Some(Ok(Leaf::Text(_))) => OVERFULL.to_owned(),
             Some(Ok(Leaf::Picture(rendered))) => {
@@ -235,7 +277,9 @@ impl Reader {
                     if blank { Ok(blank_page(number, rendered)) } else { recognised_page(number, rendered, engine) }
                 });
                 match read {
-                    Some(Ok(page)) if is_possible(&page) => return Ok(Answer::PageRead { document, page }),
+                    Some(Ok(page)) if is_possible(&page) => {
+                        return Ok(Answer::PageRead { document, page: Page { picture, ..page } });
+                    }
                     Some(Ok(_)) => OVERFULL.to_owned(),
                     Some(Err(error)) => error.to_string(),
                     None => PANICKED.to_owned(),
@@ -288,6 +332,7 @@ fn unreadable(number: u32, reason: String) -> Page {
         straightened: 0.0,
         flags: vec![PageFlag::Undecodable],
         unreadable_because: Some(reason),
+        picture: None,
         words: Vec::new(),
     }
 }
@@ -307,6 +352,7 @@ fn blank_page(number: u32, rendered: render::RenderedPage) -> Page {
         straightened: 0.0,
         flags,
         unreadable_because: None,
+        picture: None,
         words: Vec::new(),
     }
 }
@@ -344,6 +390,7 @@ fn recognised_page(number: u32, rendered: render::RenderedPage, engine: &mut Eng
         turned: best.turned,
         straightened: best.straightened,
         unreadable_because: None,
+        picture: None,
         flags,
         words: best.words,
     })

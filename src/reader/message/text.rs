@@ -153,6 +153,7 @@ pub fn page_of_text(text: &str, page: u32, number: u32) -> Page {
         straightened: 0.0,
         flags: Vec::new(),
         unreadable_because: None,
+        picture: None,
         words,
     }
 }
