@@ -22,7 +22,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, watch};
 
-use crate::archive::event::{Event, Operation, Refusal};
+use crate::archive::event::{Event, List, Operation, Refusal};
 use crate::archive::{Accepted, Archive, ArchiveError, Arrival, Content, DocumentState, Status};
 use crate::cli::{EX_DATAERR, EX_SOFTWARE, EX_TEMPFAIL, EX_UNAVAILABLE, archive_exit_code};
 use crate::clock;
@@ -217,7 +217,9 @@ pub fn ask_daemon(config: &Config, request: &Request, bytes: &[u8]) -> Result<Op
 
 /// The answer to a request that needs nothing but the archive. `by` is who asks: what is shown is recorded.
 pub fn answer(archive: &Archive, request: &Request, by: &str) -> Result<Value, Failure> {
-    let listed = |entries: usize| archive.record(Event::Listed { by: by.to_owned(), entries: entries as u64 });
+    let listed = |entries: usize, list: List| {
+        archive.record(Event::Listed { by: by.to_owned(), entries: entries as u64, list: Some(list) })
+    };
     let shown = |document: DocumentId| archive.record(Event::Shown { document, by: by.to_owned() });
     match request {
         Request::Status | Request::Cases | Request::Submit { .. } | Request::Purge { .. } => {
@@ -242,14 +244,14 @@ pub fn answer(archive: &Archive, request: &Request, by: &str) -> Result<Value, F
         Request::TrailShown { document } => {
             match document.as_deref().map(|beginning| archive.find_document(beginning)).transpose()?.flatten() {
                 Some(document) => shown(document)?,
-                None => listed(0)?,
+                None => listed(0, List::Other)?,
             }
             Ok(Value::Null)
         }
         Request::CasesShown { case, entries } => {
             match case {
                 Some(case_id) => archive.record(Event::CaseShown { case_id: case_id.clone(), by: by.to_owned() })?,
-                None => listed(*entries)?,
+                None => listed(*entries, List::Cases)?,
             }
             Ok(Value::Null)
         }
@@ -263,7 +265,7 @@ pub fn answer(archive: &Archive, request: &Request, by: &str) -> Result<Value, F
                 }
             }
             items.sort_by(|a, b| (a.due_at, &a.id).cmp(&(b.due_at, &b.id)));
-            listed(items.len())?;
+            listed(items.len(), List::Queue { lane: lane.clone() })?;
             items.iter().map(as_exported).collect()
         }
         Request::QueueShow { id } => {
@@ -300,14 +302,14 @@ pub fn answer(archive: &Archive, request: &Request, by: &str) -> Result<Value, F
         }
         Request::OutboxList => {
             let unsent = mails::unsent(archive)?;
-            listed(unsent.len())?;
+            listed(unsent.len(), List::Other)?;
             Ok(unsent.iter().map(mails::Unsent::listed).collect())
         }
         Request::OutboxShow { id } => {
             let mail = mails::find(archive, id)?;
             match mail.document() {
                 Some(document) => shown(document.clone())?,
-                None => listed(1)?,
+                None => listed(1, List::Other)?,
             }
             Ok(mail.whole())
         }
@@ -321,7 +323,7 @@ pub fn answer(archive: &Archive, request: &Request, by: &str) -> Result<Value, F
         }
         Request::HeldList => {
             let entries = held_entries(archive)?;
-            listed(entries.len())?;
+            listed(entries.len(), List::Other)?;
             Ok(Value::Array(entries))
         }
         Request::HeldShow { id } => {
@@ -338,7 +340,7 @@ pub fn answer(archive: &Archive, request: &Request, by: &str) -> Result<Value, F
             }
             match document {
                 Some(document) => shown(document)?,
-                None => listed(1)?,
+                None => listed(1, List::Other)?,
             }
             Ok(entry)
         }

@@ -351,9 +351,11 @@ fn the_trail_tells_who_did_what_and_a_kept_head_proves_that_nothing_was_rewritte
     let setup = worked("");
     let head = setup.succeed(&["verify", "--head"]);
     let daemon = setup.start();
+    setup.succeed(&["queue", "list", "--lane", "cm"]);
+    setup.succeed(&["queue", "list"]);
     let id = resolve(&setup);
     setup.succeed(&["queue", "show", &id]);
-    setup.succeed(&["queue", "list"]);
+    setup.succeed(&["queue", "list", "--lane", "um"]);
     setup.succeed(&["cases", "show", "UM777321"]);
     setup.succeed(&["cases", "list"]);
     wait_until("the export without the item", || (setup.exported().len() == 1).then_some(()));
@@ -375,6 +377,13 @@ fn the_trail_tells_who_did_what_and_a_kept_head_proves_that_nothing_was_rewritte
     }
     let of_document = setup.succeed(&["audit", "--document", &id]);
     assert!(of_document.lines().count() >= 5 && !of_document.contains("held-kookaburra"), "{of_document}");
+    // Whoever saw the list while it was open saw it: once, before it was resolved, in a lane that was its own.
+    let lists: Vec<&str> = of_document.lines().filter(|line| line.contains("was shown a list")).collect();
+    assert!(
+        matches!(lists.as_slice(), [line] if line.contains(&user) && line.contains("2 open items")),
+        "{of_document}"
+    );
+    assert!(of_document.contains("exported the queue of 2 items"), "{of_document}");
     let of_case = setup.succeed(&["audit", "--case", "UM777321"]);
     let (of_itself, of_its_documents): (Vec<&str>, Vec<&str>) =
         of_case.lines().partition(|line| line.contains("was shown case UM777321"));

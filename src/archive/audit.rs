@@ -9,9 +9,10 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use super::event::{Event, KeptResolution, MACHINE, Operation};
+use super::event::{Event, KeptResolution, List, MACHINE, Operation};
 use super::fact::Fact;
 use super::journal::{self, Entry, Said};
+use super::on_lists::OnLists;
 use super::vault::Vault;
 use super::{ArchiveError, AtRest, JOURNAL, keys};
 use crate::document::DocumentId;
@@ -59,20 +60,22 @@ pub fn audit(
         None => None,
     };
     let beginning = filter.beginning();
+    let mut on_lists = OnLists::default();
     journal::walk(&folder, None, |record: Entry| {
-        if filter.since.is_some_and(|since| record.time < since) {
-            return Ok(());
-        }
         let (sequence, time) = (record.sequence, record.time);
         let (fact, event) = opened(record, &vault)?;
         let short = |document: &DocumentId| document.short().to_owned();
         let document = fact.as_ref().and_then(Fact::document).or_else(|| event.as_ref().and_then(Event::document));
-        let item = event.as_ref().and_then(item_of).map(|item| item.document().to_owned());
-        let about = document.map(short).or(item);
+        let item = event.as_ref().and_then(item_of);
+        let about = document.map(short).or_else(|| item.map(|item| item.document().to_owned()));
         let wanted = match &about {
             None => {
                 let of_that_case = |(case, _): &(&str, _)| event.as_ref().and_then(case_of) == Some(case);
-                beginning.is_none() && of_case.as_ref().is_none_or(of_that_case)
+                let list = event.as_ref().and_then(list_of);
+                let is_on_it = list.as_ref().is_some_and(|list| on_lists.stood_on(list));
+                let lists_cases = matches!(list, Some(List::Cases)) && of_case.is_some();
+                let of_all = beginning.is_none() && of_case.as_ref().is_none_or(of_that_case);
+                of_all || is_on_it || lists_cases
             }
             Some(about) => {
                 of_case.as_ref().is_none_or(|(_, documents)| documents.contains(about))
@@ -82,7 +85,15 @@ pub fn audit(
                     })
             }
         };
-        if wanted {
+        if wanted && (of_case.is_some() || beginning.is_some()) {
+            if let Some(document) = document {
+                on_lists.follow(document, fact.as_ref(), event.as_ref());
+            }
+            if let Some(item) = item {
+                on_lists.resolve(item);
+            }
+        }
+        if wanted && filter.since.is_none_or(|since| time >= since) {
             let (who, what) = event.as_ref().map_or_else(|| unopened(fact.as_ref()), words);
             told(AuditLine { sequence, time, who, document: document.cloned(), what });
         }
@@ -138,6 +149,15 @@ fn case_of(event: &Event) -> Option<&str> {
     if let Event::CaseShown { case_id, .. } = event { Some(case_id) } else { None }
 }
 
+/// The list that an event tells of; an export of the queue is one too.
+fn list_of(event: &Event) -> Option<List> {
+    match event {
+        Event::Listed { list, .. } => list.clone(),
+        Event::Exported { .. } => Some(List::Queue { lane: None }),
+        _ => None,
+    }
+}
+
 fn item_of(event: &Event) -> Option<&ItemId> {
     if let Event::Resolved { item, .. } = event { Some(item) } else { None }
 }
@@ -188,7 +208,15 @@ fn words(event: &Event) -> (String, String) {
         Event::ContentSeen { .. } => (machine(), "noted what the message says, to know it again".to_owned()),
         Event::KnownBy { marks, .. } => (machine(), format!("noted {} marks by which to know it again", marks.len())),
         Event::Repeats { item, of, .. } => (machine(), format!("noted that {item} says what {of} said before")),
-        Event::Listed { by, entries } => (by.clone(), format!("was shown a list of {entries}")),
+        Event::Listed { by, entries, list } => {
+            let of = match list {
+                Some(List::Queue { lane: Some(lane) }) => format!("{entries} open items of lane {lane}"),
+                Some(List::Queue { lane: None }) => format!("{entries} open items"),
+                Some(List::Cases) => format!("{entries} cases"),
+                Some(List::Other) | None => entries.to_string(),
+            };
+            (by.clone(), format!("was shown a list of {of}"))
+        }
         Event::CaseShown { case_id, by } => (by.clone(), format!("was shown case {case_id}")),
         Event::Operated { by, what } => {
             let what = match what {

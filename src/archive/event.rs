@@ -158,6 +158,9 @@ pub enum Event<I = QueueItem> {
         by: String,
         /// Items, documents or cases that were on it.
         entries: u64,
+        /// What it was of. Older records do not tell.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        list: Option<List>,
     },
     /// An operator had this done.
     Operated { by: String, what: Operation },
@@ -299,6 +302,18 @@ impl AsRef<ItemId> for ItemName {
     fn as_ref(&self) -> &ItemId {
         &self.id
     }
+}
+
+/// What somebody was shown a list of. Which entries were on it, the records before it tell.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum List {
+    /// The items that are not resolved, those of held documents among them, of one lane or of all.
+    Queue { lane: Option<String> },
+    /// The cases of the registry.
+    Cases,
+    /// Anything else: held documents and refusals, mails, the trail.
+    Other,
 }
 
 /// What an operator had done to the archive or the registry.

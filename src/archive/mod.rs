@@ -52,6 +52,7 @@ mod lock;
 mod look;
 mod mail;
 mod notice;
+mod on_lists;
 mod purge;
 mod rebuild;
 mod room;
