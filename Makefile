@@ -4,6 +4,7 @@
 # make bench   the speed figures
 # make kill    a thousand deaths of the daemon (CYCLES=N), each with nothing lost and nothing twice
 # make hostile thousands of mutants of good faxes and emails (FILES=N, SEED=S) through the daemon: none lost or wrongly linked
+# make simulate   a hundred thousand invented papers against 20,000 cases: linked, left to a person, wrong (DOCUMENTS=N)
 # make fuzz    each parser of foreign bytes against a fuzzer, for a minute (SECONDS=N)
 # Where the packages come from elsewhere (no Debian): make SETUP=true TARGET
 
@@ -11,7 +12,11 @@ SETUP ?= tests/setup.sh
 # The code that misbehaves for tests is in no build that is delivered.
 TESTED = --locked --features faults
 
-.PHONY: setup release demo test lint score bench kill hostile fuzz
+DOCUMENTS ?= 100000
+simulate: setup
+	cargo bench --locked --bench simulator -- $(DOCUMENTS)
+
+.PHONY: setup release demo test lint score bench simulate kill hostile fuzz
 
 setup:
 	@$(SETUP)
