@@ -120,8 +120,7 @@ fn finish(
         .filter(|skew| skew.confidence >= SKEW_CONFIDENCE && skew.degrees.abs() >= LEAST_SKEW)
         .map_or(0.0, |skew| skew.degrees);
     let picture = if straightened == 0.0 { picture } else { rotated(&picture, straightened) };
-    let moved = straightened != 0.0 || quarters % 2 == 1;
-    let picture = clean::upright(picture, threshold, moved, steps);
+    let picture = clean::upright(picture, threshold, steps);
     Prepared {
         picture: softened(picture),
         turned: (quarters * 90) as u16,

@@ -1,12 +1,13 @@
-//! What a fax line and a dirty scanner put on a page, and what a form prints around its text, taken away before
+//! What a fax line and a dirty scanner put on a page, and what of a form's lines it takes for print, taken away before
 //! recognition.
 //!
 //! Works on a copy that only the recogniser sees: people are shown the page as it came, and word boxes lie in that.
 //! The order matters: specks first, because they hide where a line ends; streaks next, while the page lies as the
-//! scanner saw it (a streak runs exactly along the paper's feed, whatever the skew of the sheet); form rules last, when
-//! the page is upright and straight, so that they run exactly along its rows and columns. A step that finds nothing to
+//! scanner saw it (a streak runs exactly along the paper's feed, whatever the skew of the sheet); dotted rules last, when
+//! the page is upright and straight, so that they run exactly along its rows. A step that finds nothing to
 //! take away leaves the picture untouched. What each is worth is measured by `cargo bench --bench cleaning`; steps that
-//! found no more words were not kept: a median filter, closing of strokes, opening of strokes.
+//! found no more words were not kept: taking away whole rules (the recogniser then loses columns of tables), and
+//! specks near print (they may be broken strokes).
 
 mod rules;
 mod specks;
@@ -20,7 +21,7 @@ pub struct Steps {
     pub specks: bool,
     /// Lines that a dirty scanner draws along the feed.
     pub streaks: bool,
-    /// Form lines, table rules (drawn, dashed or dotted) and underlines.
+    /// Dotted and dashed rules of forms and tables.
     pub rules: bool,
 }
 
@@ -36,19 +37,16 @@ pub fn as_scanned(mut picture: Picture, threshold: u8, steps: Steps) -> Picture 
         specks::remove(&mut picture);
     }
     if steps.streaks {
-        rules::remove_upright(&mut picture, threshold);
+        rules::remove_streaks(&mut picture, threshold);
     }
     picture
 }
 
-/// What is done to an upright and straightened page; `turned` if its pixels no longer lie as they were scanned.
+/// What is done to an upright and straightened page.
 #[must_use]
-pub fn upright(mut picture: Picture, threshold: u8, turned: bool, steps: Steps) -> Picture {
+pub fn upright(mut picture: Picture, threshold: u8, steps: Steps) -> Picture {
     if steps.rules {
-        rules::remove_level(&mut picture, threshold);
-        if turned {
-            rules::remove_upright(&mut picture, threshold);
-        }
+        rules::remove_broken(&mut picture, threshold);
     }
     picture
 }

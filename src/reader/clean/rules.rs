@@ -1,4 +1,8 @@
-//! Takes away thin straight lines that run along rows or columns, and keeps the strokes of letters that cross them.
+//! Takes away dotted and dashed lines across the page, and streaks down it, and keeps the strokes of letters that cross
+//! them.
+//!
+//! Whole lines of forms and tables are left: the recogniser finds them itself and tells columns by them, and it loses
+//! whole columns of figures where they are missing (measured). A dotted line it takes for print.
 //!
 //! A line is told from text by its thinness: nearly all the ink along it is only a few pixels thick, where a row of
 //! letters has stems. So a row of thin ink that goes on for longer than any word's stroke is a line, though it be dotted
@@ -8,25 +12,27 @@ use crate::reader::picture::Picture;
 
 /// Inches: lines are thinner than this. Strokes of print in twelve points are some 0.015 thick.
 const THICKEST: f32 = 0.022;
-/// Inches: the shortest line across the page (underlines) and down it (the sides of a table's cells are shorter, but
-/// so are the letters of a heading).
-const SHORTEST_LEVEL: f32 = 0.6;
-const SHORTEST_UPRIGHT: f32 = 0.5;
+/// Inches: the shortest line across the page.
+const SHORTEST: f32 = 0.6;
+/// Of the page's height, the shortest streak: rules of forms seldom reach as far.
+const SHORTEST_STREAK: f32 = 0.6;
 /// Inches: the widest gap in a dashed line across; lines down the page are drawn, and letters stand near each other.
-const GAP_LEVEL: f32 = 0.055;
-const GAP_UPRIGHT: f32 = 0.02;
+const GAP: f32 = 0.055;
+const GAP_IN_STREAK: f32 = 0.02;
 /// Of the places that a line passes, the share with thin ink (dotted lines have about half), and of those with ink the
 /// share where something thicker may cross.
 const LEAST_INKED: f32 = 0.3;
+/// From this share on a line across is a whole one.
+const WHOLE: f32 = 0.9;
 const MOST_CROSSED: f32 = 0.25;
 /// Beside a line lies paper: the ink a line's thickness away, on either side, is at most this share of the line's own.
 /// The round bottoms of letters, which reach a little below their stems, look like a dotted line but for that.
 const MOST_BESIDE: f32 = 0.3;
 
-/// Takes away lines across the page.
-pub fn remove_level(picture: &mut Picture, threshold: u8) {
+/// Takes away dotted and dashed lines across the page.
+pub fn remove_broken(picture: &mut Picture, threshold: u8) {
     let Some(marks) = Marks::of(picture, threshold) else { return };
-    let found = marks.lines(inches(picture, SHORTEST_LEVEL), inches(picture, GAP_LEVEL));
+    let found = marks.lines(inches(picture, SHORTEST), inches(picture, GAP), WHOLE);
     let width = picture.width as usize;
     for line in found {
         marks.erase(&line, |row, column| {
@@ -37,12 +43,13 @@ pub fn remove_level(picture: &mut Picture, threshold: u8) {
     }
 }
 
-/// Takes away lines down the page.
-pub fn remove_upright(picture: &mut Picture, threshold: u8) {
+/// Takes away streaks down the page.
+pub fn remove_streaks(picture: &mut Picture, threshold: u8) {
     // Lying down, its columns are rows: one way of looking, and both ways along memory.
     let lying = picture.clone().turned(1);
     let Some(marks) = Marks::of(&lying, threshold) else { return };
-    let found = marks.lines(inches(picture, SHORTEST_UPRIGHT), inches(picture, GAP_UPRIGHT));
+    let found =
+        marks.lines((picture.height as f32 * SHORTEST_STREAK) as usize + 1, inches(picture, GAP_IN_STREAK), f32::MAX);
     let (width, height) = (picture.width as usize, picture.height as usize);
     for line in found {
         // A clockwise quarter turn took (x, y) to (height - 1 - y, x).
@@ -108,7 +115,7 @@ impl Marks {
         self.thickness.get(row * self.width..(row + 1) * self.width).unwrap_or(&[])
     }
 
-    fn lines(&self, shortest: usize, gap: usize) -> Vec<Line> {
+    fn lines(&self, shortest: usize, gap: usize, whole: f32) -> Vec<Line> {
         let mut found = Vec::new();
         let rows = self.thickness.len() / self.width;
         for row in 0..rows {
@@ -122,7 +129,8 @@ impl Marks {
                 match mark {
                     0 if thin > 0 && column - end > gap => {
                         let length = end - from;
-                        let inked = thin as f32 >= LEAST_INKED * length as f32;
+                        let inked = (thin + thick) as f32 / length as f32;
+                        let inked = (LEAST_INKED..whole).contains(&inked);
                         let crossed = thick as f32 > MOST_CROSSED * (thin + thick) as f32;
                         if length >= shortest && inked && !crossed && self.stands_clear(row, from, end, thin) {
                             found.push(Line { row, from, to: end });
@@ -189,17 +197,23 @@ mod tests {
     }
 
     #[test]
-    fn a_line_goes_and_the_stroke_that_crosses_it_stays() {
-        let mut picture = Picture::white(800, 400, 204);
+    fn a_streak_goes_and_the_stroke_that_crosses_it_stays() {
+        let mut picture = Picture::white(400, 800, 204);
+        fill(&mut picture, 200, 50, 3, 700);
+        fill(&mut picture, 180, 300, 40, 4);
+        remove_streaks(&mut picture, INK);
+        assert_eq!(ink(&picture), 40 * 4);
+    }
+
+    #[test]
+    fn the_whole_rules_of_a_form_stay() {
+        let mut picture = Picture::white(800, 800, 204);
         fill(&mut picture, 50, 200, 600, 3);
-        fill(&mut picture, 300, 180, 4, 40);
-        remove_level(&mut picture, INK);
-        assert_eq!(ink(&picture), 4 * 40);
-        let mut lying = Picture::white(400, 800, 204);
-        fill(&mut lying, 200, 50, 3, 600);
-        fill(&mut lying, 180, 300, 40, 4);
-        remove_upright(&mut lying, INK);
-        assert_eq!(ink(&lying), 40 * 4);
+        fill(&mut picture, 50, 200, 3, 300);
+        let before = picture.clone();
+        remove_broken(&mut picture, INK);
+        remove_streaks(&mut picture, INK);
+        assert!(picture == before);
     }
 
     #[test]
@@ -209,7 +223,7 @@ mod tests {
             for start in (50..700).step_by(dash + gap) {
                 fill(&mut picture, start as u32, 200, dash as u32, 2);
             }
-            remove_level(&mut picture, INK);
+            remove_broken(&mut picture, INK);
             assert_eq!(ink(&picture), 0, "dashes of {dash} with gaps of {gap}");
         }
     }
@@ -232,8 +246,8 @@ mod tests {
         fill(&mut picture, 300, 200, 40, 3);
         fill(&mut picture, 50, 300, 600, 20);
         let before = picture.clone();
-        remove_level(&mut picture, INK);
-        remove_upright(&mut picture, INK);
+        remove_broken(&mut picture, INK);
+        remove_streaks(&mut picture, INK);
         assert!(picture == before);
     }
 }

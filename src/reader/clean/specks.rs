@@ -1,7 +1,7 @@
 //! Takes away specks: dust, and single bits that a line or a copy of a copy has turned over.
 //!
-//! Only where a page is strewn with them: on any other page a thing that small may be the last of a thin stroke. Never
-//! anything as large as a decimal point.
+//! Only where a page is strewn with them, and only those with no print near: on a faint page a thing that small may be
+//! the last of a thin stroke. Never anything as large as a decimal point.
 
 use crate::reader::picture::Picture;
 
@@ -14,6 +14,9 @@ const LARGEST: f32 = 2.6;
 /// The same on a page so strewn that many specks touch one another.
 const LARGEST_IN_DENSE: f32 = 3.4;
 
+/// Inches: the cells in which print is looked for; a speck has none in its own and those around it.
+const CELL: f32 = 0.03;
+
 /// Specks a square inch from which a page counts as strewn, and as densely strewn.
 const STREWN: f32 = 6.0;
 const DENSE: f32 = 100.0;
@@ -23,7 +26,8 @@ pub fn remove(picture: &mut Picture) {
     let things = things(picture);
     let scale = (picture.resolution as f32 / 204.0).powi(2);
     let small = |largest: f32| (largest * 255.0 * scale) as u32;
-    let count = things.iter().filter(|thing| thing.darkness <= small(LARGEST)).count();
+    let alone = alone(picture, things, small(LARGEST_IN_DENSE));
+    let count = alone.iter().filter(|thing| thing.darkness <= small(LARGEST)).count();
     let square_inches = picture.pixels.len() as f32 / (picture.resolution as f32).powi(2).max(1.0);
     let density = count as f32 / square_inches.max(0.1);
     if density < STREWN {
@@ -31,12 +35,45 @@ pub fn remove(picture: &mut Picture) {
     }
     let largest = small(if density < DENSE { LARGEST } else { LARGEST_IN_DENSE });
     let width = picture.width as usize;
-    for run in things.iter().filter(|thing| thing.darkness <= largest).flat_map(|thing| &thing.runs) {
+    for run in alone.iter().filter(|thing| thing.darkness <= largest).flat_map(|thing| &thing.runs) {
         let start = run.row as usize * width;
         if let Some(pixels) = picture.pixels.get_mut(start + run.from as usize..start + run.to as usize) {
             pixels.fill(255);
         }
     }
+}
+
+/// The specks that have no print near.
+fn alone(picture: &Picture, mut things: Vec<Thing>, largest: u32) -> Vec<Thing> {
+    let cell = ((picture.resolution as f32 * CELL) as usize).max(2);
+    let columns = (picture.width as usize).div_ceil(cell);
+    let rows = (picture.height as usize).div_ceil(cell);
+    things.retain(|thing| thing.darkness <= largest);
+    // What is dark in each cell and is no speck.
+    let mut print = vec![0_i64; columns * rows];
+    for (row, pixels) in picture.pixels.chunks_exact(picture.width.max(1) as usize).enumerate() {
+        for (sum, part) in print.iter_mut().skip(row / cell * columns).zip(pixels.chunks(cell)) {
+            *sum += part.iter().filter(|&&pixel| pixel < NOT_PAPER).count() as i64;
+        }
+    }
+    for run in things.iter().flat_map(|thing| &thing.runs) {
+        for column in run.from..run.to {
+            if let Some(sum) = print.get_mut(run.row as usize / cell * columns + column as usize / cell) {
+                *sum -= 1;
+            }
+        }
+    }
+    things.retain(|thing| {
+        thing.runs.first().is_some_and(|run| {
+            let (row, column) = (run.row as usize / cell, run.from as usize / cell);
+            (row.saturating_sub(1)..=row + 1).all(|row| {
+                let cells = print.get((row * columns).min(print.len())..((row + 1) * columns).min(print.len()));
+                let near = cells.unwrap_or(&[]).iter().skip(column.saturating_sub(1));
+                near.take(if column == 0 { 2 } else { 3 }).all(|&print| print == 0)
+            })
+        })
+    });
+    things
 }
 
 /// Pixels of one row that hang together.
@@ -60,7 +97,6 @@ const MOST_RUNS: usize = 5;
 /// The small things; larger ones are let go of as they are met.
 fn things(picture: &Picture) -> Vec<Thing> {
     let width = picture.width.max(1) as usize;
-    let mut small = Vec::new();
     // Things that reach the row above, by where they do; `None` once they are too large.
     let mut open: Vec<(Run, usize)> = Vec::new();
     let mut growing: Vec<Option<Thing>> = Vec::new();
@@ -113,8 +149,7 @@ fn things(picture: &Picture) -> Vec<Thing> {
         }
         std::mem::swap(&mut open, &mut next);
     }
-    small.extend(growing.into_iter().flatten());
-    small
+    growing.into_iter().flatten().collect()
 }
 
 #[cfg(test)]
@@ -137,6 +172,15 @@ mod tests {
         }
         remove(&mut picture);
         assert_eq!(picture.pixels.iter().filter(|&&pixel| pixel < 128).count(), 9);
+    }
+
+    #[test]
+    fn specks_beside_print_stay_since_they_may_be_its_strokes() {
+        let mut picture = strewn(4099);
+        picture.pixels[400 * 816 + 300..400 * 816 + 340].fill(0);
+        picture.pixels[403 * 816 + 320] = 0;
+        remove(&mut picture);
+        assert_eq!(picture.pixels.iter().filter(|&&pixel| pixel < 128).count(), 41);
     }
 
     #[test]
