@@ -41,7 +41,7 @@ test: lint
 	fi
 
 score: release
-	tests/score.sh
+	CLEANING=$${CLEANING:-90} tests/score.sh
 
 bench: release
 	@if [ "$(SETUP)" = tests/setup.sh ]; then tests/setup.sh bench; fi

@@ -2,6 +2,8 @@
 # `make score`: one run of the release binary over a corpus of faxes and mails, scored against its truth.
 #   CORPUS=DIR   where truth.jsonl, cases.csv, score.py and inbox/ are (default ../shared/corpus)
 #   SCORER=FILE  another corpus's scorer, for a corpus without one (make-faxes writes such)
+#   CLEANING=N   also tells what each step of the cleaning is worth, on about N pages whose printed words are known
+#                (five recognitions of each page, some 2 s of two cores; default 0, not at all)
 #   KEEP=DIR     work there and keep everything; otherwise a temporary folder that goes away
 # Fails when a fax was lost, linked to the wrong baby, or `verify` complains; the other figures are only printed.
 set -eu
@@ -81,6 +83,9 @@ verify=0
 if [ ! -f "$work/worklist/queue.jsonl" ]; then
     echo "tests/score.sh: no queue was exported" >&2
     exit 1
+fi
+if [ "${CLEANING:-0}" -gt 0 ]; then
+    cargo bench --locked --quiet --bench cleaning -- "$(realpath "$corpus")" "$CLEANING"
 fi
 python3 "$scorer" --truth "$work/truth.jsonl" --export "$work/worklist/queue.jsonl"
 python3 "$scorer" --truth "$work/truth.jsonl" --export "$work/worklist/queue.jsonl" --json > "$work/score.json"

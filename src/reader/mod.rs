@@ -24,9 +24,14 @@ pub mod tiff;
 mod tiff_colour;
 mod unpack;
 
+pub mod clean;
 mod leptonica;
 pub mod straighten;
 
 pub mod facsimile;
+
+mod burnt_line;
+pub mod respell;
+pub mod units;
 
 pub mod tesseract;

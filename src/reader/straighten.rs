@@ -1,8 +1,9 @@
 //! Makes a page ready for recognition: upright, straight, and its strokes softened.
 //!
 //! Says how sure it is of the turn, so that the caller can read a page again the other way round when its words come
-//! out badly. Never crops and never cleans: a speck removed may have been a decimal point.
+//! out badly. Never crops; what disturbs recognition is taken away on the way ([`clean`]).
 
+use super::clean::{self, Steps};
 use super::leptonica::{Bilevel, Skew};
 use super::picture::{INK, Picture};
 use crate::document::PageFlag;
@@ -45,7 +46,13 @@ pub struct Prepared {
 
 /// Turns the page upright as far as that can be told, straightens and softens it.
 pub fn prepare(picture: Picture) -> Prepared {
+    prepare_with(picture, Steps::ALL)
+}
+
+/// As [`prepare`], with only some steps of the cleaning: to measure what each is worth.
+pub fn prepare_with(picture: Picture, steps: Steps) -> Prepared {
     let threshold = ink_threshold(&picture);
+    let picture = clean::as_scanned(picture, threshold, steps);
     let ratio = lines_across(&picture, threshold);
     let look = |picture: &Picture| {
         let bilevel = Bilevel::of(picture, threshold);
@@ -82,16 +89,17 @@ pub fn prepare(picture: Picture) -> Prepared {
     let certain = axis_certain && uprightness.abs() >= CERTAIN;
     let quarters = u32::from(sideways) + if over { 2 } else { 0 };
     let second_guess = if other_quarters == 2 { (quarters + 2) % 4 } else { other_quarters };
-    finish(picture.turned(if over { 2 } else { 0 }), quarters, skew, (!certain).then_some(second_guess))
+    let picture = picture.turned(if over { 2 } else { 0 });
+    finish(picture, threshold, quarters, skew, (!certain).then_some(second_guess), steps)
 }
 
 /// The page turned clockwise by the quarter turns given whatever it looks like, straightened and softened: for the
 /// second try when the first read badly.
 pub fn prepare_turned(picture: Picture, quarters: u32) -> Prepared {
     let threshold = ink_threshold(&picture);
-    let picture = picture.turned(quarters);
+    let picture = clean::as_scanned(picture, threshold, Steps::ALL).turned(quarters);
     let skew = Bilevel::of(&picture, threshold).and_then(|bilevel| bilevel.skew(MOST_SKEW));
-    finish(picture, quarters % 4, skew, None)
+    finish(picture, threshold, quarters % 4, skew, None, Steps::ALL)
 }
 
 /// The page turned and straightened as it once was found to need, and not softened: for people. Word boxes lie in it.
@@ -100,11 +108,19 @@ pub fn repeated(picture: Picture, turned: u16, straightened: f32) -> Picture {
     if straightened == 0.0 { picture } else { rotated(&picture, straightened) }
 }
 
-fn finish(picture: Picture, quarters: u32, skew: Option<Skew>, second_guess: Option<u32>) -> Prepared {
+fn finish(
+    picture: Picture,
+    threshold: u8,
+    quarters: u32,
+    skew: Option<Skew>,
+    second_guess: Option<u32>,
+    steps: Steps,
+) -> Prepared {
     let straightened = skew
         .filter(|skew| skew.confidence >= SKEW_CONFIDENCE && skew.degrees.abs() >= LEAST_SKEW)
         .map_or(0.0, |skew| skew.degrees);
     let picture = if straightened == 0.0 { picture } else { rotated(&picture, straightened) };
+    let picture = clean::upright(picture, threshold, steps);
     Prepared {
         picture: softened(picture),
         turned: (quarters * 90) as u16,
@@ -290,7 +306,7 @@ fn rotated(picture: &Picture, degrees: f32) -> Picture {
 
 /// A Gaussian blur of sigma 1 pixel, from hard edges to grey: recognition was trained on grey, and it misses a sixth
 /// fewer words so.
-fn softened(picture: Picture) -> Picture {
+pub(super) fn softened(picture: Picture) -> Picture {
     // exp(-x² / 2) for x = -3 … 3, in 256ths.
     const KERNEL: [u16; 7] = [1, 14, 62, 102, 62, 14, 1];
     const REACH: usize = 3;

@@ -135,6 +135,17 @@ impl Engine {
         words.ok_or(RecognitionError::Recognise)
     }
 
+    /// As [`recognise`](Self::recognise), for a strip that holds a line or two: its layout is not looked for.
+    pub fn recognise_block(&mut self, picture: &Picture) -> Result<Vec<Word>, RecognitionError> {
+        let api = self.api.as_ptr();
+        // SAFETY: the handle is live and started.
+        unsafe { sys::TessBaseAPISetPageSegMode(api, sys::TessPageSegMode_PSM_SINGLE_BLOCK) };
+        let words = self.recognise(picture);
+        // SAFETY: as above.
+        unsafe { sys::TessBaseAPISetPageSegMode(api, sys::TessPageSegMode_PSM_AUTO) };
+        words
+    }
+
     /// The words of the last recognition; `None` when the library has no result.
     fn words(&mut self) -> Option<Vec<Word>> {
         // SAFETY: the handle is live and holds a result; the text returned is ours to free.

@@ -17,6 +17,7 @@ use std::thread;
 use rustix::process::{Signal, getpid, kill_process};
 
 use crate::document::{DocumentId, Page, PageFlag, PageSource, Word};
+use crate::reader::burnt_line;
 use crate::reader::cage::{self, CageMode, Lack};
 use crate::reader::facsimile;
 #[cfg(feature = "faults")]
@@ -28,8 +29,10 @@ use crate::reader::protocol::{
     write_answer, write_message,
 };
 use crate::reader::render::{self, Leaf, RenderError, RenderLimits};
+use crate::reader::respell;
 use crate::reader::straighten;
 use crate::reader::tesseract::{Engine, RecognitionError};
+use crate::reader::units;
 
 /// Below this share of well-read characters, a page whose orientation is uncertain is tried the other way up.
 const POOR: f32 = 0.7;
@@ -381,7 +384,9 @@ fn recognised_page(number: u32, rendered: render::RenderedPage, engine: &mut Eng
     }
     flags.sort_unstable();
     flags.dedup();
-    Ok(Page {
+    let mut words = units::parted(best.words, &best.picture);
+    respell::mend(&mut words);
+    let mut page = Page {
         number,
         width: best.picture.width,
         height: best.picture.height,
@@ -392,8 +397,10 @@ fn recognised_page(number: u32, rendered: render::RenderedPage, engine: &mut Eng
         unreadable_because: None,
         picture: None,
         flags,
-        words: best.words,
-    })
+        words,
+    };
+    burnt_line::read_again(&mut page, &original, engine)?;
+    Ok(page)
 }
 
 /// Reads a page again that lies on its side by its words, or that reads badly without being certain to stand upright.
