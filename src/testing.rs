@@ -27,6 +27,7 @@ pub fn page_of(number: u32, text: &str) -> Page {
         unreadable_because: None,
         flags: Vec::new(),
         words,
+        codes: Vec::new(),
     }
 }
 

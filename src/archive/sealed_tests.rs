@@ -164,6 +164,7 @@ fn nothing_that_was_accepted_recorded_or_read_stands_in_any_file() {
         flags: Vec::new(),
         unreadable_because: Some("Quillfeather".to_owned()),
         words: Vec::new(),
+        codes: Vec::new(),
     };
     let reading = Reading::new(DocumentFormat::Tiff, vec![page]);
     archive.put_reading(&document, &reading).unwrap();

@@ -27,6 +27,7 @@ mod unpack;
 mod leptonica;
 pub mod straighten;
 
+pub mod barcode;
 pub mod facsimile;
 
 pub mod tesseract;

@@ -154,6 +154,7 @@ pub fn page_of_text(text: &str, page: u32, number: u32) -> Page {
         flags: Vec::new(),
         unreadable_because: None,
         words,
+        codes: Vec::new(),
     }
 }
 
