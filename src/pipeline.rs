@@ -423,7 +423,9 @@ fn reading_flags(
     }
     flags.extend(transmission.flags());
     let told = receipt.sender.as_deref().zip(sender_of(transmission, receipt));
-    if told.is_some_and(|(told, printed)| !same_telephone(told, &printed)) {
+    // A mail's sender is an address.
+    let is_telephone = |told: &str| told.chars().filter(char::is_ascii_digit).count() >= 10 && !told.contains('@');
+    if told.is_some_and(|(told, printed)| is_telephone(told) && !same_telephone(told, &printed)) {
         flags.push("sender_differs: the pages name another number".to_owned());
     }
     let unread = reading.mail.iter().flat_map(|mail| &mail.unread);

@@ -19,8 +19,14 @@ const EDGE: f32 = 0.30;
 /// Its pieces lie this near to the edge, in inches.
 const BAND: f32 = 0.42;
 
+/// A page's number read worse than this is none.
+const READ: f32 = 0.6;
+
 /// Read as well as this, a number is believed without a second page that confirms it.
 pub(super) const READ_WELL: f32 = 0.8;
+
+/// Area codes of numbers that cost the caller nothing (North American Numbering Plan).
+const TOLL_FREE: [&str; 7] = ["800", "833", "844", "855", "866", "877", "888"];
 
 /// How header lines are written.
 #[derive(Clone, Debug)]
@@ -80,8 +86,8 @@ pub(super) struct Line {
     pub bounds: Bounds,
     /// The mean confidence of its words.
     pub read: f32,
-    /// Rows of the sheet that it takes up.
-    pub rows: Vec<usize>,
+    /// Where its words stand, each.
+    pub places: Vec<Bounds>,
 }
 
 /// The header line of a page: at its top, else at its foot.
@@ -96,12 +102,15 @@ pub(super) fn find(page: &Page, sheet: &Sheet, patterns: &Patterns, dates: &Date
         (0..sheet.rows.len()).filter(|row| edge(row).is_some_and(|away| away <= most)).collect()
     };
     let line = |edge: &dyn Fn(&usize) -> Option<f32>| {
+        // One that runs down the page's side was burned in before the page was turned.
+        let lies = |row: &usize| sheet.rows.get(*row).is_some_and(|row| inches(row.bounds.height) <= BAND);
         let rows: Vec<usize> = within(edge, BAND)
             .into_iter()
+            .filter(lies)
             .filter(|row| !patterns.form.is_match(sheet.row_text(*row)) && is_of_machines(sheet, *row, patterns, dates))
             .collect();
         let near = rows.iter().any(|row| edge(row).is_some_and(|away| away <= EDGE));
-        if near { parsed(sheet, rows, patterns, dates) } else { None }
+        if near { parsed(sheet, &rows, patterns, dates) } else { None }
     };
     line(&at_top).or_else(|| line(&at_foot).filter(|line| line.is_machines))
 }
@@ -122,7 +131,7 @@ fn normal(text: &str, patterns: &Patterns) -> String {
 }
 
 /// What these rows tell, read from left to right; `None` when they are no header line.
-fn parsed(sheet: &Sheet, rows: Vec<usize>, patterns: &Patterns, dates: &Dates) -> Option<Line> {
+fn parsed(sheet: &Sheet, rows: &[usize], patterns: &Patterns, dates: &Dates) -> Option<Line> {
     let mut pieces: Vec<_> = rows.iter().flat_map(|row| sheet.row_pieces(*row)).collect();
     pieces.sort_by_key(|piece| piece.bounds.left);
     let bounds = pieces.iter().map(|piece| piece.bounds).reduce(Bounds::union)?;
@@ -138,10 +147,11 @@ fn parsed(sheet: &Sheet, rows: Vec<usize>, patterns: &Patterns, dates: &Dates) -
     texts.sort();
     let text = texts.into_iter().map(|(_, text)| text).collect::<Vec<_>>().join(" ");
 
-    let mut line = Line { bounds, read, rows, ..Line::default() };
+    let places = pieces.iter().map(|piece| piece.bounds).collect();
+    let mut line = Line { bounds, read, places, ..Line::default() };
     let mut rest = text.clone();
     let page = page_number(&text, patterns);
-    if let Some((number, total, range)) = page {
+    if let Some((number, total, range)) = page.clone() {
         (line.number, line.total) = (Some(number), total);
         blank(&mut rest, range);
     }
@@ -171,6 +181,14 @@ fn parsed(sheet: &Sheet, rows: Vec<usize>, patterns: &Patterns, dates: &Dates) -
     let kinds = [date.is_some() && time.is_some(), numbered, line.number.is_some()];
     let known = kinds.into_iter().filter(|known| *known).count();
     let is_one = known >= 2 && (says_fax || line.number.is_some());
+    if let Some((.., range)) = page {
+        let mark = text.get(range).unwrap_or_default();
+        let digits =
+            pieces.iter().filter(|piece| piece.fold.chars().any(char::is_alphanumeric) && mark.contains(&piece.text));
+        if digits.map(|piece| piece.confidence).fold(1.0, f32::min) < READ {
+            (line.number, line.total) = (None, None);
+        }
+    }
     (is_one || (known == 1 && says_fax && line.station.is_some() && date.is_some())).then_some(line)
 }
 
@@ -217,7 +235,9 @@ fn numbers(line: &mut Line, rest: &mut String, patterns: &Patterns) {
         from = last.end();
     }
     for (range, number) in &found {
-        if to.is_some_and(|to| range.start > to) {
+        // Hospitals send from their own lines; those that are dialled at no cost are where faxes go.
+        let toll_free = TOLL_FREE.iter().any(|code| number.starts_with(code));
+        if toll_free || to.is_some_and(|to| range.start > to) {
             line.receiver.get_or_insert_with(|| number.clone());
         } else if line.sender.is_none() {
             line.sender = Some(number.clone());

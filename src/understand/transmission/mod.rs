@@ -267,15 +267,9 @@ fn numbers(lines: &[(&Page, Line)], total: Option<u32>) -> BTreeMap<u32, u32> {
 
 /// The words of a line that a reader of the paper must not take for the paper's own: all but the station's name.
 fn words(page: &Page, line: &Line) -> Vec<(u32, [u32; 4])> {
-    let within = |bounds: crate::document::Bounds| {
-        let middle = bounds.top + bounds.height / 2;
-        bounds.left >= line.bounds.left
-            && bounds.right() <= line.bounds.right()
-            && (line.bounds.top..=line.bounds.bottom()).contains(&middle)
-    };
     page.words
         .iter()
-        .filter(|word| within(word.bounds))
+        .filter(|word| line.places.contains(&word.bounds))
         .filter(|word| {
             let told = word.text.chars().any(|letter| letter.is_ascii_digit());
             let letters = word.text.chars().filter(|letter| letter.is_alphabetic()).count();

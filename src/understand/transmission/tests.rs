@@ -121,6 +121,32 @@ fn a_line_that_no_other_page_confirms_is_not_believed() {
 }
 
 #[test]
+fn what_was_hardly_read_counts_for_nothing() {
+    let mut reading = reading_of(&[format!("{}{BODY}", PLAIN.replace("{n}", "1").replace("{m}", "4"))]);
+    let mark = reading.pages[0].words.iter_mut().find(|word| word.text.starts_with("P.")).unwrap();
+    mark.confidence = 0.5;
+    let told = Transmission::of(&reading, &Lexicon::new());
+    assert_eq!((told.pages(), told.flags()), (None, Vec::new()));
+    // The sender was not read, the number that was dialled was.
+    let dialled = "2027-04-14 15:04 FAX SOL-999-O1A0 LVMC 866 303 5749 000{n}/000{m}";
+    assert_eq!(numbered(dialled, &[1, 2], 2).sender(), None);
+}
+
+#[test]
+fn a_line_down_the_side_of_a_turned_page_takes_nothing_off_the_paper() {
+    let mut reading = reading_of(&[format!(
+        "{}{BODY}\n\n\nWeight today 1264 g 3/9/2027",
+        PLAIN.replace("{n}", "1").replace("{m}", "1")
+    )]);
+    for word in reading.pages[0].words.iter_mut().filter(|word| word.line == 0) {
+        let along = word.bounds.left;
+        word.bounds = crate::document::Bounds { left: 8, top: 2_000 - along, width: 19, height: word.bounds.width };
+    }
+    let told = Transmission::of(&reading, &Lexicon::new());
+    assert!(told.taken_off(&reading).pages[0].text().ends_with("Weight today 1264 g 3/9/2027"));
+}
+
+#[test]
 fn the_forms_own_page_numbers_are_not_the_transmissions() {
     // Five pages arrived of a form of two and one of three.
     let footed = |page: u32, own: &str| {
