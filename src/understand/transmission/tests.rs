@@ -1,3 +1,5 @@
+//! Header lines of many makers, well read and badly, and what follows from them.
+
 use jiff::civil::date;
 
 use super::*;
