@@ -538,7 +538,7 @@ mod tests {
         assert_eq!(item.sender.as_deref(), Some("6175550134"));
         assert!(item.flags.contains(&"missing_pages: 6-7 of 7".to_owned()), "{:?}", item.flags);
         assert_eq!(item.fields["fax_pages"].value, FieldValue::Number(7));
-        assert_eq!(item.fields["fax_sent_at"].value, FieldValue::Text("2027-05-14T08:58".to_owned()));
+        assert_eq!(item.fields["fax_sent_time"].value, FieldValue::Text("08:58".to_owned()));
         assert_eq!(item.link.case_id.as_deref(), Some("C-1"));
         let whole = shown(&burned_in(&[1, 2], 2), &receipt());
         assert!(whole.flags.is_empty(), "{:?}", whole.flags);

@@ -86,7 +86,8 @@ fn each_makers_header_line_tells_what_did_not_arrive() {
         let [item] = &setup.exported_of(&format!("{maker}.tif"))[..] else { panic!("maker {maker}: not one item") };
         assert_eq!(flag(item, "missing_pages").as_deref(), Some("missing_pages: 2 of 4"), "{maker}: {}", item["flags"]);
         assert_eq!(item["fields"]["fax_pages"]["value"], 4, "{maker}");
-        assert_eq!(item["fields"]["fax_sent_at"]["value"], "2026-03-16T15:04", "{maker}");
+        assert_eq!(item["fields"]["fax_sent_date"]["value"], "2026-03-16", "{maker}");
+        assert_eq!(item["fields"]["fax_sent_time"]["value"], "15:04", "{maker}");
         // One maker prints no number of its own.
         let sender = if maker == 3 { Value::Null } else { "6175550134".into() };
         assert_eq!(item["sender"], sender, "{maker}");

@@ -115,7 +115,7 @@ impl Transmission {
         &self.restarts
     }
 
-    /// As facts of an item: `fax_sender`, `fax_station`, `fax_sent_at`, `fax_pages`.
+    /// As facts of an item: `fax_sender`, `fax_station`, `fax_sent_date`, `fax_sent_time`, `fax_pages`.
     pub fn fields(&self) -> Fields {
         let mut fields = Fields::new();
         let mut add = |name: &str, told: Option<Told<FieldValue>>| {
@@ -125,8 +125,10 @@ impl Transmission {
         };
         add("fax_sender", as_field(self.sender.as_ref(), |number| FieldValue::Text(number.clone())));
         add("fax_station", as_field(self.station.as_ref(), |name| FieldValue::Text(name.clone())));
-        let minute = |at: &DateTime| FieldValue::Text(at.strftime("%Y-%m-%dT%H:%M").to_string());
-        add("fax_sent_at", as_field(self.sent_at.as_ref(), minute));
+        // Two fields: a date with a time would be read back as a date.
+        let sent = self.sent_at.as_ref();
+        add("fax_sent_date", as_field(sent, |at| FieldValue::Date(at.date())));
+        add("fax_sent_time", as_field(sent, |at| FieldValue::Text(at.strftime("%H:%M").to_string())));
         let total = self.total.as_ref().filter(|_| self.restarts.is_empty());
         add("fax_pages", as_field(total, |total| FieldValue::Number(i64::from(*total))));
         fields

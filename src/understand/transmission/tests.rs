@@ -27,8 +27,7 @@ const PLAIN: &str = "04/14/2027 10:48 FROM: LAKEVIEW 6175550134 TO: 18663035749 
 
 #[test]
 fn each_makers_line_tells_sender_station_time_and_pages() {
-    let minute = "2027-04-14T15:04";
-    // Style, sender, station, minute.
+    // Style, sender, station.
     let styles = [
         (
             "04/14/2027 15:04 FROM: LAKEVIEW 6175550134 TO: 18663035749 P.00{n}/00{m}",
@@ -66,7 +65,8 @@ fn each_makers_line_tells_sender_station_time_and_pages() {
         let told = numbered(style, &[1, 2, 3], 3);
         assert_eq!(told.sender(), sender, "{style}");
         assert_eq!(text(&told, "fax_station").as_deref(), station, "{style}");
-        assert_eq!(text(&told, "fax_sent_at").as_deref(), Some(minute), "{style}");
+        assert_eq!(text(&told, "fax_sent_date").as_deref(), Some("2027-04-14"), "{style}");
+        assert_eq!(text(&told, "fax_sent_time").as_deref(), Some("15:04"), "{style}");
         assert_eq!(told.pages(), Some(3), "{style}");
         assert!(told.flags().is_empty(), "{style}: {:?}", told.flags());
     }
