@@ -129,7 +129,7 @@ impl Receipt {
 }
 
 /// A rectangle on a page, in pixels of the upright page with square pixels; serialised as `[left, top, width, height]`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "[u32; 4]", into = "[u32; 4]")]
 pub struct Bounds {
     pub left: u32,
@@ -183,6 +183,28 @@ pub struct Word {
     pub confidence: f32,
     /// Words that the recogniser put on one text line share this number; it counts up down the page.
     pub line: u32,
+}
+
+/// A barcode as decoded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Code {
+    pub kind: CodeKind,
+    pub text: String,
+    #[serde(rename = "box")]
+    pub bounds: Bounds,
+}
+
+/// The kinds of barcodes that are decoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CodeKind {
+    Code128,
+    Code39,
+    Codabar,
+    /// Interleaved 2 of 5.
+    Itf,
+    QrCode,
+    DataMatrix,
 }
 
 /// How a page came to its words.
@@ -243,6 +265,9 @@ pub struct Page {
     pub picture: Option<String>,
     /// In reading order.
     pub words: Vec<Word>,
+    /// Barcodes that were decoded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub codes: Vec<Code>,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over so")]

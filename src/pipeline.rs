@@ -22,7 +22,7 @@ use crate::queue::item::{ItemId, ItemState, QueueItem};
 use crate::reader::message::{page_of_text, pages_of_text};
 use crate::reader::pool::{ReadError, ReaderPool};
 use crate::route::{self, Lane, Routing};
-use crate::understand::{self, Segmentation, TypeRules};
+use crate::understand::{self, Segmentation, Transmission, TypeRules, same_telephone};
 
 /// Confidence in its type, and facts on it, from which a message's text is taken for a paper: "please find the concurrent
 /// review attached" is none.
@@ -52,6 +52,8 @@ pub struct Knowledge {
 pub struct Decision {
     /// First and last page, counted from 1.
     pub page_range: [u32; 2],
+    /// What the sending machine burned into the paper that these pages are of.
+    pub transmission: Transmission,
     pub understanding: Understanding,
     pub linked: Match,
     pub routing: Routing,
@@ -75,17 +77,20 @@ pub async fn read(pool: &Arc<ReaderPool>, id: &DocumentId, bytes: Arc<[u8]>) -> 
 /// Why a document has not one page that could be read, if so: there is nothing to decide on then, and a person must
 /// look at the paper itself.
 pub fn nothing_readable(reading: &Reading) -> Option<&str> {
-    let first = reading.pages.first().filter(|_| reading.pages.iter().all(is_lost))?;
-    let blank = "its pages hold pictures that came out blank: look at it by hand, and ask the sender to send it again";
+    // Nobody sends blank pages alone: they were fed upside down. Beside a message's words they may be meant.
+    let is_blank = |page: &Page| page.source == PageSource::Blank && reading.mail.is_none();
+    let first = reading.pages.first().filter(|_| reading.pages.iter().all(|page| is_lost(page) || is_blank(page)))?;
+    let blank = "its pages came out blank: look at it by hand, and ask the sender to send it again";
     Some(first.unreadable_because.as_deref().unwrap_or(blank))
 }
 
-/// Whether nothing was read on a page that is not blank. One that holds a picture and yet came out blank was not read
-/// either.
+/// Whether nothing was read on a page that is not blank. One of which rows were damaged, or whose decoder could not tell
+/// what it left out, was not read either when it came out blank.
 fn is_lost(page: &Page) -> bool {
+    let suspect = [PageFlag::Undecodable, PageFlag::DamagedRows, PageFlag::BlankPicture];
     page.source == PageSource::Unreadable
         || page.flags.contains(&PageFlag::BlankPicture)
-        || (page.source == PageSource::Blank && page.flags.contains(&PageFlag::Undecodable))
+        || (page.source == PageSource::Blank && suspect.iter().any(|flag| page.flags.contains(flag)))
 }
 
 /// Part → understand → link → route: a decision for each baby's pages, in page order, at least one. Pure: the same
@@ -141,6 +146,26 @@ struct Deciding<'a> {
     knowledge: &'a Knowledge,
 }
 
+/// A paper, or pages of it, without the sending machine's header line, and what that tells.
+struct Bare {
+    reading: Reading,
+    receipt: Receipt,
+    received: Date,
+    transmission: Transmission,
+}
+
+impl Bare {
+    /// Some of its pages, with their numbers kept.
+    fn pages(&self, range: [u32; 2]) -> Self {
+        Self {
+            reading: pages_of(&self.reading, range),
+            receipt: self.receipt.clone(),
+            received: self.received,
+            transmission: Transmission::default(),
+        }
+    }
+}
+
 /// What understanding and linking make of some pages.
 struct Judgement {
     page_range: [u32; 2],
@@ -151,6 +176,7 @@ struct Judgement {
 }
 
 impl Deciding<'_> {
+    /// The day of receipt.
     fn received(&self) -> Date {
         self.receipt.received_at.to_zoned(self.knowledge.zone.clone()).date()
     }
@@ -158,22 +184,33 @@ impl Deciding<'_> {
     /// A paper as one decision, or several.
     fn paper(&self, reading: &Reading) -> Vec<Decision> {
         let start = Instant::now();
-        let segmentation = understand::segment(reading, &self.knowledge.rules, self.received());
+        let sheet = self.without_header(reading);
+        let segmentation = understand::segment(&sheet.reading, &self.knowledge.rules, sheet.received);
         let parted_in = start.elapsed();
-        let mut judgements = self.parted(reading, &segmentation);
+        let mut judgements = self.parted(&sheet, &segmentation);
         if let Some(first) = judgements.first_mut() {
             first.understood_in += parted_in;
         }
-        judgements.into_iter().map(|judgement| self.routed(judgement)).collect()
+        let decision = |judgement| Decision { transmission: sheet.transmission.clone(), ..self.routed(judgement) };
+        judgements.into_iter().map(decision).collect()
+    }
+
+    /// Takes off what the sending machine burned in: its date and numbers are none of the paper's.
+    fn without_header(&self, reading: &Reading) -> Bare {
+        let transmission = understand::transmission(reading, &self.knowledge.rules);
+        let mut receipt = self.receipt.clone();
+        receipt.sender = receipt.sender.or_else(|| sender_of(&transmission, self.receipt));
+        let received = transmission.received(self.received());
+        Bare { reading: transmission.taken_off(reading), receipt, received, transmission }
     }
 
     /// The document as one, or in its parts where that is sure.
-    fn parted(&self, reading: &Reading, segmentation: &Segmentation) -> Vec<Judgement> {
+    fn parted(&self, bare: &Bare, segmentation: &Segmentation) -> Vec<Judgement> {
         let Segmentation { spans, certain, strange } = segmentation;
         if spans.len() < 2 {
-            return vec![self.one(reading, strange)];
+            return vec![self.one(bare, strange)];
         }
-        let parts: Vec<Judgement> = spans.iter().map(|span| self.one(&pages_of(reading, *span), strange)).collect();
+        let parts: Vec<Judgement> = spans.iter().map(|span| self.one(&bare.pages(*span), strange)).collect();
         let mut cases: Vec<&str> = parts.iter().filter_map(|part| part.linked.case_id.as_deref()).collect();
         let linked = cases.len();
         cases.sort_unstable();
@@ -183,7 +220,7 @@ impl Deciding<'_> {
         if apart && (*certain || linked == parts.len()) {
             return parts;
         }
-        let mut whole = self.one(reading, strange);
+        let mut whole = self.one(bare, strange);
         // One part found its case by itself, which the whole did not.
         if apart && linked > 0 && whole.linked.status != MatchStatus::Matched {
             return parts;
@@ -193,15 +230,16 @@ impl Deciding<'_> {
     }
 
     /// Understands and links these pages as one baby's. `strange`: pages that may be about another.
-    fn one(&self, reading: &Reading, strange: &[u32]) -> Judgement {
+    fn one(&self, bare: &Bare, strange: &[u32]) -> Judgement {
         let Knowledge { rules, registry, policy, .. } = self.knowledge;
+        let Bare { reading, receipt, received, .. } = bare;
         let start = Instant::now();
-        let understanding = understand::understand(reading, rules, self.received());
+        let understanding = understand::understand(reading, rules, *received);
         let understood_in = start.elapsed();
         let start = Instant::now();
         let mut linked = match covering(reading) {
-            Some(text) => link::link_covered(reading, &text, &understanding, registry, policy, self.receipt),
-            None => link::link(reading, &understanding, registry, policy, self.receipt),
+            Some(text) => link::link_covered(reading, &text, &understanding, registry, policy, receipt),
+            None => link::link(reading, &understanding, registry, policy, receipt),
         };
         let linked_in = start.elapsed();
         for page in strange.iter().filter(|page| reading.pages.iter().any(|here| here.number == **page)) {
@@ -225,8 +263,16 @@ impl Deciding<'_> {
         let case = linked.case_id.as_deref().and_then(|case_id| self.knowledge.registry.get(case_id));
         let mailbox = self.knowledge.mailboxes.get(&self.receipt.source).copied();
         let routing = route::route(&understanding, &linked, case, self.receipt, mailbox, &self.knowledge.zone);
-        Decision { page_range, understanding, linked, routing, understood_in, linked_in }
+        let transmission = Transmission::default();
+        Decision { page_range, transmission, understanding, linked, routing, understood_in, linked_in }
     }
+}
+
+/// The sending number by the header line; the number that was dialled stands in it too.
+fn sender_of(transmission: &Transmission, receipt: &Receipt) -> Option<String> {
+    let dialled = receipt.receiver.as_deref();
+    let is_dialled = |sender: &str| dialled.is_some_and(|dialled| same_telephone(sender, dialled));
+    transmission.sender().filter(|sender| !is_dialled(sender)).map(str::to_owned)
 }
 
 /// The words around a message's one paper; of several papers nobody knows which they are about.
@@ -318,9 +364,10 @@ fn queue_item(
     decision: Decision,
     [pages, arrivals]: [u32; 2],
 ) -> QueueItem {
-    let Decision { page_range, understanding, linked, routing, .. } = decision;
+    let Decision { page_range, transmission, understanding, linked, routing, .. } = decision;
     let mut flags = routing.flags;
-    flags.extend(reading_flags(reading, page_range, receipt));
+    flags.extend(reading_flags(reading, page_range, receipt, &transmission));
+    let sender = sender_of(&transmission, receipt);
     let others: Vec<String> = of_document.iter().filter(|other| *other != id).map(ToString::to_string).collect();
     if !others.is_empty() {
         flags.push(format!("other_segments: {}", others.join(", ")));
@@ -329,7 +376,7 @@ fn queue_item(
         id: id.clone(),
         source: receipt.source.clone(),
         source_file: receipt.source_file.clone(),
-        sender: receipt.sender.clone(),
+        sender: receipt.sender.clone().or(sender),
         received_at: receipt.received_at,
         pages,
         page_range,
@@ -337,7 +384,7 @@ fn queue_item(
         type_confidence: understanding.type_confidence,
         transfer_direction: understanding.transfer_direction,
         link: linked,
-        fields: understanding.fields,
+        fields: understanding.fields.into_iter().chain(transmission.fields()).collect(),
         missing: understanding.missing,
         duplicate_of: None,
         flags,
@@ -357,14 +404,29 @@ fn queue_item(
 }
 
 /// What a person should know of the paper before trusting what was read on these of its pages.
-fn reading_flags(reading: &Reading, [first, last]: [u32; 2], receipt: &Receipt) -> Vec<String> {
+fn reading_flags(
+    reading: &Reading,
+    [first, last]: [u32; 2],
+    receipt: &Receipt,
+    transmission: &Transmission,
+) -> Vec<String> {
     let mut flags = Vec::new();
     flags.extend(receipt.note.iter().map(|note| format!("note: {note}")));
     if receipt.received_with_errors {
         flags.push("received_with_errors".to_owned());
     }
-    if receipt.reported_pages.is_some_and(|reported| reported as usize != reading.pages.len()) {
+    let differs = |reported| {
+        reported as usize != reading.pages.len() || transmission.pages().is_some_and(|sent| sent != reported)
+    };
+    if receipt.reported_pages.is_some_and(differs) {
         flags.push("page_count_differs".to_owned());
+    }
+    flags.extend(transmission.flags());
+    let told = receipt.sender.as_deref().zip(sender_of(transmission, receipt));
+    // A mail's sender is an address.
+    let is_telephone = |told: &str| told.chars().filter(char::is_ascii_digit).count() >= 10 && !told.contains('@');
+    if told.is_some_and(|(told, printed)| is_telephone(told) && !same_telephone(told, &printed)) {
+        flags.push("sender_differs: the pages name another number".to_owned());
     }
     let unread = reading.mail.iter().flat_map(|mail| &mail.unread);
     flags.extend(unread.map(|part| format!("unread_attachment: {}", part.name())));
@@ -389,6 +451,7 @@ fn reading_flags(reading: &Reading, [first, last]: [u32; 2], receipt: &Receipt) 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::document::FieldValue;
     use crate::testing::reading_of;
 
     const HEADING: &str = "case_id,status,member_id,auth_number,mrn,facility,facility_fax,facility_npi,last_name,\
@@ -451,6 +514,63 @@ mod tests {
         assert!(second.flags.contains(&format!("other_segments: {}", first.id)), "{:?}", second.flags);
         assert!(first.flags.contains(&"damaged_rows: p2".to_owned()));
         assert!(!second.flags.iter().any(|flag| flag.starts_with("damaged_rows")));
+    }
+
+    /// Pages of a fax of the girl's review, each under a header line with this number of `total`.
+    fn burned_in(numbers: &[u32], total: u32) -> Reading {
+        let page = |number: &u32| {
+            let head = format!("05/14/2027 08:58 FROM: LAKEVIEW 6175550134 TO: 18663035749 P.00{number}/00{total}");
+            format!("{head}\n\n\n{}", if *number == 1 { girl() } else { FURTHER.to_owned() })
+        };
+        reading_of(&numbers.iter().map(page).collect::<Vec<_>>())
+    }
+
+    fn shown(reading: &Reading, receipt: &Receipt) -> QueueItem {
+        let decisions = decide(reading, receipt, &knowledge(&[GIRL, BOY]));
+        let mut items = items(&DocumentId::of(b"fax"), reading, receipt, decisions, 1, &[]);
+        assert_eq!(items.len(), 1);
+        items.remove(0)
+    }
+
+    #[test]
+    fn a_fax_with_pages_missing_says_which_and_who_sent_it() {
+        let item = shown(&burned_in(&[1, 2, 3, 4, 5], 7), &receipt());
+        assert_eq!(item.sender.as_deref(), Some("6175550134"));
+        assert!(item.flags.contains(&"missing_pages: 6-7 of 7".to_owned()), "{:?}", item.flags);
+        assert_eq!(item.fields["fax_pages"].value, FieldValue::Number(7));
+        assert_eq!(item.fields["fax_sent_time"].value, FieldValue::Text("08:58".to_owned()));
+        assert_eq!(item.link.case_id.as_deref(), Some("C-1"));
+        let whole = shown(&burned_in(&[1, 2], 2), &receipt());
+        assert!(whole.flags.is_empty(), "{:?}", whole.flags);
+    }
+
+    #[test]
+    fn what_the_fax_server_tells_stands_and_a_header_line_that_differs_is_flagged() {
+        let told =
+            |sender: &str, pages| Receipt { sender: Some(sender.to_owned()), reported_pages: Some(pages), ..receipt() };
+        let item = shown(&burned_in(&[1, 2], 2), &told("+1 617 555 0134", 2));
+        assert_eq!((item.sender.as_deref(), item.flags.len()), (Some("+1 617 555 0134"), 0), "{:?}", item.flags);
+        let item = shown(&burned_in(&[1, 2], 3), &told("2035550194", 2));
+        assert_eq!(item.sender.as_deref(), Some("2035550194"));
+        let flags: Vec<&str> = item.flags.iter().filter_map(|flag| flag.split(':').next()).collect();
+        assert_eq!(flags, ["page_count_differs", "missing_pages", "sender_differs"]);
+        // The machine printed the number that it dialled alone.
+        let dialled = Receipt { receiver: Some("6175550134".to_owned()), ..receipt() };
+        assert_eq!(shown(&burned_in(&[1, 2], 2), &dialled).sender, None);
+    }
+
+    #[test]
+    fn the_header_lines_date_is_no_fact_of_the_paper() {
+        let born = |text: String| text.replace("Birth date: 4/2/2027", "").replace("4/2/2027", "");
+        let mut reading = burned_in(&[1, 2], 2);
+        let of_that_day = GIRL.replace("2027-04-02", "2027-05-14");
+        let page = |page: &Page| born(page.text());
+        assert!(page(&reading.pages[0]).contains("05/14/2027"));
+        let bare = Deciding { receipt: &receipt(), knowledge: &knowledge(&[&of_that_day]) }.without_header(&reading);
+        assert!(!bare.reading.pages.iter().any(|page| page.text().contains("05/14/2027")));
+        reading.pages.truncate(1);
+        let decisions = decide(&reading, &receipt(), &knowledge(&[&of_that_day]));
+        assert!(decisions[0].understanding.fields.values().all(|field| field.value.to_string() != "2027-05-14"));
     }
 
     #[test]
@@ -584,19 +704,34 @@ mod tests {
         let mut reading = reading_of(&[&girl()]);
         reading.pages[0].flags = vec![PageFlag::Undecodable];
         assert_eq!(nothing_readable(&reading), None);
-        let flags = reading_flags(&reading, [1, 1], &receipt());
+        let flags = reading_flags(&reading, [1, 1], &receipt(), &Transmission::default());
         assert!(flags.contains(&"damaged_picture: p1".to_owned()), "{flags:?}");
         reading.pages[0].source = PageSource::Unreadable;
-        let flags = reading_flags(&reading, [1, 1], &receipt());
+        let flags = reading_flags(&reading, [1, 1], &receipt(), &Transmission::default());
         assert!(!flags.contains(&"damaged_picture: p1".to_owned()), "{flags:?}");
     }
 
     #[test]
-    fn a_page_that_is_blank_because_it_could_not_be_decoded_was_not_read() {
-        let mut reading = reading_of(&[""]);
-        reading.pages[0].source = PageSource::Blank;
+    fn a_blank_page_among_others_is_no_lost_one_but_one_that_may_have_held_something_is() {
+        let mut reading = reading_of(&[&girl(), ""]);
+        reading.pages[1].source = PageSource::Blank;
         assert_eq!(nothing_readable(&reading), None);
-        reading.pages[0].flags = vec![PageFlag::Undecodable];
+        // A separator leaves a twin's fax linked; what may not have been decoded does not.
+        assert_eq!(links(&reading, &[GIRL, BOY]), [([1, 2], Some("C-1".to_owned()))]);
+        for flag in [PageFlag::Undecodable, PageFlag::DamagedRows, PageFlag::BlankPicture] {
+            reading.pages[1].flags = vec![flag];
+            assert_eq!(links(&reading, &[GIRL, BOY]), [([1, 2], None)], "{flag:?}");
+        }
+    }
+
+    #[test]
+    fn a_document_of_blank_pages_is_held() {
+        let mut reading = reading_of(&["", ""]);
+        for page in &mut reading.pages {
+            page.source = PageSource::Blank;
+        }
         assert!(nothing_readable(&reading).is_some());
+        reading.mail = Some(Mail::default());
+        assert_eq!(nothing_readable(&reading), None);
     }
 }

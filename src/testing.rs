@@ -28,6 +28,7 @@ pub fn page_of(number: u32, text: &str) -> Page {
         picture: None,
         flags: Vec::new(),
         words,
+        codes: Vec::new(),
     }
 }
 

@@ -165,6 +165,7 @@ fn nothing_that_was_accepted_recorded_or_read_stands_in_any_file() {
         unreadable_because: Some("Quillfeather".to_owned()),
         picture: None,
         words: Vec::new(),
+        codes: Vec::new(),
     };
     let reading = Reading::new(DocumentFormat::Tiff, vec![page]);
     archive.put_reading(&document, &reading).unwrap();

@@ -78,8 +78,18 @@ impl Comparison {
     }
 
     /// How many of the identifiers that belong to this baby alone agree (case id, authorization, record number).
+    /// All that barcodes hold is one.
     pub fn own_ids(&self) -> usize {
-        [IdKind::CaseId, IdKind::Auth, IdKind::Mrn].into_iter().filter(|&kind| self.agrees(kind)).count()
+        const OWN: [IdKind; 3] = [IdKind::CaseId, IdKind::Auth, IdKind::Mrn];
+        let printed = OWN.into_iter().filter(|&kind| self.agrees(kind) && !self.id(kind).coded_only).count();
+        printed + usize::from(OWN.into_iter().any(|kind| self.id(kind).coded_only))
+    }
+
+    /// Whether the member id agrees, as far as this, by more than a code that holds an identifier of the baby's own too.
+    pub fn member_besides(&self, least: IdState) -> bool {
+        let member = self.id(IdKind::Member);
+        let own_coded = [IdKind::CaseId, IdKind::Auth, IdKind::Mrn].into_iter().any(|kind| self.id(kind).coded_only);
+        member.state >= least && !(member.coded_only && own_coded)
     }
 
     /// Whether an own identifier is printed that is not this case's.
@@ -159,7 +169,16 @@ fn weigh_ids(comparison: &mut Comparison, traits: &Traits) {
             IdState::Other => (-4.0, "is another"),
             IdState::Absent => continue,
         };
-        comparison.add(bits, format!("{} {word} {}", kind.name(), on_pages(&finding.pages)));
+        let name = kind.name();
+        let coded = || format!("{name} barcode {}", on_pages(&finding.coded));
+        if finding.coded_only {
+            comparison.add(bits, coded());
+            continue;
+        }
+        comparison.add(bits, format!("{name} {word} {}", on_pages(&finding.pages)));
+        if !finding.coded.is_empty() && finding.state != IdState::Other {
+            comparison.add(0.0, coded());
+        }
     }
 }
 

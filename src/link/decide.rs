@@ -101,6 +101,7 @@ impl Decision<'_> {
         self.marks(best, traits, &mut objections);
         self.others(best, considered, &mut objections);
         self.strange_pages(best, traits, &mut objections);
+        self.codes(best, &mut objections);
         objections
     }
 
@@ -131,11 +132,11 @@ impl Decision<'_> {
             return;
         }
         // The surname may have changed since admission.
-        let identified = own + usize::from(best.agrees(IdKind::Member)) >= 2 && best.dob == DobState::Exact;
+        let identified = own + usize::from(best.member_besides(IdState::Alike)) >= 2 && best.dob == DobState::Exact;
         if !best.any_name() && !identified {
             objections.push("only an identifier agrees, no name".to_owned());
         }
-        let family_ids = own + usize::from(best.member());
+        let family_ids = own + usize::from(best.member_besides(IdState::Family));
         match best.dob {
             DobState::Exact | DobState::Unlabelled => {}
             DobState::Absent if strong_name || family_ids >= 2 => {}
@@ -238,6 +239,19 @@ impl Decision<'_> {
                 }
             }
         }
+    }
+
+    /// Barcodes that name another case.
+    fn codes(&self, best: &Comparison, objections: &mut Vec<String>) {
+        let mut others: Vec<String> = Vec::new();
+        for coded in self.printed.coded.iter().filter(|coded| !coded.cases.contains(&best.case)) {
+            let id = coded.cases.first().and_then(|case| self.case_id(*case)).unwrap_or_default();
+            let objection = format!("a barcode on page {} names {id}", coded.page);
+            if !others.contains(&objection) && others.len() < SHOWN {
+                others.push(objection);
+            }
+        }
+        objections.extend(others);
     }
 
     /// Whether the text is about another baby of the birth, or about several, whatever name stands over it.

@@ -40,6 +40,10 @@ pub(super) struct IdFinding {
     pub siblings: Vec<u32>,
     /// One of those may yet be a part of the patient's name (`Twin B`).
     pub maybe_own: bool,
+    /// Pages where a barcode holds it.
+    pub coded: Vec<u32>,
+    /// It agrees by a barcode alone.
+    pub coded_only: bool,
 }
 
 pub(super) fn find_id(printed: &Printed, kind: IdKind, traits: &Traits, index: &Index) -> IdFinding {
@@ -58,6 +62,8 @@ pub(super) fn find_id(printed: &Printed, kind: IdKind, traits: &Traits, index: &
         owned: false,
         siblings: Vec::new(),
         maybe_own: false,
+        coded: Vec::new(),
+        coded_only: false,
     };
     if value.is_empty() {
         return finding;
@@ -66,6 +72,10 @@ pub(super) fn find_id(printed: &Printed, kind: IdKind, traits: &Traits, index: &
     let mut strangers: Vec<(u32, usize)> = Vec::new();
     let mut known: Vec<(u32, usize)> = Vec::new();
     for id in &printed.ids {
+        if id.coded {
+            finding.coded.extend((id.folded == value).then_some(id.page));
+            continue;
+        }
         if id.label == Label::OtherNumber {
             continue;
         }
@@ -106,6 +116,16 @@ pub(super) fn find_id(printed: &Printed, kind: IdKind, traits: &Traits, index: &
     finding.strangers.dedup();
     finding.siblings.sort_unstable();
     finding.siblings.dedup();
+    // Words that say otherwise are not overruled.
+    if !finding.coded.is_empty() && finding.state != IdState::Other {
+        finding.coded_only = finding.state < IdState::Alike;
+        if finding.state < IdState::Exact {
+            finding.state = IdState::Exact;
+            finding.pages.clear();
+            finding.confidence = 1.0;
+        }
+        finding.pages.extend(&finding.coded);
+    }
     finding
 }
 

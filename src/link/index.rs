@@ -208,6 +208,13 @@ impl Index {
         self.ids.get(from..).unwrap_or_default().iter().take_while(move |&&(other, _)| other == key).map(|&(_, at)| at)
     }
 
+    /// Whether this folded identifier is one of the case's, letter for letter.
+    pub fn holds(&self, case: u32, folded: &str) -> bool {
+        self.traits
+            .get(case as usize)
+            .is_some_and(|traits| traits.member_base == folded || traits.ids.iter().any(|id| id == folded))
+    }
+
     /// Whether a printed value could be an identifier of this kind, one character lost or added; otherwise what
     /// stands behind the label is something else.
     pub fn shaped(&self, kind: IdKind, folded: &str) -> bool {

@@ -9,9 +9,10 @@
 //! is named by its id. Never links a case that a sibling could be taken for without a mark that tells them apart.
 //!
 //! In the order of the flow: `registry` and `index` are the loaded snapshot, `printed` what stands on a page (with
-//! `labels`, `dates` and, for whose it is, `siblings`), `spot` what of the registry stands there, `compare` the weights (with `identifiers`),
+//! `labels`, `dates` and, for whose it is, `siblings`), `spot` what of the registry stands there (`codes`: in barcodes), `compare` the weights (with `identifiers`),
 //! `decide` the rules; `covering` adds what the text around a message's paper says.
 
+mod codes;
 mod compare;
 mod covering;
 mod dates;
@@ -25,6 +26,8 @@ mod siblings;
 mod spoken;
 mod spot;
 
+#[cfg(test)]
+mod code_tests;
 #[cfg(test)]
 mod family_tests;
 #[cfg(test)]

@@ -50,6 +50,8 @@ pub(super) struct PrintedId {
     /// Readings of one place share this number: the token alone, and joined with its neighbours.
     pub place: usize,
     pub owner: Owner,
+    /// It stands in a barcode, not in words.
+    pub coded: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -96,6 +98,7 @@ impl PrintedPage {
                         confidence: token.confidence,
                         place: at,
                         owner,
+                        coded: false,
                     });
                 }
             }

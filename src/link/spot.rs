@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use jiff::civil::Date;
 
+use super::codes::{self, Coded};
 use super::index::{Index, NameId, bare_digits, merge};
 use super::labels::Label;
 use super::printed::{PrintedDate, PrintedId, PrintedPage};
@@ -18,6 +19,8 @@ pub(super) struct Printed {
     pub pages: Vec<PrintedPage>,
     pub ids: Vec<PrintedId>,
     pub dates: Vec<PrintedDate>,
+    /// What the barcodes name.
+    pub coded: Vec<Coded>,
     names: HashMap<NameId, Vec<Place>>,
     /// Each page's tokens run together, so that a facility's name is found across words and lines.
     run_together: Vec<(u32, String)>,
@@ -64,13 +67,15 @@ impl Printed {
             ids.extend(id);
             dates.extend(field_date(name, field));
         }
+        let (in_codes, coded) = codes::read(reading, index);
+        ids.extend(in_codes);
         ids.retain(|id| id.folded.len() >= index.shortest_id());
         let names = spot_names(&pages, index);
         let run_together = pages
             .iter()
             .map(|page| (page.number, page.tokens.iter().map(|token| token.folded.as_str()).collect()))
             .collect();
-        Self { pages, ids, dates, names, run_together }
+        Self { pages, ids, dates, coded, names, run_together }
     }
 
     /// The page that names the facility or its fax number.
@@ -231,6 +236,7 @@ fn field_id(name: &str, field: &Field, place: usize) -> Option<PrintedId> {
         confidence: field.confidence,
         place,
         owner: Owner::Unclear,
+        coded: false,
     })
 }
 

@@ -171,7 +171,7 @@ impl Begun {
         let receipt = &as_told(receipt, self.mail.as_ref());
         let deciding = Deciding { receipt, knowledge };
         let paper = |page_range| {
-            let judgement = deciding.one(&pages_of(reading, page_range), &[]);
+            let judgement = deciding.one(&deciding.without_header(&pages_of(reading, page_range)), &[]);
             // Lane and time go by what is known so far.
             let mut decision = Decision { page_range, ..deciding.routed(judgement) };
             decision.linked.leave_to_a_person(format!("{} of {} pages are read", self.read.len(), self.count));

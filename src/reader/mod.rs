@@ -28,6 +28,7 @@ pub mod clean;
 mod leptonica;
 pub mod straighten;
 
+pub mod barcode;
 pub mod facsimile;
 
 mod burnt_line;

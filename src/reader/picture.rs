@@ -20,9 +20,9 @@ pub struct Picture {
 /// Below this a pixel counts as ink wherever a picture is looked at in black and white.
 pub const INK: u8 = 128;
 
-/// The part of the top (and of the bottom) of a page where a fax machine prints its own header line: T.4 terminals
-/// put it within the first half inch or so.
-const HEADER_INCHES: f32 = 0.6;
+/// The part of the top (and of the bottom) of a page where a fax machine prints its own header line: straight, within the
+/// first third of an inch. Paper has its own words from half an inch on.
+const HEADER_INCHES: f32 = 0.4;
 
 /// Blocks of this many pixels an inch are looked at when a page is judged blank: one holds a character or two.
 const BLOCKS_PER_INCH: u32 = 10;
@@ -298,6 +298,66 @@ mod tests {
         let mut picture = Picture::white(1728, 2283, 204);
         with_word(&mut picture, 700, 1100);
         assert!(!picture.is_blank());
+    }
+
+    /// A page as it comes: specks, a header line, black borders that are a little askew, a streak.
+    fn dirty(resolution: (u32, u32), one_in: u32) -> Picture {
+        let mut picture = Picture::white(1728, 11 * resolution.1, resolution.0);
+        let mut state = 20_261_122_u64;
+        for pixel in &mut picture.pixels {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            *pixel = if ((state >> 33) as u32).is_multiple_of(one_in) { 0 } else { 255 };
+        }
+        for step in 0..15 {
+            for stroke in 0..6 {
+                with_ink(&mut picture, 100 + step * 100 + stroke * 14, resolution.1 / 12, 4, resolution.1 / 10);
+            }
+        }
+        let height = picture.height;
+        for y in 0..height {
+            with_ink(&mut picture, 0, y, 60 + y * 20 / height, 1);
+            with_ink(&mut picture, 1690, y, 38, 1);
+        }
+        with_ink(&mut picture, 0, height - resolution.1 / 5, 1728, resolution.1 / 5);
+        with_ink(&mut picture, 900, 0, 3, height);
+        let squared = resolution.0 * 11;
+        picture.scaled(1728, squared, resolution.0)
+    }
+
+    #[test]
+    fn dirt_borders_and_a_header_line_leave_a_page_blank_at_either_resolution() {
+        for resolution in [(204, 98), (204, 196)] {
+            for one_in in [1_000, 200, 100] {
+                assert!(dirty(resolution, one_in).is_blank(), "{resolution:?}, 1 in {one_in}");
+            }
+        }
+    }
+
+    #[test]
+    fn little_on_a_dirty_page_is_not_nothing() {
+        for resolution in [(204, 98), (204, 196)] {
+            let word = |left, top| {
+                let mut page = dirty(resolution, 500);
+                with_word(&mut page, left, top);
+                page
+            };
+            assert!(!word(700, 1100).is_blank() && !word(150, 1900).is_blank(), "{resolution:?}");
+            // The last line of a letter, at the top margin of its last page.
+            assert!(!word(150, 104).is_blank(), "{resolution:?}");
+            let mut box_alone = dirty(resolution, 500);
+            for (left, top, width, height) in
+                [(310, 905, 26, 3), (310, 928, 26, 3), (310, 905, 3, 26), (333, 905, 3, 26)]
+            {
+                with_ink(&mut box_alone, left, top, width, height);
+            }
+            assert!(!box_alone.is_blank(), "a check box, {resolution:?}");
+            let mut signature = dirty(resolution, 500);
+            for step in 0..160_u32 {
+                let y = 1500 + (step * 7 % 60).abs_diff(30);
+                with_ink(&mut signature, 900 + step * 2, y, 2, 3);
+            }
+            assert!(!signature.is_blank(), "a faint signature, {resolution:?}");
+        }
     }
 
     #[test]

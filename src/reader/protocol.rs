@@ -30,6 +30,12 @@ const MOST_WORDS: usize = 10_000;
 /// Bytes of text on one page: 25 for each of [`MOST_WORDS`].
 const MOST_TEXT: usize = 250_000;
 
+/// Barcodes of one page: a sheet of labels has some thirty.
+pub const MOST_CODES: usize = 32;
+
+/// Bytes of one barcode's text: the largest QR code holds 2,953.
+pub const LONGEST_CODE: usize = 3_000;
+
 /// Bytes of what an email's head tells.
 const MOST_HEAD: usize = 10_000;
 
@@ -132,6 +138,8 @@ pub fn is_possible(page: &Page) -> bool {
     page.words.len() <= MOST_WORDS
         && page.words.iter().map(|word| word.text.len()).sum::<usize>() <= MOST_TEXT
         && page.words.iter().all(|word| (0.0..=1.0).contains(&word.confidence))
+        && page.codes.len() <= MOST_CODES
+        && page.codes.iter().all(|code| code.text.len() <= LONGEST_CODE)
 }
 
 /// Whether an email's papers are all its pages, each in one, and what it tells is short enough to be kept.
@@ -350,6 +358,7 @@ mod tests {
             unreadable_because: None,
             picture: None,
             words,
+            codes: Vec::new(),
         };
         // JSON writes a control character in six bytes.
         let full = page(vec![word(&"\u{1}".repeat(MOST_TEXT / MOST_WORDS), 0.123_456_79); MOST_WORDS]);

@@ -17,6 +17,7 @@ use std::thread;
 use rustix::process::{Signal, getpid, kill_process};
 
 use crate::document::{DocumentId, Page, PageFlag, PageSource, Word};
+use crate::reader::barcode;
 use crate::reader::burnt_line;
 use crate::reader::cage::{self, CageMode, Lack};
 use crate::reader::facsimile;
@@ -337,14 +338,12 @@ fn unreadable(number: u32, reason: String) -> Page {
         unreadable_because: Some(reason),
         picture: None,
         words: Vec::new(),
+        codes: Vec::new(),
     }
 }
 
 fn blank_page(number: u32, rendered: render::RenderedPage) -> Page {
-    let render::RenderedPage { picture, mut flags, holds_picture } = rendered;
-    if holds_picture && !flags.contains(&PageFlag::BlankPicture) {
-        flags.push(PageFlag::BlankPicture);
-    }
+    let render::RenderedPage { picture, flags, .. } = rendered;
     Page {
         number,
         width: picture.width,
@@ -357,6 +356,7 @@ fn blank_page(number: u32, rendered: render::RenderedPage) -> Page {
         unreadable_because: None,
         picture: None,
         words: Vec::new(),
+        codes: Vec::new(),
     }
 }
 
@@ -398,6 +398,8 @@ fn recognised_page(number: u32, rendered: render::RenderedPage, engine: &mut Eng
         picture: None,
         flags,
         words,
+        // What decoding them does to its thread costs the codes alone.
+        codes: caught(|| barcode::codes(&best.picture)).unwrap_or_default(),
     };
     burnt_line::read_again(&mut page, &original, engine)?;
     Ok(page)
@@ -497,9 +499,20 @@ mod tests {
     }
 
     #[test]
-    fn a_page_that_holds_a_picture_yet_is_blank_is_flagged() {
-        let picture = Picture { width: 1, height: 1, resolution: 200, pixels: vec![255] };
-        let page = blank_page(4, render::RenderedPage { picture, flags: Vec::new(), holds_picture: true });
-        assert_eq!((page.source, page.flags.as_slice()), (PageSource::Blank, [PageFlag::BlankPicture].as_slice()));
+    fn a_blank_page_is_suspect_only_where_its_decoder_cannot_tell() {
+        let stored = |blank_is_suspect| render::StoredPage {
+            width: 1728,
+            height: 2200,
+            pixels: vec![255; 1728 * 2200],
+            resolution: (204, 200),
+            quarters: 0,
+            flags: Vec::new(),
+            holds_picture: true,
+            blank_is_suspect,
+        };
+        for (suspect, flags) in [(true, vec![PageFlag::BlankPicture]), (false, Vec::new())] {
+            let page = blank_page(4, stored(suspect).rendered(4, &RenderLimits::default()).unwrap());
+            assert_eq!((page.source, page.flags), (PageSource::Blank, flags));
+        }
     }
 }

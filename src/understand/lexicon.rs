@@ -8,6 +8,7 @@ use super::present::Present;
 use super::sections::Headings;
 use super::segment::Starts;
 use super::siblings::Introductions;
+use super::transmission;
 use super::values::Values;
 use super::weights::Weights;
 
@@ -22,6 +23,7 @@ pub(super) struct Lexicon {
     pub starts: Starts,
     pub introductions: Introductions,
     pub present: Present,
+    pub transmission: transmission::Patterns,
 }
 
 impl Lexicon {
@@ -35,6 +37,7 @@ impl Lexicon {
             starts: Starts::new(),
             introductions: Introductions::new(),
             present: Present::new(),
+            transmission: transmission::Patterns::new(),
         }
     }
 }

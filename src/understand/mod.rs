@@ -5,6 +5,7 @@
 //! - [`sections`], [`labels`] and [`regions`] tell where facts can stand, [`dates`], [`weights`] and [`values`] what
 //!   they look like, [`siblings`] strikes out what is said of a twin, and [`extract`] takes the rest;
 //! - [`completeness`] tells what a concurrent review fails to give;
+//! - [`transmission`] reads the header lines of the sending machine, and takes them off;
 //! - [`segment`] tells where the next baby's papers begin, by what [`identity`] knows of each page.
 //!
 //! Never fails and never panics, whatever was read. Reads no clock, touches no disk and logs nothing: all that it
@@ -30,11 +31,13 @@ mod sections;
 mod segment;
 mod sentences;
 mod siblings;
+mod transmission;
 mod values;
 mod weights;
 
 pub use rules::{RulesError, TypeRules};
 pub use segment::Segmentation;
+pub use transmission::{Transmission, same_telephone};
 
 use jiff::civil::Date;
 
@@ -46,6 +49,11 @@ use layout::Sheet;
 /// Whoever understands and links a segment gives [`understand`] its pages only, with their numbers kept.
 pub fn segment(reading: &Reading, rules: &TypeRules, received: Date) -> Segmentation {
     segment::segment(reading, rules, received)
+}
+
+/// What the sending machine burned into the pages of a document that came as one.
+pub fn transmission(reading: &Reading, rules: &TypeRules) -> Transmission {
+    Transmission::of(reading, &rules.lexicon)
 }
 
 /// Understands one document (of one patient) that was received on a day.

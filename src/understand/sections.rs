@@ -124,7 +124,7 @@ pub(super) fn sent_on(sheets: &[Sheet], dates: &Dates, received: Date) -> Date {
 }
 
 /// Days after which the time of receipt is no longer believed to be that of sending.
-const LONG_AGO: i64 = 60;
+pub(super) const LONG_AGO: i64 = 60;
 
 /// Where the sheet's text begins below the fax machine's own header and the running head.
 fn below_head(sheet: &Sheet) -> usize {

@@ -451,6 +451,18 @@ Nutrition: MBM 24 cal/oz, takes 45% PO"
     }
 
     #[test]
+    fn a_separator_belongs_to_the_papers_before_it_and_hides_no_seam() {
+        let (ada, nils) =
+            (review("Okonkwo, Ada", "4/2/2027", "88104477"), review("Larsen, Nils", "3/19/2027", "71930052"));
+        let intentionally = "This page intentionally left blank";
+        assert_eq!(spans(&[&ada, intentionally, &nils, intentionally]), [[1, 2], [3, 4]]);
+        let mut reading = reading(&[&ada, "", &nils]);
+        reading.pages[1].source = PageSource::Blank;
+        let parted = segment(&reading, &TypeRules::builtin(), date(2027, 5, 14));
+        assert_eq!((parted.spans, parted.strange), (vec![[1, 2], [3, 3]], Vec::new()));
+    }
+
+    #[test]
     fn a_document_without_pages_or_words_is_one() {
         assert_eq!(spans(&[]), [[1, 0]]);
         assert_eq!(spans(&["", ""]), [[1, 2]]);

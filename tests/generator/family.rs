@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::ccitt::{Bitmap, Encoding, FillOrder};
 use super::facts::{Facts, Marks};
+use super::headers::{self, Sent};
 use super::plans::{Plan, Who, plans, strangers};
 use super::random::Random;
 use super::registry::{CLOSED, Case, FACILITIES, Facility, TODAY, after, cases};
@@ -218,15 +219,9 @@ fn deliver(
 ) -> io::Result<Vec<u8>> {
     // Every fifth machine is set up without a header line.
     let header = |page: usize| {
-        (number % 5 != 4).then(|| {
-            format!(
-                "Mar-16-2026 {:02}:{:02}   FROM: {sender}   JOB {:04}   P.{page:02}/{:02}",
-                7 + number / 60,
-                number % 60,
-                812 + number,
-                sheets.len()
-            )
-        })
+        let at = (7 + number / 60 % 16, number % 60);
+        let sent = Sent { sender, station: "NEWBORN UR", at, page, pages: sheets.len() };
+        (number % 5 != 4).then(|| headers::line(number, sent))
     };
     let pictures: Vec<Bitmap> = sheets
         .iter()

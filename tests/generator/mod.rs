@@ -11,6 +11,7 @@ pub mod ccitt;
 pub mod encrypted;
 pub mod facts;
 pub mod family;
+pub mod headers;
 pub mod hostile;
 pub mod layouts;
 pub mod mail;

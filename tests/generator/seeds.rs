@@ -251,6 +251,7 @@ fn page(number: u32) -> Page {
         unreadable_because: None,
         picture: None,
         words: vec![word("DOB:", 10, 0), word("4/2/2027", 110, 0), word("MRN", 10, 1), word("88104477", 110, 1)],
+        codes: Vec::new(),
     }
 }
 

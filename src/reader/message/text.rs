@@ -155,6 +155,7 @@ pub fn page_of_text(text: &str, page: u32, number: u32) -> Page {
         unreadable_because: None,
         picture: None,
         words,
+        codes: Vec::new(),
     }
 }
 
