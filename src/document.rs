@@ -191,6 +191,8 @@ pub struct Word {
 pub enum PageSource {
     /// By recognition of the picture.
     Recognised,
+    /// By the text that a PDF gives beside the picture, as far as the picture bears it out; the rest by recognition.
+    TextLayer,
     /// The picture is blank: nothing to recognise.
     Blank,
     /// The picture could not be made; the page has no words, which is not the same as a blank page.
@@ -213,6 +215,8 @@ pub enum PageFlag {
     Illegible,
     /// The page was turned upright before it was read.
     Turned,
+    /// The text that the file gives beside the picture says something else: the picture was believed.
+    TextLayerDisagrees,
 }
 
 /// One page as read: upright, with square pixels.

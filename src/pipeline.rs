@@ -382,6 +382,7 @@ fn reading_flags(reading: &Reading, [first, last]: [u32; 2], receipt: &Receipt) 
         page.source != PageSource::Unreadable && page.flags.contains(&PageFlag::Undecodable)
     });
     on_pages("unreadable", &|page| page.source == PageSource::Unreadable);
+    on_pages("text_layer_disagrees", &|page| page.flags.contains(&PageFlag::TextLayerDisagrees));
     on_pages("illegible", &|page| page.flags.contains(&PageFlag::Illegible));
     flags
 }

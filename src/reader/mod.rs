@@ -22,6 +22,8 @@ pub mod picture;
 pub mod render;
 pub mod tiff;
 mod tiff_colour;
+mod glyphs;
+pub mod layer;
 mod unpack;
 
 mod leptonica;

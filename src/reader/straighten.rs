@@ -290,7 +290,7 @@ fn rotated(picture: &Picture, degrees: f32) -> Picture {
 
 /// A Gaussian blur of sigma 1 pixel, from hard edges to grey: recognition was trained on grey, and it misses a sixth
 /// fewer words so.
-fn softened(picture: Picture) -> Picture {
+pub(super) fn softened(picture: Picture) -> Picture {
     // exp(-x² / 2) for x = -3 … 3, in 256ths.
     const KERNEL: [u16; 7] = [1, 14, 62, 102, 62, 14, 1];
     const REACH: usize = 3;

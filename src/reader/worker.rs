@@ -21,6 +21,7 @@ use crate::reader::cage::{self, CageMode, Lack};
 use crate::reader::facsimile;
 #[cfg(feature = "faults")]
 use crate::reader::fault_tests;
+use crate::reader::layer::TextLayer;
 use crate::reader::message::{self as mail, Opened};
 use crate::reader::picture::Picture;
 use crate::reader::protocol::{
@@ -293,7 +294,10 @@ fn unreadable(number: u32, reason: String) -> Page {
 }
 
 fn blank_page(number: u32, rendered: render::RenderedPage) -> Page {
-    let render::RenderedPage { picture, mut flags, holds_picture } = rendered;
+    let render::RenderedPage { picture, mut flags, holds_picture, layer } = rendered;
+    if layer.is_some_and(|layer| !layer.agrees(&[])) {
+        flags.push(PageFlag::TextLayerDisagrees);
+    }
     if holds_picture && !flags.contains(&PageFlag::BlankPicture) {
         flags.push(PageFlag::BlankPicture);
     }
@@ -322,6 +326,11 @@ struct Attempt {
 fn recognised_page(number: u32, rendered: render::RenderedPage, engine: &mut Engine) -> Result<Page, RecognitionError> {
     let mut flags = rendered.flags;
     let original = rendered.picture;
+    if let Some(layer) = &rendered.layer
+        && let Some(words) = layer.read(&original, engine)?
+    {
+        return Ok(page_by_layer(number, original, flags, words, layer));
+    }
     let prepared = straighten::prepare(original.clone());
     let words = engine.recognise(&prepared.picture)?;
     let straightened = prepared.straightened;
@@ -332,6 +341,9 @@ fn recognised_page(number: u32, rendered: render::RenderedPage, engine: &mut Eng
     }
     if legibility(&best.words) < ILLEGIBLE {
         flags.push(PageFlag::Illegible);
+    }
+    if rendered.layer.is_some_and(|layer| !layer.agrees(&best.words)) {
+        flags.push(PageFlag::TextLayerDisagrees);
     }
     flags.sort_unstable();
     flags.dedup();
@@ -347,6 +359,27 @@ fn recognised_page(number: u32, rendered: render::RenderedPage, engine: &mut Eng
         flags,
         words: best.words,
     })
+}
+
+/// A page of a PDF whose text its picture bears out.
+fn page_by_layer(number: u32, picture: Picture, mut flags: Vec<PageFlag>, words: Vec<Word>, layer: &TextLayer) -> Page {
+    // What else it says is not to be seen.
+    if !layer.agrees(&words) {
+        flags.push(PageFlag::TextLayerDisagrees);
+        flags.sort_unstable();
+    }
+    Page {
+        number,
+        width: picture.width,
+        height: picture.height,
+        resolution: picture.resolution,
+        source: PageSource::TextLayer,
+        turned: 0,
+        straightened: 0.0,
+        unreadable_because: None,
+        flags,
+        words,
+    }
 }
 
 /// Reads a page again that lies on its side by its words, or that reads badly without being certain to stand upright.
@@ -445,7 +478,7 @@ mod tests {
     #[test]
     fn a_page_that_holds_a_picture_yet_is_blank_is_flagged() {
         let picture = Picture { width: 1, height: 1, resolution: 200, pixels: vec![255] };
-        let page = blank_page(4, render::RenderedPage { picture, flags: Vec::new(), holds_picture: true });
+        let page = blank_page(4, render::RenderedPage { picture, flags: Vec::new(), holds_picture: true, layer: None });
         assert_eq!((page.source, page.flags.as_slice()), (PageSource::Blank, [PageFlag::BlankPicture].as_slice()));
     }
 }
