@@ -21,7 +21,7 @@ use crate::reader::cage::{self, CageMode, Lack};
 use crate::reader::facsimile;
 #[cfg(feature = "faults")]
 use crate::reader::fault_tests;
-use crate::reader::layer::TextLayer;
+use crate::reader::layer::{LayerReading, TextLayer};
 use crate::reader::message::{self as mail, Opened};
 use crate::reader::picture::Picture;
 use crate::reader::protocol::{
@@ -327,9 +327,9 @@ fn recognised_page(number: u32, rendered: render::RenderedPage, engine: &mut Eng
     let mut flags = rendered.flags;
     let original = rendered.picture;
     if let Some(layer) = &rendered.layer
-        && let Some(words) = layer.read(&original, engine)?
+        && let Some(reading) = layer.read(&original, engine)?
     {
-        return Ok(page_by_layer(number, original, flags, words, layer));
+        return Ok(page_with_layer(number, original, flags, reading, layer));
     }
     let prepared = straighten::prepare(original.clone());
     let words = engine.recognise(&prepared.picture)?;
@@ -361,9 +361,16 @@ fn recognised_page(number: u32, rendered: render::RenderedPage, engine: &mut Eng
     })
 }
 
-/// A page of a PDF whose text its picture bears out.
-fn page_by_layer(number: u32, picture: Picture, mut flags: Vec<PageFlag>, words: Vec<Word>, layer: &TextLayer) -> Page {
-    // What else it says is not to be seen.
+/// A page of a PDF whose picture shows its text.
+fn page_with_layer(
+    number: u32,
+    picture: Picture,
+    mut flags: Vec<PageFlag>,
+    reading: LayerReading,
+    layer: &TextLayer,
+) -> Page {
+    let LayerReading { words, by_layer } = reading;
+    // What else it says is not to be seen, or means something else.
     if !layer.agrees(&words) {
         flags.push(PageFlag::TextLayerDisagrees);
         flags.sort_unstable();
@@ -373,7 +380,7 @@ fn page_by_layer(number: u32, picture: Picture, mut flags: Vec<PageFlag>, words:
         width: picture.width,
         height: picture.height,
         resolution: picture.resolution,
-        source: PageSource::TextLayer,
+        source: if by_layer { PageSource::TextLayer } else { PageSource::Recognised },
         turned: 0,
         straightened: 0.0,
         unreadable_because: None,

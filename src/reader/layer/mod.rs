@@ -14,21 +14,27 @@ mod sample;
 mod seen;
 mod words;
 
+use std::collections::BTreeMap;
+
 use crate::document::{Bounds, Word};
 use crate::reader::picture::Picture;
 use crate::reader::straighten::softened;
 use crate::reader::tesseract::{Engine, RecognitionError};
 
-use self::sample::{Meanings, read_of};
+use self::sample::{Meanings, Sampled, read_of};
 use self::seen::Accounted;
 use self::words::LayerWord;
 
 /// Words fewer than these are not worth the trouble.
-const LEAST_WORDS: usize = 12;
+const LEAST_WORDS: usize = 4;
 /// Share of a page's words that must be seen on the picture for the layer to be believed at all.
 const MOST_SEEN: f32 = 0.8;
-/// Rows that are recognised may be so many of all: beyond, recognising all is simpler and costs hardly more.
-const MOST_ROWS: f32 = 0.6;
+/// Where more than this share of the letters would be recognised, the whole page is: that costs hardly more.
+const MOST_SHOWN: f32 = 0.6;
+/// Share of a page's words that must be borne out for the page to be called read by its layer.
+const LEAST_BORNE_OUT: f32 = 0.5;
+/// Share of the words that recognition may find nothing in place of.
+const MOST_LOST: f32 = 0.01;
 /// Confidence of a word whose every letter was borne out: of 20,000 such words of invented papers none was wrong.
 const BORNE_OUT: f32 = 0.99;
 
@@ -94,7 +100,7 @@ impl TextLayer {
 
     /// Reads a page by its layer as far as its picture bears it out, and the rest by recognition; `None` where recognising
     /// the whole page is as good. `picture`: upright by the layer's letters, not softened.
-    pub fn read(&self, picture: &Picture, engine: &mut Engine) -> Result<Option<Vec<Word>>, RecognitionError> {
+    pub fn read(&self, picture: &Picture, engine: &mut Engine) -> Result<Option<LayerReading>, RecognitionError> {
         let (across, down) = self.scale(picture);
         let words = words::words(self, across, down);
         let visible = words.iter().filter(|word| word.can_be_seen).count();
@@ -102,6 +108,7 @@ impl TextLayer {
             return Ok(None);
         }
         let accounted = Accounted::by(self, picture, across, down);
+        let usual_em = words::usual_em(&words);
         let is_seen = |word: &LayerWord| {
             word.can_be_seen
                 && word.glyphs.iter().all(|&glyph| {
@@ -122,38 +129,53 @@ impl TextLayer {
                 Accounted::wipe(self, glyph, &mut rest, across, down);
             }
         }
+        // Where something touches a word, what stands in its place is recognised by itself.
+        let touched: Vec<usize> = (0..words.len())
+            .filter(|&index| {
+                let word = words.get(index).filter(|word| word.can_be_seen && seen.get(index) == Some(&false));
+                word.is_some_and(|word| !word.is_overlarge(usual_em))
+            })
+            .collect();
+        for word in touched.iter().filter_map(|&index| words.get(index)) {
+            rest.wipe(word.bounds);
+        }
         let rows = words.last().map_or(0, |word| word.row + 1);
-        let mixed = sample::rows_with_ink(&words, rows, &rest);
+        let mixed_rows = sample::rows_with_ink(&words, rows, &rest);
+        let mixed: Vec<bool> = words.iter().map(|word| mixed_rows.get(word.row) == Some(&true)).collect();
+        sample::show_rows(&mut rest, picture, &words, &mixed_rows);
 
-        let mut meanings = Meanings::of(self);
-        let mut recognised: Vec<bool> = mixed.clone();
-        let mut read = Vec::new();
-        // A second time for what the first left in doubt.
-        for _ in 0..2 {
-            let more = meanings.rows_to_sample(&words, &seen, &recognised, rows);
-            let first = read.is_empty();
-            for row in &more {
-                if let Some(flag) = recognised.get_mut(*row) {
-                    *flag = true;
-                }
+        let mut findings = Findings { meanings: Meanings::of(self), readings: BTreeMap::new(), read: Vec::new() };
+        let mut chosen = findings.meanings.words_to_sample(&words, &seen, &mixed);
+        chosen.extend(&touched);
+        let letters = |index: &usize| words.get(*index).map_or(0, |word| word.glyphs.len());
+        let all: usize = (0..words.len()).map(|index| letters(&index)).sum();
+        let shown: usize = (0..words.len()).filter(|&index| mixed.get(index) == Some(&true)).chain(chosen.iter().copied()).map(|index| letters(&index)).sum();
+        if shown as f32 > MOST_SHOWN * all as f32 {
+            let found = engine.recognise(&softened(picture.clone()))?;
+            let places: Vec<(usize, Bounds)> = words.iter().map(|word| word.bounds).enumerate().collect();
+            findings.take(&words, &seen, &places, &found);
+            findings.read = found;
+        } else {
+            let in_place = (0..words.len()).filter(|&index| mixed.get(index) == Some(&true));
+            let in_place = in_place.filter_map(|index| Some((index, words.get(index)?.bounds)));
+            if let Some(Sampled { picture: sampled, rest_ends, mut places }) = Sampled::of(&rest, picture, &words, &chosen) {
+                let found = engine.recognise(&softened(sampled))?;
+                places.extend(in_place);
+                findings.take(&words, &seen, &places, &found);
+                findings.read = found.into_iter().filter(|word| word.bounds.top < rest_ends).collect();
             }
-            if recognised.iter().filter(|&&row| row).count() as f32 > MOST_ROWS * rows as f32 {
-                return Ok(None);
-            }
-            if more.is_empty() && !first {
-                break;
-            }
-            let show: Vec<bool> =
-                (0..rows).map(|row| more.contains(&row) || (first && mixed.get(row) == Some(&true))).collect();
-            let paper = |picture: &Picture| Picture::white(picture.width, picture.height, picture.resolution);
-            let rest = if first { rest.clone() } else { paper(picture) };
-            if let Some(strips) = sample::with_rows(rest, picture, &words, &show) {
-                let found = engine.recognise(&softened(strips))?;
-                meanings.learn(&words, &seen, &show, &found);
-                read.extend(found);
+            let known: Vec<bool> = (0..words.len())
+                .map(|index| mixed.get(index) == Some(&true) || findings.readings.contains_key(&index))
+                .collect();
+            // A second time for what the first left in doubt.
+            let doubtful = findings.meanings.words_to_sample(&words, &seen, &known);
+            let white = Picture::white(picture.width, 1, picture.resolution);
+            if let Some(Sampled { picture: sampled, places, .. }) = Sampled::of(&white, picture, &words, &doubtful) {
+                let found = engine.recognise(&softened(sampled))?;
+                findings.take(&words, &seen, &places, &found);
             }
         }
-        Ok(Some(joined(&words, &seen, &mixed, &meanings, read)))
+        Ok(findings.joined(&words, &seen, &mixed))
     }
 
     /// Whether what was read on the page says what the layer says: no long number, and hardly a word, without its like.
@@ -169,38 +191,78 @@ impl TextLayer {
     }
 }
 
-/// The words of the page: the layer's where they are borne out, else those that were recognised there.
-fn joined(words: &[LayerWord], seen: &[bool], mixed: &[bool], meanings: &Meanings, read: Vec<Word>) -> Vec<Word> {
-    let mut page: Vec<(usize, Word)> = Vec::new();
-    for (word, _) in words.iter().zip(seen).filter(|(word, seen)| **seen && mixed.get(word.row) != Some(&true)) {
-        let placed = |text: String, confidence: f32| {
-            (word.row, Word { text, bounds: word.bounds, confidence, line: 0 })
-        };
-        if meanings.bear_out(word) {
-            page.push(placed(word.text.clone(), BORNE_OUT));
-        } else if let Some((text, confidence)) = read_of(word.bounds, &read) {
-            page.push(placed(text, confidence));
+/// A page read with the help of its layer.
+pub struct LayerReading {
+    pub words: Vec<Word>,
+    /// Most of the words are the layer's; otherwise they were recognised.
+    pub by_layer: bool,
+}
+
+/// What recognition found on a page.
+struct Findings<'l> {
+    meanings: Meanings<'l>,
+    /// Of the layer's words, by their place in it, what was read instead.
+    readings: BTreeMap<usize, (String, f32)>,
+    /// On the page apart from words that were cut out of it.
+    read: Vec<Word>,
+}
+
+impl Findings<'_> {
+    /// `places`: where the layer's words lie in the picture in which these were found.
+    fn take(&mut self, words: &[LayerWord], seen: &[bool], places: &[(usize, Bounds)], found: &[Word]) {
+        for &(index, place) in places {
+            let Some((word, reading)) = words.get(index).zip(read_of(place, found)) else { continue };
+            if seen.get(index) == Some(&true) {
+                self.meanings.learn(word, &reading.0);
+            }
+            self.readings.insert(index, reading);
         }
     }
-    let taken: Vec<Bounds> = page.iter().map(|(_, word)| word.bounds).collect();
-    for word in read {
-        let middle = (word.bounds.left + word.bounds.width / 2, word.bounds.top + word.bounds.height / 2);
-        let within = |bounds: &Bounds| {
-            (bounds.left.saturating_sub(4)..bounds.right() + 4).contains(&middle.0)
-                && (bounds.top.saturating_sub(4)..bounds.bottom() + 4).contains(&middle.1)
-        };
-        if !taken.iter().any(within) {
-            page.push((sample::row_at(words, middle.1), word));
+
+    /// The words of the page: the layer's where they are borne out, else those that were recognised there. `None` when words
+    /// got lost on the way. `mixed`: those in rows that are read from the picture.
+    fn joined(self, words: &[LayerWord], seen: &[bool], mixed: &[bool]) -> Option<LayerReading> {
+        let mut page: Vec<(usize, Word)> = Vec::new();
+        let mut taken: Vec<Bounds> = Vec::new();
+        let (mut by_layer, mut lost) = (0_u32, 0_u32);
+        for (index, word) in words.iter().enumerate().filter(|(_, word)| word.can_be_seen) {
+            if mixed.get(index) == Some(&true) && read_of(word.bounds, &self.read).is_some() {
+                continue;
+            }
+            let is_borne_out = seen.get(index) == Some(&true) && self.meanings.bear_out(word);
+            by_layer += u32::from(is_borne_out);
+            let reading =
+                if is_borne_out { Some((word.text.clone(), BORNE_OUT)) } else { self.readings.get(&index).cloned() };
+            match reading {
+                Some((text, confidence)) => {
+                    page.push((word.row, Word { text, bounds: word.bounds, confidence, line: 0 }));
+                    taken.push(word.bounds);
+                }
+                None => lost += u32::from(word.text.chars().filter(|letter| letter.is_alphanumeric()).count() > 1),
+            }
         }
-    }
-    page.sort_by_key(|(row, word)| (*row, word.bounds.left));
-    let mut line = 0;
-    let mut before = None;
-    page.into_iter()
-        .map(|(row, word)| {
+        if lost as f32 > MOST_LOST * words.len() as f32 {
+            return None;
+        }
+        for word in self.read {
+            let middle = (word.bounds.left + word.bounds.width / 2, word.bounds.top + word.bounds.height / 2);
+            let within = |bounds: &Bounds| {
+                (bounds.left.saturating_sub(4)..bounds.right() + 4).contains(&middle.0)
+                    && (bounds.top.saturating_sub(4)..bounds.bottom() + 4).contains(&middle.1)
+            };
+            if !taken.iter().any(within) {
+                page.push((sample::row_at(words, middle.1), word));
+            }
+        }
+        page.sort_by_key(|(row, word)| (*row, word.bounds.left));
+        let mut line = 0;
+        let mut before = None;
+        let numbered = page.into_iter().map(|(row, word)| {
             line += u32::from(before.is_some_and(|before| before != row));
             before = Some(row);
             Word { line, ..word }
-        })
-        .collect()
+        });
+        let words: Vec<Word> = numbered.collect();
+        Some(LayerReading { by_layer: by_layer as f32 >= LEAST_BORNE_OUT * words.len() as f32, words })
+    }
 }

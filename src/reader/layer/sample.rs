@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::seen::is_mark;
-use super::words::LayerWord;
+use super::words::{LayerWord, usual_em};
 use super::TextLayer;
 use crate::document::{Bounds, Word};
 use crate::reader::picture::{INK, Picture};
@@ -52,68 +52,62 @@ impl<'l> Meanings<'l> {
         self.pairs(word).all(|pair| self.is_borne_out(&pair))
     }
 
-    /// Rows to recognise next, so that every pair in doubt is among them: the fewest that will do, more or less. A pair that
-    /// was recognised in vain has all its rows recognised.
-    pub fn rows_to_sample(&self, words: &[LayerWord], seen: &[bool], known: &[bool], rows: usize) -> Vec<usize> {
-        let mut of_row: Vec<BTreeMap<Pair, usize>> = vec![BTreeMap::new(); rows];
-        let mut needed: BTreeMap<Pair, usize> = BTreeMap::new();
-        let in_vain = !self.read.is_empty();
-        for (word, _) in words.iter().zip(seen).filter(|(_, seen)| **seen) {
-            for pair in self.pairs(word).filter(|pair| !self.is_borne_out(pair)) {
-                let fresh = known.get(word.row) != Some(&true);
-                if let Some(count) = of_row.get_mut(word.row).filter(|_| fresh) {
-                    *count.entry(pair.clone()).or_default() += 1;
-                    *needed.entry(pair).or_default() += 1;
-                }
-            }
+    /// Words to recognise next, so that every pair in doubt is among them: the fewest that will do, more or less. Of a pair
+    /// that was recognised in vain all words are. `known`: those that were recognised.
+    pub fn words_to_sample(&self, words: &[LayerWord], seen: &[bool], known: &[bool]) -> Vec<usize> {
+        let is_open = |index: usize| seen.get(index) == Some(&true) && known.get(index) != Some(&true);
+        let doubtful = |word: &LayerWord| -> BTreeSet<Pair> {
+            self.pairs(word).filter(|pair| !self.is_borne_out(pair)).collect()
+        };
+        let mut open: Vec<(usize, BTreeSet<Pair>)> = words
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| is_open(*index))
+            .map(|(index, word)| (index, doubtful(word)))
+            .filter(|(_, pairs)| !pairs.is_empty())
+            .collect();
+        if !self.read.is_empty() {
+            return open.into_iter().map(|(index, _)| index).collect();
         }
-        if in_vain {
-            return (0..rows).filter(|&row| of_row.get(row).is_some_and(|pairs| !pairs.is_empty())).collect();
+        let mut wanted: BTreeMap<Pair, usize> = BTreeMap::new();
+        for pair in open.iter().flat_map(|(_, pairs)| pairs) {
+            let count = wanted.entry(pair.clone()).or_default();
+            *count = (*count + 1).min(WANTED);
         }
-        for count in needed.values_mut() {
-            *count = (*count).min(WANTED);
-        }
-        let mut chosen = BTreeSet::new();
+        let mut chosen = Vec::new();
         loop {
-            let gain = |row: usize| -> usize {
-                of_row.get(row).map_or(0, |pairs| {
-                    pairs.iter().map(|(pair, count)| needed.get(pair).map_or(0, |left| (*left).min(*count))).sum()
-                })
-            };
-            let best = (0..rows).filter(|row| !chosen.contains(row)).max_by_key(|&row| (gain(row), rows - row));
-            let Some(best) = best.filter(|&row| gain(row) > 0) else { break };
-            chosen.insert(best);
-            for (pair, count) in of_row.get(best).into_iter().flatten() {
-                if let Some(left) = needed.get_mut(pair) {
-                    *left = left.saturating_sub(*count);
+            let gain = |pairs: &BTreeSet<Pair>| pairs.iter().filter(|pair| wanted.get(*pair).is_some_and(|left| *left > 0)).count();
+            // Long words bring more, and cost more.
+            let best = open.iter().enumerate().max_by_key(|(_, (_, pairs))| gain(pairs)).map(|(at, _)| at);
+            let Some((index, pairs)) = best.map(|at| open.swap_remove(at)).filter(|(_, pairs)| gain(pairs) > 0) else { break };
+            for pair in pairs {
+                if let Some(left) = wanted.get_mut(&pair) {
+                    *left = left.saturating_sub(1);
                 }
             }
+            chosen.push(index);
         }
-        chosen.into_iter().collect()
+        chosen.sort_unstable();
+        chosen
     }
 
-    /// Takes note of how the letters in the rows shown were read.
-    pub fn learn(&mut self, words: &[LayerWord], seen: &[bool], shown: &[bool], found: &[Word]) {
-        for (word, _) in words.iter().zip(seen).filter(|(word, seen)| **seen && shown.get(word.row) == Some(&true)) {
-            let Some((text, _)) = read_of(word.bounds, found) else { continue };
-            let told: Vec<char> = plain(&word.text).collect();
-            let read: Vec<char> = plain(&text).collect();
-            // Without the same length nobody knows which letter was read as which.
-            if told.len() != read.len() {
-                continue;
-            }
-            let mut at = 0;
-            for glyph in word.glyphs.iter().filter_map(|&glyph| self.layer.glyphs.get(glyph)) {
-                let length = plain(&glyph.text).count();
-                let Some(shape) = glyph.shape else { continue };
-                let same = told.get(at..at + length) == read.get(at..at + length);
-                let (so, otherwise) = self.read.entry((shape, glyph.text.clone())).or_default();
-                if same { *so += 1 } else { *otherwise += 1 }
-                at += length;
-            }
+    /// Takes note of how a word's letters were read.
+    pub fn learn(&mut self, word: &LayerWord, text: &str) {
+        let told: Vec<char> = plain(&word.text).collect();
+        let read: Vec<char> = plain(text).collect();
+        // Without the same length nobody knows which letter was read as which.
+        if told.len() != read.len() {
+            return;
         }
-        // So that what follows knows that rows were recognised.
-        self.read.entry((usize::MAX, String::new())).or_default();
+        let mut at = 0;
+        for glyph in word.glyphs.iter().filter_map(|&glyph| self.layer.glyphs.get(glyph)) {
+            let length = plain(&glyph.text).count();
+            let same = told.get(at..at + length) == read.get(at..at + length);
+            at += length;
+            let Some(shape) = glyph.shape else { continue };
+            let (so, otherwise) = self.read.entry((shape, glyph.text.clone())).or_default();
+            if same { *so += 1 } else { *otherwise += 1 }
+        }
     }
 }
 
@@ -159,13 +153,6 @@ fn bands(words: &[LayerWord], rows: usize) -> Vec<(u32, u32)> {
 pub(super) fn row_at(words: &[LayerWord], y: u32) -> usize {
     let apart = |word: &&LayerWord| (word.bounds.top + word.bounds.height / 2).abs_diff(y);
     words.iter().min_by_key(apart).map_or(0, |word| word.row)
-}
-
-/// An em of the page's print, in pixels.
-fn usual_em(words: &[LayerWord]) -> f32 {
-    let mut ems: Vec<f32> = words.iter().map(|word| word.em).collect();
-    ems.sort_by(f32::total_cmp);
-    ems.get(ems.len() / 2).copied().unwrap_or(24.0)
 }
 
 /// Which rows of words hold ink besides: boxes to tick, stamps, handwriting. Rules of forms apart.
@@ -214,18 +201,83 @@ fn without_rules(picture: &Picture, longest: usize) -> Vec<bool> {
     ink
 }
 
-/// `rest`, the page without the layer's letters, with some rows as they are. `None` when nothing is left to read.
-pub(super) fn with_rows(mut rest: Picture, picture: &Picture, words: &[LayerWord], show: &[bool]) -> Option<Picture> {
-    let width = picture.width as usize;
+/// Puts rows of a page back into what is left of it.
+pub(super) fn show_rows(rest: &mut Picture, page: &Picture, words: &[LayerWord], show: &[bool]) {
+    let width = page.width as usize;
     for ((top, bottom), _) in bands(words, show.len()).into_iter().zip(show).filter(|(_, show)| **show) {
-        let (from, to) = (top as usize * width, (bottom as usize * width).min(picture.pixels.len()));
-        if let (Some(to), Some(from)) = (rest.pixels.get_mut(from..to), picture.pixels.get(from..to)) {
+        let (from, to) = (top as usize * width, (bottom as usize * width).min(page.pixels.len()));
+        if let (Some(to), Some(from)) = (rest.pixels.get_mut(from..to), page.pixels.get(from..to)) {
             to.copy_from_slice(from);
         }
     }
-    // Rules alone need no reading.
-    let left = without_rules(&rest, (usual_em(words) * RULE) as usize).iter().filter(|&&ink| ink).count();
-    (left > 20).then_some(rest)
+}
+
+/// A page without the letters that are believed, and below it words cut out of the page, line by line, where they are
+/// recognised as fast as so much text is.
+pub(super) struct Sampled {
+    pub picture: Picture,
+    /// The pixel row at which the words that were cut out begin.
+    pub rest_ends: u32,
+    /// Where each of the words lies in it.
+    pub places: Vec<(usize, Bounds)>,
+}
+
+impl Sampled {
+    /// `rest`: what is left of the page. `None` when nothing is to be recognised.
+    pub fn of(rest: &Picture, page: &Picture, words: &[LayerWord], chosen: &[usize]) -> Option<Self> {
+        // Rules alone need no reading.
+        let left = without_rules(rest, (usual_em(words) * RULE) as usize).iter().filter(|&&ink| ink).count();
+        let mut picture = if left > 20 { rest.clone() } else { Picture { height: 0, pixels: Vec::new(), ..*rest } };
+        let rest_ends = picture.height;
+        let mut cut: Vec<(usize, &LayerWord)> =
+            chosen.iter().filter_map(|&index| Some((index, words.get(index)?))).collect();
+        // Letters of one size make a line.
+        cut.sort_by(|a, b| a.1.em.total_cmp(&b.1.em));
+        let mut places = Vec::new();
+        let mut cut = cut.into_iter().peekable();
+        while let Some(&(_, first)) = cut.peek() {
+            let em = first.em;
+            let (above, below) = ((em * 1.2) as u32, (em * 0.5) as u32);
+            let top = picture.height;
+            let baseline = top + above;
+            let height = above + below;
+            picture.height += height;
+            picture.pixels.resize(picture.width as usize * picture.height as usize, 255);
+            let mut left = em as u32;
+            while let Some((index, word)) =
+                cut.next_if(|(_, word)| word.em < em * 1.15 && left + word.bounds.width < picture.width)
+            {
+                let rise = (word.baseline - word.bounds.top as f32).max(0.0) as u32;
+                let place = Bounds { left, top: baseline.saturating_sub(rise).max(top), ..word.bounds };
+                copy(page, word.bounds, &mut picture, place, baseline + below);
+                places.push((index, place));
+                left = place.right() + (em * 0.8) as u32;
+            }
+            // A word wider than the page was taken from no picture.
+            if left == em as u32 {
+                cut.next();
+            }
+        }
+        picture.pixels.resize(picture.width as usize * (picture.height as usize + 20), 255);
+        picture.height += 20;
+        (left > 20 || !places.is_empty()).then_some(Self { picture, rest_ends, places })
+    }
+}
+
+/// Copies what stands in a box, and a little about it, above the pixel row `end`.
+fn copy(from: &Picture, what: Bounds, to: &mut Picture, place: Bounds, end: u32) {
+    const ABOUT: u32 = 2;
+    let (left, target) = (what.left.saturating_sub(ABOUT), place.left.saturating_sub(ABOUT));
+    let width = (what.width + 2 * ABOUT).min(from.width.saturating_sub(left)).min(to.width.saturating_sub(target));
+    for y in 0..what.height.min(end.saturating_sub(place.top)) {
+        let source = (what.top + y) as usize * from.width as usize + left as usize;
+        let goal = (place.top + y) as usize * to.width as usize + target as usize;
+        if let (Some(to), Some(from)) =
+            (to.pixels.get_mut(goal..goal + width as usize), from.pixels.get(source..source + width as usize))
+        {
+            to.copy_from_slice(from);
+        }
+    }
 }
 
 /// Whether what was read says what a layer says.

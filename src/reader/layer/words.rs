@@ -31,6 +31,20 @@ pub(super) struct LayerWord {
     pub can_be_seen: bool,
 }
 
+impl LayerWord {
+    /// Its ink reaches farther than letters of a page's print do.
+    pub fn is_overlarge(&self, usual_em: f32) -> bool {
+        self.em > 2.5 * usual_em || self.bounds.height as f32 > 1.8 * self.em
+    }
+}
+
+/// An em of a page's print, in pixels.
+pub(super) fn usual_em(words: &[LayerWord]) -> f32 {
+    let mut ems: Vec<f32> = words.iter().map(|word| word.em).collect();
+    ems.sort_by(f32::total_cmp);
+    ems.get(ems.len() / 2).copied().unwrap_or(24.0)
+}
+
 /// Puts the layer's letters together. `across`, `down`: pixels a point.
 pub(super) fn words(layer: &TextLayer, across: f32, down: f32) -> Vec<LayerWord> {
     let mut words: Vec<LayerWord> = Vec::new();
