@@ -135,6 +135,7 @@ fn reading(case: &Case, dice: &mut Dice) -> Reading {
             source: PageSource::Recognised,
             turned: 0,
             straightened: 0.0,
+            unread: Vec::new(),
             unreadable_because: None,
             flags: Vec::new(),
             words: words.collect(),

@@ -6,8 +6,8 @@
 use std::collections::HashMap;
 
 use hayro::hayro_interpret::font::{Glyph as Drawn, GlyphRun, OutlineGlyph};
-use hayro::hayro_interpret::{DrawMode, DrawProps, Paint};
 use hayro::hayro_interpret::hayro_cmap::BfString;
+use hayro::hayro_interpret::{DrawMode, DrawProps, Paint};
 use hayro::kurbo::{self, PathEl};
 
 use super::layer::{Glyph, Shape, TextLayer};

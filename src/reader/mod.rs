@@ -17,14 +17,15 @@ pub mod message;
 
 pub mod ccitt;
 mod ccitt_codes;
+mod glyphs;
+pub mod layer;
 pub mod pdf;
 pub mod picture;
 pub mod render;
 pub mod tiff;
 mod tiff_colour;
-mod glyphs;
-pub mod layer;
 mod unpack;
+mod unread;
 
 mod leptonica;
 pub mod straighten;

@@ -522,4 +522,4 @@ fn fax_strip(stream: &Stream, width: u32, height: u32) -> Option<ccitt::Strip> {
 
 #[cfg(test)]
 #[path = "pdf_tests.rs"]
-mod tests;
+pub(super) mod tests;

@@ -52,6 +52,36 @@ impl Picture {
         }
     }
 
+    /// Which pixels are ink, but for straight runs longer than this: rules of forms.
+    pub fn ink_without_rules(&self, longest: usize) -> Vec<bool> {
+        let (width, height) = (self.width as usize, self.height as usize);
+        let mut ink: Vec<bool> = self.pixels.iter().map(|&pixel| pixel < INK).collect();
+        let original = ink.clone();
+        let mut strip = |start: usize, step: usize, count: usize| {
+            let mut from = 0;
+            for at in 0..=count {
+                if at < count && original.get(start + at * step) == Some(&true) {
+                    continue;
+                }
+                if at - from > longest {
+                    for gone in from..at {
+                        if let Some(pixel) = ink.get_mut(start + gone * step) {
+                            *pixel = false;
+                        }
+                    }
+                }
+                from = at + 1;
+            }
+        };
+        for y in 0..height {
+            strip(y * width, 1, width);
+        }
+        for x in 0..width {
+            strip(x, width, height);
+        }
+        ink
+    }
+
     /// Scaled to the size and resolution given: linear between pixels when it grows, area averages when it shrinks.
     #[must_use]
     pub fn scaled(self, width: u32, height: u32, resolution: u32) -> Self {

@@ -139,7 +139,8 @@ pub struct StoredPage {
 impl StoredPage {
     /// The page (1-based, for messages) with square pixels, turned as the file has it shown.
     pub fn rendered(self, page: u32, limits: &RenderLimits) -> Result<RenderedPage, RenderError> {
-        let Self { width, height, pixels, resolution, quarters, mut flags, holds_picture, blank_is_suspect, layer } = self;
+        let Self { width, height, pixels, resolution, quarters, mut flags, holds_picture, blank_is_suspect, layer } =
+            self;
         let picture = squared(page, (width, height), pixels, resolution, limits)?.turned(quarters);
         if blank_is_suspect && picture.is_blank() {
             flags.push(PageFlag::BlankPicture);

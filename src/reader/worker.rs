@@ -31,6 +31,7 @@ use crate::reader::protocol::{
 use crate::reader::render::{self, Leaf, RenderLimits};
 use crate::reader::straighten;
 use crate::reader::tesseract::{Engine, RecognitionError};
+use crate::reader::unread;
 
 /// Below this share of well-read characters, a page whose orientation is uncertain is tried the other way up.
 const POOR: f32 = 0.7;
@@ -287,6 +288,7 @@ fn unreadable(number: u32, reason: String) -> Page {
         source: PageSource::Unreadable,
         turned: 0,
         straightened: 0.0,
+        unread: Vec::new(),
         flags: vec![PageFlag::Undecodable],
         unreadable_because: Some(reason),
         words: Vec::new(),
@@ -309,6 +311,7 @@ fn blank_page(number: u32, rendered: render::RenderedPage) -> Page {
         source: PageSource::Blank,
         turned: 0,
         straightened: 0.0,
+        unread: Vec::new(),
         flags,
         unreadable_because: None,
         words: Vec::new(),
@@ -342,6 +345,10 @@ fn recognised_page(number: u32, rendered: render::RenderedPage, engine: &mut Eng
     if legibility(&best.words) < ILLEGIBLE {
         flags.push(PageFlag::Illegible);
     }
+    let unread = unread::places(&best.picture, &best.words);
+    if unread::is_handwritten(&best.words, &unread) {
+        flags.push(PageFlag::Handwriting);
+    }
     if rendered.layer.is_some_and(|layer| !layer.agrees(&best.words)) {
         flags.push(PageFlag::TextLayerDisagrees);
     }
@@ -355,6 +362,7 @@ fn recognised_page(number: u32, rendered: render::RenderedPage, engine: &mut Eng
         source: PageSource::Recognised,
         turned: best.turned,
         straightened: best.straightened,
+        unread,
         unreadable_because: None,
         flags,
         words: best.words,
@@ -375,6 +383,7 @@ fn page_with_layer(
         flags.push(PageFlag::TextLayerDisagrees);
         flags.sort_unstable();
     }
+    let unread = unread::places(&picture, &words);
     Page {
         number,
         width: picture.width,
@@ -383,6 +392,7 @@ fn page_with_layer(
         source: if by_layer { PageSource::TextLayer } else { PageSource::Recognised },
         turned: 0,
         straightened: 0.0,
+        unread,
         unreadable_because: None,
         flags,
         words,

@@ -247,6 +247,7 @@ fn page(number: u32) -> Page {
         source: PageSource::Recognised,
         turned: 180,
         straightened: 0.0,
+        unread: Vec::new(),
         flags: vec![PageFlag::DamagedRows],
         unreadable_because: None,
         words: vec![word("DOB:", 10, 0), word("4/2/2027", 110, 0), word("MRN", 10, 1), word("88104477", 110, 1)],

@@ -85,12 +85,7 @@ impl Glyph {
 
 impl TextLayer {
     /// A letter's contours in pixels.
-    fn outline(
-        &self,
-        glyph: &Glyph,
-        across: f32,
-        down: f32,
-    ) -> impl Iterator<Item = impl Iterator<Item = [f32; 2]>> {
+    fn outline(&self, glyph: &Glyph, across: f32, down: f32) -> impl Iterator<Item = impl Iterator<Item = [f32; 2]>> {
         let [a, b, c, d, e, f] = glyph.place;
         let shape = glyph.shape.and_then(|shape| self.shapes.get(shape));
         shape.into_iter().flat_map(|shape| &shape.contours).map(move |contour| {
@@ -112,9 +107,7 @@ impl TextLayer {
         let is_seen = |word: &LayerWord| {
             word.can_be_seen
                 && word.glyphs.iter().all(|&glyph| {
-                    self.glyphs
-                        .get(glyph)
-                        .is_some_and(|glyph| accounted.shows(self, glyph, picture, across, down))
+                    self.glyphs.get(glyph).is_some_and(|glyph| accounted.shows(self, glyph, picture, across, down))
                 })
         };
         let seen: Vec<bool> = words.iter().map(is_seen).collect();
@@ -149,7 +142,11 @@ impl TextLayer {
         chosen.extend(&touched);
         let letters = |index: &usize| words.get(*index).map_or(0, |word| word.glyphs.len());
         let all: usize = (0..words.len()).map(|index| letters(&index)).sum();
-        let shown: usize = (0..words.len()).filter(|&index| mixed.get(index) == Some(&true)).chain(chosen.iter().copied()).map(|index| letters(&index)).sum();
+        let shown: usize = (0..words.len())
+            .filter(|&index| mixed.get(index) == Some(&true))
+            .chain(chosen.iter().copied())
+            .map(|index| letters(&index))
+            .sum();
         if shown as f32 > MOST_SHOWN * all as f32 {
             let found = engine.recognise(&softened(picture.clone()))?;
             let places: Vec<(usize, Bounds)> = words.iter().map(|word| word.bounds).enumerate().collect();
@@ -158,7 +155,9 @@ impl TextLayer {
         } else {
             let in_place = (0..words.len()).filter(|&index| mixed.get(index) == Some(&true));
             let in_place = in_place.filter_map(|index| Some((index, words.get(index)?.bounds)));
-            if let Some(Sampled { picture: sampled, rest_ends, mut places }) = Sampled::of(&rest, picture, &words, &chosen) {
+            if let Some(Sampled { picture: sampled, rest_ends, mut places }) =
+                Sampled::of(&rest, picture, &words, &chosen)
+            {
                 let found = engine.recognise(&softened(sampled))?;
                 places.extend(in_place);
                 findings.take(&words, &seen, &places, &found);
@@ -266,3 +265,6 @@ impl Findings<'_> {
         Some(LayerReading { by_layer: by_layer as f32 >= LEAST_BORNE_OUT * words.len() as f32, words })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+use super::TextLayer;
 use super::seen::is_mark;
 use super::words::{LayerWord, usual_em};
-use super::TextLayer;
 use crate::document::{Bounds, Word};
-use crate::reader::picture::{INK, Picture};
+use crate::reader::picture::Picture;
 
 /// Times that a pair is looked for in the rows first recognised: recognition errs now and then.
 const WANTED: usize = 2;
@@ -56,9 +56,8 @@ impl<'l> Meanings<'l> {
     /// that was recognised in vain all words are. `known`: those that were recognised.
     pub fn words_to_sample(&self, words: &[LayerWord], seen: &[bool], known: &[bool]) -> Vec<usize> {
         let is_open = |index: usize| seen.get(index) == Some(&true) && known.get(index) != Some(&true);
-        let doubtful = |word: &LayerWord| -> BTreeSet<Pair> {
-            self.pairs(word).filter(|pair| !self.is_borne_out(pair)).collect()
-        };
+        let doubtful =
+            |word: &LayerWord| -> BTreeSet<Pair> { self.pairs(word).filter(|pair| !self.is_borne_out(pair)).collect() };
         let mut open: Vec<(usize, BTreeSet<Pair>)> = words
             .iter()
             .enumerate()
@@ -76,10 +75,14 @@ impl<'l> Meanings<'l> {
         }
         let mut chosen = Vec::new();
         loop {
-            let gain = |pairs: &BTreeSet<Pair>| pairs.iter().filter(|pair| wanted.get(*pair).is_some_and(|left| *left > 0)).count();
+            let gain = |pairs: &BTreeSet<Pair>| {
+                pairs.iter().filter(|pair| wanted.get(*pair).is_some_and(|left| *left > 0)).count()
+            };
             // Long words bring more, and cost more.
             let best = open.iter().enumerate().max_by_key(|(_, (_, pairs))| gain(pairs)).map(|(at, _)| at);
-            let Some((index, pairs)) = best.map(|at| open.swap_remove(at)).filter(|(_, pairs)| gain(pairs) > 0) else { break };
+            let Some((index, pairs)) = best.map(|at| open.swap_remove(at)).filter(|(_, pairs)| gain(pairs) > 0) else {
+                break;
+            };
             for pair in pairs {
                 if let Some(left) = wanted.get_mut(&pair) {
                     *left = left.saturating_sub(1);
@@ -158,7 +161,7 @@ pub(super) fn row_at(words: &[LayerWord], y: u32) -> usize {
 /// Which rows of words hold ink besides: boxes to tick, stamps, handwriting. Rules of forms apart.
 pub(super) fn rows_with_ink(words: &[LayerWord], rows: usize, rest: &Picture) -> Vec<bool> {
     let usual = usual_em(words);
-    let ink = without_rules(rest, (usual * RULE) as usize);
+    let ink = rest.ink_without_rules((usual * RULE) as usize);
     let width = rest.width as usize;
     bands(words, rows)
         .into_iter()
@@ -169,36 +172,6 @@ pub(super) fn rows_with_ink(words: &[LayerWord], rows: usize, rest: &Picture) ->
             inked.iter().filter(|&&ink| ink).count() > (usual * usual / 24.0) as usize
         })
         .collect()
-}
-
-/// The ink of a picture, without straight runs longer than this.
-fn without_rules(picture: &Picture, longest: usize) -> Vec<bool> {
-    let (width, height) = (picture.width as usize, picture.height as usize);
-    let mut ink: Vec<bool> = picture.pixels.iter().map(|&pixel| pixel < INK).collect();
-    let original = ink.clone();
-    let mut strip = |start: usize, step: usize, count: usize| {
-        let mut from = 0;
-        for at in 0..=count {
-            if at < count && original.get(start + at * step) == Some(&true) {
-                continue;
-            }
-            if at - from > longest {
-                for gone in from..at {
-                    if let Some(pixel) = ink.get_mut(start + gone * step) {
-                        *pixel = false;
-                    }
-                }
-            }
-            from = at + 1;
-        }
-    };
-    for y in 0..height {
-        strip(y * width, 1, width);
-    }
-    for x in 0..width {
-        strip(x, width, height);
-    }
-    ink
 }
 
 /// Puts rows of a page back into what is left of it.
@@ -226,7 +199,7 @@ impl Sampled {
     /// `rest`: what is left of the page. `None` when nothing is to be recognised.
     pub fn of(rest: &Picture, page: &Picture, words: &[LayerWord], chosen: &[usize]) -> Option<Self> {
         // Rules alone need no reading.
-        let left = without_rules(rest, (usual_em(words) * RULE) as usize).iter().filter(|&&ink| ink).count();
+        let left = rest.ink_without_rules((usual_em(words) * RULE) as usize).iter().filter(|&&ink| ink).count();
         let mut picture = if left > 20 { rest.clone() } else { Picture { height: 0, pixels: Vec::new(), ..*rest } };
         let rest_ends = picture.height;
         let mut cut: Vec<(usize, &LayerWord)> =
@@ -288,8 +261,11 @@ pub(super) fn agree(layer: &[String], read: &[Word]) -> bool {
     const STRANGE: f32 = 0.2;
     /// Digits from which a number is one that tells babies apart.
     const NUMBER: usize = 5;
-    let folded = |text: &str| text.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase).collect::<String>();
-    let read: Vec<String> = read.iter().map(|word| folded(&word.text)).filter(|word| !word.is_empty()).take(MOST).collect();
+    let folded = |text: &str| {
+        text.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase).collect::<String>()
+    };
+    let read: Vec<String> =
+        read.iter().map(|word| folded(&word.text)).filter(|word| !word.is_empty()).take(MOST).collect();
     let known: HashSet<&str> = read.iter().map(String::as_str).collect();
     let all = read.concat();
     let mut told = 0;
@@ -300,7 +276,9 @@ pub(super) fn agree(layer: &[String], read: &[Word]) -> bool {
         let near = if is_number { word.len() / 4 } else { word.chars().count() / 3 };
         let has_like = known.contains(word.as_str())
             || all.contains(&word)
-            || read.iter().any(|other| other.len().abs_diff(word.len()) <= near && strsim::levenshtein(other, &word) <= near);
+            || read
+                .iter()
+                .any(|other| other.len().abs_diff(word.len()) <= near && strsim::levenshtein(other, &word) <= near);
         if !has_like {
             if is_number {
                 return false;

@@ -98,12 +98,7 @@ pub(super) fn words(layer: &TextLayer, across: f32, down: f32) -> Vec<LayerWord>
 }
 
 /// Whether this letter was just drawn here.
-fn struck_again(
-    struck: &mut HashMap<(usize, i32, i32), [f32; 2]>,
-    glyph: &Glyph,
-    [x, y]: [f32; 2],
-    em: f32,
-) -> bool {
+fn struck_again(struck: &mut HashMap<(usize, i32, i32), [f32; 2]>, glyph: &Glyph, [x, y]: [f32; 2], em: f32) -> bool {
     let Some(shape) = glyph.shape else { return false };
     let near = STRUCK_AGAIN * em;
     let cell = |x: f32, y: f32| (shape, (x / near).floor() as i32, (y / near).floor() as i32);
