@@ -377,9 +377,9 @@ fn page_with_layer(
     reading: LayerReading,
     layer: &TextLayer,
 ) -> Page {
-    let LayerReading { words, by_layer } = reading;
+    let LayerReading { words, by_layer, is_contradicted } = reading;
     // What else it says is not to be seen, or means something else.
-    if !layer.agrees(&words) {
+    if is_contradicted || !layer.agrees(&words) {
         flags.push(PageFlag::TextLayerDisagrees);
         flags.sort_unstable();
     }

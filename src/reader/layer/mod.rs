@@ -97,7 +97,10 @@ impl TextLayer {
     /// the whole page is as good. `picture`: upright by the layer's letters, not softened.
     pub fn read(&self, picture: &Picture, engine: &mut Engine) -> Result<Option<LayerReading>, RecognitionError> {
         let (across, down) = self.scale(picture);
-        let words = words::words(self, across, down);
+        let mut words = words::words(self, across, down);
+        for word in &mut words {
+            word.can_be_seen &= word.bounds.left < picture.width && word.bounds.top < picture.height;
+        }
         let visible = words.iter().filter(|word| word.can_be_seen).count();
         if visible < LEAST_WORDS {
             return Ok(None);
@@ -195,6 +198,8 @@ pub struct LayerReading {
     pub words: Vec<Word>,
     /// Most of the words are the layer's; otherwise they were recognised.
     pub by_layer: bool,
+    /// The layer calls a digit what the picture shows to be something else.
+    pub is_contradicted: bool,
 }
 
 /// What recognition found on a page.
@@ -262,7 +267,8 @@ impl Findings<'_> {
             Word { line, ..word }
         });
         let words: Vec<Word> = numbered.collect();
-        Some(LayerReading { by_layer: by_layer as f32 >= LEAST_BORNE_OUT * words.len() as f32, words })
+        let is_contradicted = self.meanings.contradict_a_digit();
+        Some(LayerReading { is_contradicted, by_layer: by_layer as f32 >= LEAST_BORNE_OUT * words.len() as f32, words })
     }
 }
 

@@ -47,6 +47,13 @@ impl<'l> Meanings<'l> {
             && self.read.get(pair).is_some_and(|(so, otherwise)| *so > 0 && *so >= otherwise * OFTENER)
     }
 
+    /// Whether what is said to be a digit was read otherwise again and again, and never so.
+    pub fn contradict_a_digit(&self) -> bool {
+        self.read.iter().any(|((_, text), (so, otherwise))| {
+            *so == 0 && *otherwise > 1 && text.chars().any(|letter| letter.is_ascii_digit())
+        })
+    }
+
     /// Whether recognition bears out every letter of a word.
     pub fn bear_out(&self, word: &LayerWord) -> bool {
         self.pairs(word).all(|pair| self.is_borne_out(&pair))

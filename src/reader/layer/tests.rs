@@ -43,7 +43,7 @@ fn read(page: &RenderedPage) -> (LayerReading, bool) {
     let layer = page.layer.as_ref().unwrap();
     let mut engine = Engine::start("eng", None).unwrap();
     let reading = layer.read(&page.picture, &mut engine).unwrap().unwrap();
-    let agrees = layer.agrees(&reading.words);
+    let agrees = !reading.is_contradicted && layer.agrees(&reading.words);
     (reading, agrees)
 }
 
