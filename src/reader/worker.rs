@@ -117,6 +117,7 @@ fn serve() -> io::Result<()> {
 }
 
 /// Loads the engine and shuts the cage; gives what the cage lacks too. The error is what the pool is to be told.
+#[expect(clippy::result_large_err, reason = "it happens once, when a worker starts")]
 fn start(settings: &WorkerSettings) -> Result<(Reader, Requests, Vec<Lack>), Answer> {
     let cannot = |reason: String| Answer::CannotStart { reason };
     cage::bound_memory(settings.memory).map_err(|error| cannot(error.to_string()))?;
@@ -332,7 +333,7 @@ fn recognised_page(number: u32, rendered: render::RenderedPage, engine: &mut Eng
     if let Some(layer) = &rendered.layer
         && let Some(reading) = layer.read(&original, engine)?
     {
-        return Ok(page_with_layer(number, original, flags, reading, layer));
+        return Ok(page_with_layer(number, &original, flags, reading, layer));
     }
     let prepared = straighten::prepare(original.clone());
     let words = engine.recognise(&prepared.picture)?;
@@ -372,7 +373,7 @@ fn recognised_page(number: u32, rendered: render::RenderedPage, engine: &mut Eng
 /// A page of a PDF whose picture shows its text.
 fn page_with_layer(
     number: u32,
-    picture: Picture,
+    picture: &Picture,
     mut flags: Vec<PageFlag>,
     reading: LayerReading,
     layer: &TextLayer,
@@ -383,7 +384,7 @@ fn page_with_layer(
         flags.push(PageFlag::TextLayerDisagrees);
         flags.sort_unstable();
     }
-    let unread = unread::places(&picture, &words);
+    let unread = unread::places(picture, &words);
     Page {
         number,
         width: picture.width,

@@ -56,16 +56,23 @@ fn is_unread(page: &Labelled<'_>, label: Label) -> bool {
         let middle = |bounds: &Bounds| bounds.top + bounds.height / 2;
         let beside = |place: &Bounds| {
             // Writing is higher than print, and sits above or below its line.
-            middle(place).abs_diff(middle(&last.bounds)) < height
+            4 * middle(place).abs_diff(middle(&last.bounds)) < 3 * height
                 && place.right() > last.bounds.right() + height / 2
                 && place.left < limit
                 && place.left < last.bounds.right() + BESIDE * height
+        };
+        let is_beside_another = |place: &Bounds| {
+            page.hits
+                .iter()
+                .filter_map(|hit| sheet.pieces.get(hit.first))
+                .any(|piece| piece.bounds.left < place.left && middle(place).abs_diff(middle(&piece.bounds)) < height)
         };
         let below = |place: &Bounds| {
             place.top + height / 2 > last.bounds.bottom()
                 && place.top < last.bounds.bottom() + 2 * height
                 && place.left < last.bounds.right()
                 && place.right() > first.bounds.left
+                && !is_beside_another(place)
         };
         let nothing_right = page.right_of(hit).iter().all(|piece| piece.fold.is_empty());
         sheet.unread.iter().any(|place| beside(place) || (nothing_right && below(place)))

@@ -86,10 +86,12 @@ impl Glyph {
 impl TextLayer {
     /// A letter's contours in pixels.
     fn outline(&self, glyph: &Glyph, across: f32, down: f32) -> impl Iterator<Item = impl Iterator<Item = [f32; 2]>> {
-        let [a, b, c, d, e, f] = glyph.place;
+        let place = glyph.place;
         let shape = glyph.shape.and_then(|shape| self.shapes.get(shape));
         shape.into_iter().flat_map(|shape| &shape.contours).map(move |contour| {
-            contour.iter().map(move |&[x, y]| [(a * x + c * y + e) * across, (b * x + d * y + f) * down])
+            contour.iter().map(move |&[x, y]| {
+                [(place[0] * x + place[2] * y + place[4]) * across, (place[1] * x + place[3] * y + place[5]) * down]
+            })
         })
     }
 
