@@ -190,6 +190,7 @@ fn main() {
         fired_rules: Vec::new(),
         fields: BTreeMap::new(),
         missing: Vec::new(),
+        unreadable: Vec::new(),
     };
     let receipt = Receipt::new("bench", "bench.tif", jiff::Timestamp::UNIX_EPOCH);
     let mut wall: Vec<Duration> = Vec::with_capacity(DOCUMENTS);
