@@ -136,6 +136,8 @@ fn reading(case: &Case, dice: &mut Dice) -> Reading {
             turned: 0,
             straightened: 0.0,
             picture: None,
+            codes: Vec::new(),
+            unread: Vec::new(),
             unreadable_because: None,
             flags: Vec::new(),
             words: words.collect(),
@@ -190,6 +192,7 @@ fn main() {
         fired_rules: Vec::new(),
         fields: BTreeMap::new(),
         missing: Vec::new(),
+        unreadable: Vec::new(),
     };
     let receipt = Receipt::new("bench", "bench.tif", jiff::Timestamp::UNIX_EPOCH);
     let mut wall: Vec<Duration> = Vec::with_capacity(DOCUMENTS);

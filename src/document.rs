@@ -3,6 +3,7 @@
 //! Plain data only; nothing here touches a disk, a clock or a network. All of it serialises to JSON, because the
 //! journal, the readings kept beside the documents and the exported queue are JSON.
 
+pub mod confidence;
 mod format;
 mod mail;
 
@@ -179,7 +180,7 @@ pub struct Word {
     pub text: String,
     #[serde(rename = "box")]
     pub bounds: Bounds,
-    /// What the recogniser thinks of it, 0 to 1.
+    /// What the recogniser thinks of it, 0 to 1; [`confidence::of_word`] tells what that is worth.
     pub confidence: f32,
     /// Words that the recogniser put on one text line share this number; it counts up down the page.
     pub line: u32,
@@ -213,6 +214,8 @@ pub enum CodeKind {
 pub enum PageSource {
     /// By recognition of the picture.
     Recognised,
+    /// By the text that a PDF gives beside the picture, as far as the picture bears it out; the rest by recognition.
+    TextLayer,
     /// The picture is blank: nothing to recognise.
     Blank,
     /// The picture could not be made; the page has no words, which is not the same as a blank page.
@@ -235,6 +238,10 @@ pub enum PageFlag {
     Illegible,
     /// The page was turned upright before it was read.
     Turned,
+    /// The text that the file gives beside the picture says something else: the picture was believed.
+    TextLayerDisagrees,
+    /// A good deal of it seems to be written by hand, which nobody here reads.
+    Handwriting,
 }
 
 /// One page as read: upright, with square pixels.
@@ -268,6 +275,9 @@ pub struct Page {
     /// Barcodes that were decoded.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub codes: Vec<Code>,
+    /// Where something stands that was not read: handwriting, mostly. What stands there is not missing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<Bounds>,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over so")]
@@ -305,6 +315,15 @@ pub struct Reading {
 }
 
 impl Reading {
+    /// With the confidences that are told outside.
+    #[must_use]
+    pub fn calibrated(mut self) -> Self {
+        for word in self.pages.iter_mut().flat_map(|page| &mut page.words) {
+            word.confidence = confidence::of_word(word.confidence);
+        }
+        self
+    }
+
     /// Of a document that is no email.
     pub fn new(format: DocumentFormat, pages: Vec<Page>) -> Self {
         Self { format, pages, mail: None }
@@ -385,6 +404,20 @@ pub enum ReviewElement {
     DischargeNeeds,
 }
 
+impl ReviewElement {
+    /// The name used in exports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Weight => "weight",
+            Self::BedType => "bed_type",
+            Self::Resp => "resp",
+            Self::Fen => "fen",
+            Self::Meds => "meds",
+            Self::DischargeNeeds => "discharge_needs",
+        }
+    }
+}
+
 /// A field's value in its normal form: dates as `YYYY-MM-DD`, weights in grams, the rest as text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -408,7 +441,7 @@ impl fmt::Display for FieldValue {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Field {
     pub value: FieldValue,
-    /// 0 to 1.
+    /// 0 to 1; in items of the queue by [`confidence::of_field`].
     pub confidence: f32,
     /// 1-based page.
     pub page: u32,
@@ -443,6 +476,9 @@ pub struct Understanding {
     pub fields: Fields,
     /// Only for concurrent reviews.
     pub missing: Vec<ReviewElement>,
+    /// What a concurrent review gives and nobody here could read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unreadable: Vec<ReviewElement>,
 }
 
 /// How sure the link to a case is.

@@ -15,7 +15,7 @@ use jiff::tz::TimeZone;
 pub use self::begun::{Begun, is_still_being_read};
 use crate::document::{
     DocumentFormat, DocumentId, DocumentType, Mail, Match, MatchStatus, Page, PageFlag, PageSource, Reading, Receipt,
-    Understanding, beginning,
+    Understanding, beginning, confidence,
 };
 use crate::link::{self, LinkPolicy, Registry};
 use crate::queue::item::{ItemId, ItemState, QueueItem};
@@ -364,9 +364,16 @@ fn queue_item(
     decision: Decision,
     [pages, arrivals]: [u32; 2],
 ) -> QueueItem {
-    let Decision { page_range, transmission, understanding, linked, routing, .. } = decision;
+    let Decision { page_range, transmission, mut understanding, linked, routing, .. } = decision;
+    for field in understanding.fields.values_mut() {
+        field.confidence = confidence::of_field(field.confidence);
+    }
     let mut flags = routing.flags;
     flags.extend(reading_flags(reading, page_range, receipt, &transmission));
+    if !understanding.unreadable.is_empty() {
+        let names: Vec<&str> = understanding.unreadable.iter().map(|element| element.name()).collect();
+        flags.push(format!("unreadable: {}", names.join(", ")));
+    }
     let sender = sender_of(&transmission, receipt);
     let others: Vec<String> = of_document.iter().filter(|other| *other != id).map(ToString::to_string).collect();
     if !others.is_empty() {
@@ -444,6 +451,8 @@ fn reading_flags(
         page.source != PageSource::Unreadable && page.flags.contains(&PageFlag::Undecodable)
     });
     on_pages("unreadable", &|page| page.source == PageSource::Unreadable);
+    on_pages("handwriting", &|page| page.flags.contains(&PageFlag::Handwriting));
+    on_pages("text_layer_disagrees", &|page| page.flags.contains(&PageFlag::TextLayerDisagrees));
     on_pages("illegible", &|page| page.flags.contains(&PageFlag::Illegible));
     flags
 }

@@ -212,6 +212,7 @@ mod tests {
             fired_rules: Vec::new(),
             fields: Fields::new(),
             missing: Vec::new(),
+            unreadable: Vec::new(),
         }
     }
 

@@ -24,6 +24,7 @@ pub fn page_of(number: u32, text: &str) -> Page {
         source: PageSource::Recognised,
         turned: 0,
         straightened: 0.0,
+        unread: Vec::new(),
         unreadable_because: None,
         picture: None,
         flags: Vec::new(),

@@ -29,7 +29,7 @@ const FOREIGN: [(&str, &[&str]); 35] = [
     ("leptonica_sys", &["reader/leptonica.rs"]),
     ("landlock", &["reader/cage/files.rs"]),
     ("seccompiler", &["reader/cage/calls.rs"]),
-    ("hayro", &["paper/font.rs", "reader/pdf.rs", "reader/unpack.rs"]),
+    ("hayro", &["paper/font.rs", "reader/glyphs.rs", "reader/pdf.rs", "reader/unpack.rs"]),
     ("pdf_writer", &["paper"]),
     ("moxcms", &["paper/pdf.rs"]),
     ("qrcode", &["paper/cover.rs"]),
@@ -47,7 +47,7 @@ const FOREIGN: [(&str, &[&str]); 35] = [
     ("indicatif", &["cli/run.rs"]),
     ("lettre", &["outbox/smtp.rs"]),
     ("sd_notify", &["systemd.rs"]),
-    ("strsim", &["link", "names.rs", "understand"]),
+    ("strsim", &["link", "names.rs", "reader/layer", "understand"]),
 ];
 
 fn source() -> PathBuf {

@@ -4,6 +4,8 @@
 #   SCORER=FILE  another corpus's scorer, for a corpus without one (make-faxes writes such)
 #   CLEANING=N   also tells what each step of the cleaning is worth, on about N pages whose printed words are known
 #                (five recognitions of each page, some 2 s of two cores; default 0, not at all)
+#   FILES=N      documents whose words' confidences are compared with their text (default 16)
+#   UNCALIBRATED=1 leaves that out
 #   KEEP=DIR     work there and keep everything; otherwise a temporary folder that goes away
 # Fails when a fax was lost, linked to the wrong baby, or `verify` complains; the other figures are only printed.
 set -eu
@@ -89,6 +91,10 @@ if [ "${CLEANING:-0}" -gt 0 ]; then
 fi
 python3 "$scorer" --truth "$work/truth.jsonl" --export "$work/worklist/queue.jsonl"
 python3 "$scorer" --truth "$work/truth.jsonl" --export "$work/worklist/queue.jsonl" --json > "$work/score.json"
+if [ -z "${UNCALIBRATED:-}" ]; then
+    python3 tests/calibrate.py --corpus "$corpus" --config "$work/nicufaxd.toml" --nicufaxd "$nicufaxd" \
+        --queue "$work/worklist/queue.jsonl" --files "${FILES:-16}"
+fi
 python3 - "$work" "$started" "$ended" "$drain" "$verify" <<'PYTHON'
 import json, sys
 work, started, ended, drain, verify = sys.argv[1], float(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4]), int(sys.argv[5])

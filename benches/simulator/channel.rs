@@ -116,6 +116,8 @@ fn page(number: u32, text: &str, noise: Noise, random: &mut Random) -> Page {
         flags: Vec::new(),
         unreadable_because: None,
         picture: None,
+        unread: Vec::new(),
+        codes: Vec::new(),
         words,
     }
 }

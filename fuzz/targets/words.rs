@@ -30,6 +30,7 @@ fn page(number: u32, text: &str) -> Page {
         source,
         turned: 0,
         straightened: 0.0,
+        unread: Vec::new(),
         flags: Vec::new(),
         unreadable_because: None,
         words,

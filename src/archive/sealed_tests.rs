@@ -161,6 +161,7 @@ fn nothing_that_was_accepted_recorded_or_read_stands_in_any_file() {
         source: crate::document::PageSource::Unreadable,
         turned: 0,
         straightened: 0.0,
+        unread: Vec::new(),
         flags: Vec::new(),
         unreadable_because: Some("Quillfeather".to_owned()),
         picture: None,

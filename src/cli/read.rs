@@ -43,7 +43,7 @@ pub fn read(config: &Config, file: &Path, json: bool, explain: bool) -> Result<(
     }
     match (json, explain) {
         (false, false) => print_text(&text_of(&reading)),
-        (true, false) => print_json(&json!(reading)),
+        (true, false) => print_json(&json!(reading.calibrated())),
         (_, true) => print_json(&explained(config, file, &id, &reading, json)?),
     }
 }
@@ -81,7 +81,7 @@ fn explained(
     }
     let mut explained = json!({ "segments": segments });
     if with_words {
-        explained["reading"] = json!(reading);
+        explained["reading"] = json!(reading.clone().calibrated());
     }
     Ok(explained)
 }

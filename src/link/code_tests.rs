@@ -16,6 +16,7 @@ fn linked(babies: &[Baby], code: &str, pages: &[&str]) -> Match {
         transfer_direction: None,
         fired_rules: Vec::new(),
         fields: Fields::new(),
+        unreadable: Vec::new(),
         missing: Vec::new(),
     };
     let receipt = Receipt::new("fax", "1.tif", "2026-03-16T09:00:00Z".parse().unwrap());

@@ -52,5 +52,6 @@ fn nothing_understood() -> Understanding {
         fired_rules: Vec::new(),
         fields: Fields::new(),
         missing: Vec::new(),
+        unreadable: Vec::new(),
     }
 }

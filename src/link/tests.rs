@@ -107,6 +107,7 @@ pub(super) fn linked(registry: &Registry, pages: &[&str]) -> Match {
         fired_rules: Vec::new(),
         fields: BTreeMap::new(),
         missing: Vec::new(),
+        unreadable: Vec::new(),
     };
     let receipt = Receipt::new("fax", "1.tif", "2026-03-16T09:00:00Z".parse().unwrap());
     let receipt = Receipt { sender: Some("16175550144".to_owned()), ..receipt };

@@ -19,9 +19,11 @@ use crate::pipeline;
 use crate::queue::item::{ItemState, QueueItem};
 
 /// Flags, as they begin, that leave something of the document unread.
-const UNREAD: [&str; 7] = [
+const UNREAD: [&str; 9] = [
     "unreadable",
     "illegible",
+    "handwriting",
+    "text_layer_disagrees",
     "blank_picture",
     "damaged_picture",
     "unread_attachment",

@@ -144,7 +144,7 @@ mod tests {
                 page.pixels[y * 1000 + 100..y * 1000 + 300].fill(0);
             }
         }
-        let (top, strip) = super::strip(&page).unwrap();
+        let (top, strip) = strip(&page).unwrap();
         let first = (0..strip.height).find(|&y| strip.row(y).contains(&0)).unwrap();
         let last = (0..strip.height).rfind(|&y| strip.row(y).contains(&0)).unwrap();
         assert_eq!((top + first, top + last), (30, 45));

@@ -17,12 +17,15 @@ pub mod message;
 
 pub mod ccitt;
 mod ccitt_codes;
+mod glyphs;
+pub mod layer;
 pub mod pdf;
 pub mod picture;
 pub mod render;
 pub mod tiff;
 mod tiff_colour;
 mod unpack;
+mod unread;
 
 pub mod clean;
 mod leptonica;

@@ -24,6 +24,7 @@ use hayro::vello_cpu::color::palette::css::WHITE;
 use hayro::{PixmapSettings, RenderCache, RenderSettings};
 
 use super::ccitt::{self, Coding};
+use super::glyphs::Gathered;
 use super::picture::judged_resolution;
 use super::render::{RenderError, RenderLimits, StoredPage, check_size, jpeg_is_whole};
 use super::unpack;
@@ -129,8 +130,9 @@ pub fn stored_page(bytes: &[u8], page: u32, limits: &RenderLimits) -> Result<Sto
     }
     let names_picture = draws_objects(sheet);
     let holds_picture = walk.pictures > 0 || names_picture;
+    let layer = std::mem::take(&mut walk.letters).into_layer(walk.sheet.width(), walk.sheet.height()).map(Box::new);
     if let Some(scan) = walk.scan.take().filter(|_| walk.pictures == 1 && !walk.draws_more) {
-        return scan.into_page(page);
+        return scan.into_page(page).map(|scan| StoredPage { layer, ..scan });
     }
 
     let mut flags = walk.damage;
@@ -145,7 +147,7 @@ pub fn stored_page(bytes: &[u8], page: u32, limits: &RenderLimits) -> Result<Sto
     }
     let blank_is_suspect = holds_picture || walk.draws_more;
     let resolution = (dots, dots);
-    Ok(StoredPage { width, height, pixels, resolution, quarters: 0, flags, holds_picture, blank_is_suspect })
+    Ok(StoredPage { width, height, pixels, resolution, quarters: 0, flags, holds_picture, blank_is_suspect, layer })
 }
 
 /// Whether the page's own instructions draw an object (`Do`) or a picture of their own (`BI`).
@@ -261,6 +263,7 @@ impl Scan {
             flags,
             holds_picture: true,
             blank_is_suspect: self.damaged.is_none() && !self.cut,
+            layer: None,
         })
     }
 }
@@ -288,6 +291,8 @@ struct Walk<'l> {
     damage: Vec<PageFlag>,
     /// Pixels decoded to find that out.
     examined: u64,
+    /// What its text is said to be.
+    letters: Gathered,
 }
 
 impl<'l> Walk<'l> {
@@ -303,6 +308,7 @@ impl<'l> Walk<'l> {
             scan: None,
             damage: Vec::new(),
             examined: 0,
+            letters: Gathered::default(),
         }
     }
 
@@ -374,7 +380,8 @@ impl<'a> Device<'a> for Walk<'_> {
         self.draws_more |= opacity < 1.0 || mask.is_some() || blend_mode != BlendMode::Normal;
     }
 
-    fn draw_glyph_run(&mut self, _: &GlyphRun<'_, 'a>, _: DrawProps<'a>, mode: &DrawMode) {
+    fn draw_glyph_run(&mut self, run: &GlyphRun<'_, 'a>, props: DrawProps<'a>, mode: &DrawMode) {
+        self.letters.add(run, &props, mode);
         // The text layer of a scan is invisible; it is never taken for the page.
         self.draws_more |= !matches!(mode, DrawMode::Invisible);
     }
@@ -515,4 +522,4 @@ fn fax_strip(stream: &Stream, width: u32, height: u32) -> Option<ccitt::Strip> {
 
 #[cfg(test)]
 #[path = "pdf_tests.rs"]
-mod tests;
+pub(super) mod tests;

@@ -4,7 +4,7 @@ use super::*;
 use crate::reader::render::{RenderedPage, inspect, render_page};
 
 /// A document of the objects given, numbered from 1; the first is the catalogue.
-fn document(objects: &[Vec<u8>], trailer: &str) -> Vec<u8> {
+pub(in crate::reader) fn document(objects: &[Vec<u8>], trailer: &str) -> Vec<u8> {
     let mut bytes = b"%PDF-1.4\n".to_vec();
     let mut offsets = Vec::new();
     for (number, object) in objects.iter().enumerate() {
@@ -23,7 +23,7 @@ fn document(objects: &[Vec<u8>], trailer: &str) -> Vec<u8> {
     bytes
 }
 
-fn stream(dictionary: &str, data: &[u8]) -> Vec<u8> {
+pub(in crate::reader) fn stream(dictionary: &str, data: &[u8]) -> Vec<u8> {
     let mut object = format!("<< {dictionary} /Length {} >>\nstream\n", data.len()).into_bytes();
     object.extend(data);
     object.extend(b"\nendstream");

@@ -4,6 +4,8 @@
 //! Never touches files, never decides what a page says. Every size is checked by who makes the picture
 //! ([`super::render`]), so that nothing here allocates more than was allowed there.
 
+use crate::document::Bounds;
+
 /// 8-bit grey, row-major, square pixels; 0 is ink, 255 is paper.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Picture {
@@ -37,6 +39,47 @@ impl Picture {
     pub fn row(&self, y: u32) -> &[u8] {
         let start = y as usize * self.width as usize;
         self.pixels.get(start..start + self.width as usize).unwrap_or(&[])
+    }
+
+    /// Makes a part of it paper.
+    pub fn wipe(&mut self, part: Bounds) {
+        let (from, to) = (part.left.min(self.width) as usize, part.right().min(self.width) as usize);
+        for y in part.top..part.bottom().min(self.height) {
+            let start = y as usize * self.width as usize;
+            if let Some(row) = self.pixels.get_mut(start + from..start + to) {
+                row.fill(255);
+            }
+        }
+    }
+
+    /// Which pixels are ink, but for straight runs longer than this: rules of forms.
+    pub fn ink_without_rules(&self, longest: usize) -> Vec<bool> {
+        let (width, height) = (self.width as usize, self.height as usize);
+        let mut ink: Vec<bool> = self.pixels.iter().map(|&pixel| pixel < INK).collect();
+        let original = ink.clone();
+        let mut strip = |start: usize, step: usize, count: usize| {
+            let mut from = 0;
+            for at in 0..=count {
+                if at < count && original.get(start + at * step) == Some(&true) {
+                    continue;
+                }
+                if at - from > longest {
+                    for gone in from..at {
+                        if let Some(pixel) = ink.get_mut(start + gone * step) {
+                            *pixel = false;
+                        }
+                    }
+                }
+                from = at + 1;
+            }
+        };
+        for y in 0..height {
+            strip(y * width, 1, width);
+        }
+        for x in 0..width {
+            strip(x, width, height);
+        }
+        ink
     }
 
     /// Scaled to the size and resolution given: linear between pixels when it grows, area averages when it shrinks.

@@ -354,6 +354,7 @@ mod tests {
             source: PageSource::Recognised,
             turned: 0,
             straightened: 0.0,
+            unread: Vec::new(),
             flags: Vec::new(),
             unreadable_because: None,
             picture: None,

@@ -11,6 +11,7 @@ use image::metadata::Orientation;
 use image::{AnimationDecoder, DynamicImage, ImageDecoder, ImageReader};
 use sha2::{Digest, Sha256};
 
+use super::layer::TextLayer;
 use super::message::{self, Opened, Paper};
 use super::picture::{Picture, judged_resolution, square_resolution};
 use super::{pdf, tiff};
@@ -110,6 +111,8 @@ pub struct RenderedPage {
     pub flags: Vec<PageFlag>,
     /// Whether a picture stands on the page (always, but for PDF pages that are text alone).
     pub holds_picture: bool,
+    /// The text that its file gives beside it.
+    pub layer: Option<Box<TextLayer>>,
 }
 
 /// Raised whenever pages come to be read better: what was read before is not taken for what would be read now.
@@ -146,19 +149,22 @@ pub struct StoredPage {
     /// Its decoder does not tell whether it could decode anything: something was to be seen, so a blank picture is a
     /// reason to look.
     pub blank_is_suspect: bool,
+    /// As in [`RenderedPage`].
+    pub layer: Option<Box<TextLayer>>,
 }
 
 impl StoredPage {
     /// The page (1-based, for messages) with square pixels, turned as the file has it shown.
     pub fn rendered(self, page: u32, limits: &RenderLimits) -> Result<RenderedPage, RenderError> {
-        let Self { width, height, pixels, resolution, quarters, mut flags, holds_picture, blank_is_suspect } = self;
+        let Self { width, height, pixels, resolution, quarters, mut flags, holds_picture, blank_is_suspect, layer } =
+            self;
         let picture = squared(page, (width, height), pixels, resolution, limits)?.turned(quarters);
         if blank_is_suspect && picture.is_blank() {
             flags.push(PageFlag::BlankPicture);
         }
         flags.sort_unstable();
         flags.dedup();
-        Ok(RenderedPage { picture, flags, holds_picture })
+        Ok(RenderedPage { picture, flags, holds_picture, layer })
     }
 }
 
@@ -360,6 +366,7 @@ fn stored_image(bytes: &[u8], limits: &RenderLimits) -> Result<StoredPage, Rende
         flags: if is_cut { vec![PageFlag::DamagedRows] } else { Vec::new() },
         holds_picture: true,
         blank_is_suspect: false,
+        layer: None,
     })
 }
 

@@ -282,6 +282,7 @@ pub fn stored_page(bytes: &[u8], page: u32, limits: &RenderLimits) -> Result<Sto
         flags: if damaged > 0 { vec![PageFlag::DamagedRows] } else { Vec::new() },
         holds_picture: true,
         blank_is_suspect: false,
+        layer: None,
     })
 }
 

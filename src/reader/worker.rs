@@ -23,6 +23,7 @@ use crate::reader::cage::{self, CageMode, Lack};
 use crate::reader::facsimile;
 #[cfg(feature = "faults")]
 use crate::reader::fault_tests;
+use crate::reader::layer::{LayerReading, TextLayer};
 use crate::reader::message::{self as mail, Opened};
 use crate::reader::picture::Picture;
 use crate::reader::protocol::{
@@ -34,6 +35,7 @@ use crate::reader::respell;
 use crate::reader::straighten;
 use crate::reader::tesseract::{Engine, RecognitionError};
 use crate::reader::units;
+use crate::reader::unread;
 
 /// Below this share of well-read characters, a page whose orientation is uncertain is tried the other way up.
 const POOR: f32 = 0.7;
@@ -125,6 +127,7 @@ fn serve() -> io::Result<()> {
 }
 
 /// Loads the engine and shuts the cage; gives what the cage lacks too. The error is what the pool is to be told.
+#[expect(clippy::result_large_err, reason = "it happens once, when a worker starts")]
 fn start(settings: &WorkerSettings) -> Result<(Reader, Requests, Vec<Lack>), Answer> {
     let cannot = |reason: String| Answer::CannotStart { reason };
     cage::bound_memory(settings.memory).map_err(|error| cannot(error.to_string()))?;
@@ -258,8 +261,9 @@ impl Reader {
     fn look(&mut self, document: DocumentId, page: u32) -> io::Result<Answer> {
         let made = self.made(&document, page)?;
         let picture = match &made {
-            Some(Ok(Leaf::Picture(rendered))) => Some(rendered.digest(&self.languages)),
-            Some(Ok(Leaf::Text(_)) | Err(_)) | None => None,
+            // What a layer says is no part of the picture.
+            Some(Ok(Leaf::Picture(rendered))) if rendered.layer.is_none() => Some(rendered.digest(&self.languages)),
+            Some(Ok(Leaf::Picture(_) | Leaf::Text(_)) | Err(_)) | None => None,
         };
         self.looked = Some(Looked { number: page, picture: picture.clone(), made });
         Ok(Answer::Looked { document, page, picture })
@@ -334,6 +338,7 @@ fn unreadable(number: u32, reason: String) -> Page {
         source: PageSource::Unreadable,
         turned: 0,
         straightened: 0.0,
+        unread: Vec::new(),
         flags: vec![PageFlag::Undecodable],
         unreadable_because: Some(reason),
         picture: None,
@@ -343,7 +348,10 @@ fn unreadable(number: u32, reason: String) -> Page {
 }
 
 fn blank_page(number: u32, rendered: render::RenderedPage) -> Page {
-    let render::RenderedPage { picture, flags, .. } = rendered;
+    let render::RenderedPage { picture, mut flags, layer, .. } = rendered;
+    if layer.is_some_and(|layer| !layer.agrees(&[])) {
+        flags.push(PageFlag::TextLayerDisagrees);
+    }
     Page {
         number,
         width: picture.width,
@@ -352,6 +360,7 @@ fn blank_page(number: u32, rendered: render::RenderedPage) -> Page {
         source: PageSource::Blank,
         turned: 0,
         straightened: 0.0,
+        unread: Vec::new(),
         flags,
         unreadable_because: None,
         picture: None,
@@ -371,6 +380,11 @@ struct Attempt {
 fn recognised_page(number: u32, rendered: render::RenderedPage, engine: &mut Engine) -> Result<Page, RecognitionError> {
     let mut flags = rendered.flags;
     let original = rendered.picture;
+    if let Some(layer) = &rendered.layer
+        && let Some(reading) = layer.read(&original, engine)?
+    {
+        return Ok(page_with_layer(number, &original, flags, reading, layer));
+    }
     let prepared = straighten::prepare(original.clone());
     let words = engine.recognise(&prepared.picture)?;
     let straightened = prepared.straightened;
@@ -381,6 +395,13 @@ fn recognised_page(number: u32, rendered: render::RenderedPage, engine: &mut Eng
     }
     if legibility(&best.words) < ILLEGIBLE {
         flags.push(PageFlag::Illegible);
+    }
+    let unread = unread::places(&best.picture, &best.words);
+    if unread::is_handwritten(&best.words, &unread) {
+        flags.push(PageFlag::Handwriting);
+    }
+    if rendered.layer.is_some_and(|layer| !layer.agrees(&best.words)) {
+        flags.push(PageFlag::TextLayerDisagrees);
     }
     flags.sort_unstable();
     flags.dedup();
@@ -394,6 +415,7 @@ fn recognised_page(number: u32, rendered: render::RenderedPage, engine: &mut Eng
         source: PageSource::Recognised,
         turned: best.turned,
         straightened: best.straightened,
+        unread,
         unreadable_because: None,
         picture: None,
         flags,
@@ -403,6 +425,38 @@ fn recognised_page(number: u32, rendered: render::RenderedPage, engine: &mut Eng
     };
     burnt_line::read_again(&mut page, &original, engine)?;
     Ok(page)
+}
+
+/// A page of a PDF whose picture shows its text.
+fn page_with_layer(
+    number: u32,
+    picture: &Picture,
+    mut flags: Vec<PageFlag>,
+    reading: LayerReading,
+    layer: &TextLayer,
+) -> Page {
+    let LayerReading { words, by_layer, is_contradicted } = reading;
+    // What else it says is not to be seen, or means something else.
+    if is_contradicted || !layer.agrees(&words) {
+        flags.push(PageFlag::TextLayerDisagrees);
+        flags.sort_unstable();
+    }
+    let unread = unread::places(picture, &words);
+    Page {
+        number,
+        width: picture.width,
+        height: picture.height,
+        resolution: picture.resolution,
+        source: if by_layer { PageSource::TextLayer } else { PageSource::Recognised },
+        turned: 0,
+        straightened: 0.0,
+        unread,
+        unreadable_because: None,
+        picture: None,
+        flags,
+        words,
+        codes: caught(|| barcode::codes(picture)).unwrap_or_default(),
+    }
 }
 
 /// Reads a page again that lies on its side by its words, or that reads badly without being certain to stand upright.
@@ -509,6 +563,7 @@ mod tests {
             flags: Vec::new(),
             holds_picture: true,
             blank_is_suspect,
+            layer: None,
         };
         for (suspect, flags) in [(true, vec![PageFlag::BlankPicture]), (false, Vec::new())] {
             let page = blank_page(4, stored(suspect).rendered(4, &RenderLimits::default()).unwrap());

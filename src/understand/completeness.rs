@@ -1,6 +1,7 @@
 //! What a concurrent review fails to give, of what the determination log asks for.
 //!
-//! A label with nothing behind it gives nothing; "None" behind it does. Only what tells of today counts: not birth, not
+//! A label with nothing behind it gives nothing; "None" behind it does. What stands behind a label and cannot be read is
+//! given all the same: asking the hospital for it would be asking twice, looking at the paper is enough. Only what tells of today counts: not birth, not
 //! the trend table, not the plan.
 
 use super::extract::current_spans;
@@ -8,10 +9,81 @@ use super::labels::Label;
 use super::regions::{Choice, Labelled, choice};
 use super::sections::Section;
 use super::values::check_box;
-use crate::document::{Fields, ReviewElement};
+use crate::document::{Bounds, Fields, ReviewElement};
 
-/// Elements of a review that these pages don't give, in the order in which they are asked for.
-pub(super) fn missing(pages: &[Labelled<'_>], fields: &Fields) -> Vec<ReviewElement> {
+/// What of a review is not to be had from its reading, in the order in which it is asked for.
+#[derive(Default)]
+pub(super) struct Lack {
+    /// It is not given.
+    pub missing: Vec<ReviewElement>,
+    /// Something is written where it belongs, which was not read.
+    pub unreadable: Vec<ReviewElement>,
+}
+
+/// Elements of a review that these pages don't give, or don't give legibly.
+pub(super) fn lack(pages: &[Labelled<'_>], fields: &Fields) -> Lack {
+    let (unreadable, missing) = not_understood(pages, fields)
+        .into_iter()
+        .partition(|element| labels_of(*element).iter().any(|label| pages.iter().any(|page| is_unread(page, *label))));
+    Lack { missing, unreadable }
+}
+
+/// The labels behind which an element is given.
+fn labels_of(element: ReviewElement) -> &'static [Label] {
+    match element {
+        ReviewElement::Weight => &[Label::Weight],
+        ReviewElement::BedType => &[Label::BedType],
+        ReviewElement::Resp => &[Label::RespiratorySupport, Label::RespiratorySystem],
+        ReviewElement::Fen => &[Label::Nutrition],
+        ReviewElement::Meds => &[Label::Medications],
+        ReviewElement::DischargeNeeds => &[Label::DischargeNeeds],
+    }
+}
+
+/// Something stands in the place of this label's value that was not read: right of it as far as the next label, or under
+/// it where nothing is printed to its right.
+fn is_unread(page: &Labelled<'_>, label: Label) -> bool {
+    page.of(label).filter(|hit| page.section(hit) == Section::Current).any(|hit| {
+        let sheet = page.sheet;
+        let Some((first, last)) = sheet.pieces.get(hit.first).zip(sheet.pieces.get(hit.end.saturating_sub(1))) else {
+            return false;
+        };
+        let row = sheet.rows.get(first.row);
+        let height = row.map_or(last.bounds.height, |row| row.height).max(sheet.usual_height);
+        let row_end = row.map_or(hit.end, |row| row.end);
+        let next = page.hits.iter().find(|other| other.first >= hit.end && other.first < row_end);
+        let limit = next.and_then(|next| sheet.pieces.get(next.first)).map_or(u32::MAX, |piece| piece.bounds.left);
+        let middle = |bounds: &Bounds| bounds.top + bounds.height / 2;
+        let beside = |place: &Bounds| {
+            // Writing is higher than print, and sits above or below its line.
+            4 * middle(place).abs_diff(middle(&last.bounds)) < 3 * height
+                && place.right() > last.bounds.right() + height / 2
+                && place.left < limit
+                && place.left < last.bounds.right() + BESIDE * height
+        };
+        let is_beside_another = |place: &Bounds| {
+            page.hits
+                .iter()
+                .filter_map(|hit| sheet.pieces.get(hit.first))
+                .any(|piece| piece.bounds.left < place.left && middle(place).abs_diff(middle(&piece.bounds)) < height)
+        };
+        let below = |place: &Bounds| {
+            place.top + height / 2 > last.bounds.bottom()
+                && place.top < last.bounds.bottom() + 2 * height
+                && place.left < last.bounds.right()
+                && place.right() > first.bounds.left
+                && !is_beside_another(place)
+        };
+        let nothing_right = page.right_of(hit).iter().all(|piece| piece.fold.is_empty());
+        sheet.unread.iter().any(|place| beside(place) || (nothing_right && below(place)))
+    })
+}
+
+/// A value begins within this many text heights of its label's end.
+const BESIDE: u32 = 10;
+
+/// Elements that were not understood, in the order in which they are asked for.
+fn not_understood(pages: &[Labelled<'_>], fields: &Fields) -> Vec<ReviewElement> {
     [
         (ReviewElement::Weight, fields.contains_key("weight_g")),
         (ReviewElement::BedType, fields.contains_key("bed_type") || given(pages, Label::BedType, true)),
@@ -105,4 +177,41 @@ fn told(pages: &[Labelled<'_>], words: &[&str]) -> bool {
             })
         })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use crate::document::{Bounds, DocumentType, Reading, ReviewElement};
+    use crate::testing::reading_of;
+    use crate::understand::{TypeRules, understand};
+
+    const FORM: &str = "NICU CONCURRENT REVIEW\nPatient Name: Okonkwo, Ada\nCLINICAL UPDATE\nWeight:\nBed type:\n\
+        Respiratory support: room air\nFEN: 38 mL q3h gavage\nMedications:\nDischarge needs: car seat test";
+
+    /// What is missing, and what cannot be read, with something unread from `left` on beside line `line`.
+    fn lacks(unread: &[(u32, u32)]) -> (Vec<ReviewElement>, Vec<ReviewElement>) {
+        let mut reading: Reading = reading_of(&[FORM]);
+        let place = |&(line, left): &(u32, u32)| Bounds { left, top: 34 + 40 * line, width: 130, height: 34 };
+        reading.pages[0].unread = unread.iter().map(place).collect();
+        let understood = understand(&reading, &TypeRules::builtin(), date(2027, 5, 14));
+        assert_eq!(understood.document_type, DocumentType::ConcurrentReview);
+        (understood.missing, understood.unreadable)
+    }
+
+    #[test]
+    fn what_is_written_beside_its_label_is_unreadable_and_what_is_not_there_is_missing() {
+        use ReviewElement::{BedType, Meds, Weight};
+        assert_eq!(lacks(&[]), (vec![Weight, BedType, Meds], vec![]));
+        assert_eq!(lacks(&[(3, 110), (7, 160)]), (vec![BedType], vec![Weight, Meds]));
+    }
+
+    #[test]
+    fn a_scribble_far_off_or_in_front_of_a_label_or_beside_a_value_that_was_read_is_nothing_to_it() {
+        use ReviewElement::{BedType, Meds, Weight};
+        let all = (vec![Weight, BedType, Meds], vec![]);
+        assert_eq!(lacks(&[(3, 1200)]), all);
+        assert_eq!(lacks(&[(5, 400), (11, 110)]), all);
+    }
 }

@@ -52,6 +52,8 @@ pub(super) struct Sheet {
     pub text: String,
     /// Median height of a row's letters.
     pub usual_height: u32,
+    /// Where something stands that was not read.
+    pub unread: Vec<Bounds>,
 }
 
 /// Lower-case letters and digits of `text`, without accents.
@@ -71,6 +73,7 @@ impl Sheet {
             rows: Vec::with_capacity(rows.len()),
             text: String::new(),
             usual_height: 1,
+            unread: page.unread.iter().copied().map(on_page).collect(),
         };
         for words in rows {
             sheet.push_row(&words);

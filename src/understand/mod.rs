@@ -42,6 +42,7 @@ pub use transmission::{Transmission, same_telephone};
 use jiff::civil::Date;
 
 use crate::document::{DocumentType, Reading, Understanding};
+use completeness::Lack;
 use layout::Sheet;
 
 /// Tells which pages are about which baby, when a document is about several.
@@ -68,8 +69,8 @@ pub fn understand(reading: &Reading, rules: &TypeRules, received: Date) -> Under
     let own = siblings::without_siblings(&pages, &rules.lexicon, received);
     let pages = own.as_deref().map_or(pages, |own| extract::label_pages(own, &rules.lexicon, received));
     let fields = extract::extract(&pages, &rules.lexicon, received, verdict.document_type);
-    let missing = match verdict.document_type {
-        DocumentType::ConcurrentReview => completeness::missing(&pages, &fields),
+    let Lack { missing, unreadable } = match verdict.document_type {
+        DocumentType::ConcurrentReview => completeness::lack(&pages, &fields),
         DocumentType::AdmissionNotification
         | DocumentType::Transfer
         | DocumentType::Discharge
@@ -78,7 +79,7 @@ pub fn understand(reading: &Reading, rules: &TypeRules, received: Date) -> Under
         | DocumentType::Appeal
         | DocumentType::PriorAuthorization
         | DocumentType::OutOfNetworkException
-        | DocumentType::Other => Vec::new(),
+        | DocumentType::Other => Lack::default(),
     };
     let transfer_direction =
         if verdict.document_type == DocumentType::Transfer { direction::direction(&sheets, rules) } else { None };
@@ -89,5 +90,6 @@ pub fn understand(reading: &Reading, rules: &TypeRules, received: Date) -> Under
         fired_rules: verdict.fired,
         fields,
         missing,
+        unreadable,
     }
 }

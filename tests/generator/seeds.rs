@@ -247,6 +247,7 @@ fn page(number: u32) -> Page {
         source: PageSource::Recognised,
         turned: 180,
         straightened: 0.0,
+        unread: Vec::new(),
         flags: vec![PageFlag::DamagedRows],
         unreadable_because: None,
         picture: None,

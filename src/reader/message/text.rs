@@ -151,6 +151,7 @@ pub fn page_of_text(text: &str, page: u32, number: u32) -> Page {
         source: PageSource::Text,
         turned: 0,
         straightened: 0.0,
+        unread: Vec::new(),
         flags: Vec::new(),
         unreadable_because: None,
         picture: None,
