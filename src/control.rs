@@ -420,13 +420,33 @@ fn accept_and_clear(archive: &Archive, arrival: Arrival, refusals: &str) -> Resu
 
 /// Held documents, then refused files, then mails that were given up.
 fn held_entries(archive: &Archive) -> Result<Vec<Value>, ArchiveError> {
-    let held: Vec<Value> = archive.held()?.iter().map(held_value).collect();
+    let mut held: Vec<Value> = archive.held()?.iter().map(held_value).collect();
+    held.extend(lost(archive)?);
     let refused = archive.refused()?.into_iter().map(|refusal| {
         json!({ "id": refusal.id, "kind": "refused", "source": refusal.source, "source_file": refusal.source_file,
                 "reason": refusal.reason, "since": refusal.at })
     });
     let letters: Vec<Value> = archive.dead_letters()?.iter().map(mails::held_value).collect();
     Ok(held.into_iter().chain(refused).chain(letters).collect())
+}
+
+/// Documents that were queued, and whose stored file is gone or damaged since: nobody can read them either.
+fn lost(archive: &Archive) -> Result<Vec<Value>, ArchiveError> {
+    let mut lost: Vec<Value> = Vec::new();
+    for item in archive.items() {
+        let item = item?;
+        let Some(document) = archive.find_document(item.id.document())?.filter(|_| item.state == ItemState::Held)
+        else {
+            continue;
+        };
+        let Some(state) = archive.document(&document)? else { continue };
+        if !matches!(state.status, Status::Held { .. }) && lost.iter().all(|entry| entry["id"] != document.short()) {
+            let reason = item.flags.iter().find_map(|flag| flag.strip_prefix("held: ")).unwrap_or_default();
+            lost.push(json!({ "id": document.short(), "kind": "document", "document": document, "stage": "queue",
+                "sender": item.sender, "reason": reason, "since": item.received_at, "receipts": state.receipts }));
+        }
+    }
+    Ok(lost)
 }
 
 fn held_value(held: &DocumentState) -> Value {

@@ -177,6 +177,8 @@ impl Disk {
 
     /// Waits until the names in a folder are on the disk.
     pub(super) fn sync_folder(&self, path: &Path) -> Result<(), ArchiveError> {
+        // The parent of a bare file name.
+        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
         let folder = File::open(path).map_err(|e| ArchiveError::sync_failed(path, e))?;
         self.sync(&folder, path)
     }

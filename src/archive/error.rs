@@ -79,7 +79,11 @@ pub enum ArchiveError {
         what: &'static str,
     },
     /// There are documents but no journal.
-    #[error("the journal {} is missing although documents are stored; restore it from a copy", path.display())]
+    #[error(
+        "the journal {} is missing although documents are stored; restore it from a copy; without one, put an empty file \
+         00000001.log there and start the daemon: it receives the documents again, but what people did with them is lost",
+        path.display()
+    )]
     JournalMissing { path: PathBuf },
     /// The index failed, and making it anew did not help or cannot be done while running.
     #[error("the index failed: {what}; start the program again, which makes the index anew")]

@@ -234,6 +234,18 @@ impl Fault {
     }
 }
 
+impl Drop for Index {
+    fn drop(&mut self) {
+        let base = self.base.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let stored = std::mem::replace(base, Base::Memory(RwLock::default()));
+        // sled syncs once more when it is let go, and panics where the disk refuses. The index is no truth; what the disk
+        // refused of the truth is told of by whoever wrote it.
+        if catch_unwind(AssertUnwindSafe(|| drop(stored))).is_err() {
+            tracing::error!("the disk refused the index when it was let go; the next start makes it anew");
+        }
+    }
+}
+
 impl Index {
     fn on(base: Base, summary: Summary) -> Self {
         Self {
@@ -286,10 +298,12 @@ impl Index {
         let head = self.summary().head;
         match again(&head) {
             Ok(made) => {
-                let made_base = made.base.into_inner().unwrap_or_else(PoisonError::into_inner);
+                let made_base = {
+                    let mut base = made.base.write().unwrap_or_else(PoisonError::into_inner);
+                    std::mem::replace(&mut *base, Base::Memory(RwLock::default()))
+                };
                 let stored = std::mem::replace(&mut *base, made_base);
-                *self.summary.lock().unwrap_or_else(PoisonError::into_inner) =
-                    made.summary.into_inner().unwrap_or_else(PoisonError::into_inner);
+                *self.summary.lock().unwrap_or_else(PoisonError::into_inner) = made.summary();
                 // It tries to write once more, in vain.
                 _ = catch_unwind(AssertUnwindSafe(|| drop(stored)));
                 tracing::error!(

@@ -117,6 +117,9 @@ pub fn verify(state: &Path, options: &OpenOptions, told: Option<Summary>) -> Res
     }
     let documents = Documents::new(disk, state, &vault);
     let folder = state.join(JOURNAL);
+    if folder.is_dir() && journal::segments(&folder)?.is_empty() && !documents.stored()?.is_empty() {
+        return Err(ArchiveError::JournalMissing { path: folder });
+    }
     let chain = match rebuild::check_chain(&folder) {
         Ok((head, torn)) => {
             (report.records, report.torn) = (head.sequence, torn);

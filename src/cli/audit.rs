@@ -29,5 +29,5 @@ pub fn audit(config: &Config, filter: &AuditFilter) -> Result<(), Failure> {
 
 /// What others wrote must not make lines of its own, nor speak to the terminal.
 fn one_line(text: &str) -> String {
-    text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
+    text.chars().map(|character| if super::steers(character) { ' ' } else { character }).collect()
 }

@@ -417,10 +417,17 @@ fn counted(count: u64, thing: &str) -> String {
     format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
 }
 
+/// Whether a sign steers a terminal: control characters, and those that turn the direction of writing round or are not
+/// to be seen.
+fn steers(sign: char) -> bool {
+    sign.is_control()
+        || matches!(sign, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
 /// A table with columns as wide as their widest cell; the last column is not padded. Names of files come from anywhere:
 /// what would steer a terminal or break a row is shown as a mark.
 fn table(head: &[&str], rows: &[Vec<String>]) -> String {
-    let plain = |cell: &String| cell.chars().map(|sign| if sign.is_control() { '\u{fffd}' } else { sign }).collect();
+    let plain = |cell: &String| cell.chars().map(|sign| if steers(sign) { '\u{fffd}' } else { sign }).collect();
     let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(plain).collect()).collect();
     let mut widths: Vec<usize> = head.iter().map(|cell| cell.chars().count()).collect();
     for row in &rows {

@@ -152,8 +152,8 @@ impl WorkLoop {
             self.record_all(events).await?;
             fault::at(Step::ItemsQueued);
             let repeated = {
-                let (archive, id) = (self.archive.clone(), id.clone());
-                blocking(move || repeats::note(&archive, &id, &marks)).await?
+                let (archive, id, zone) = (self.archive.clone(), id.clone(), knowledge.zone.clone());
+                blocking(move || repeats::note(&archive, &id, &marks, &zone)).await?
             };
             // Asked again: of two that came together only one is the first.
             let duplicate = self

@@ -7,10 +7,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use jiff::civil::Time;
+use jiff::tz::TimeZone;
 
 use crate::archive::event::Event;
 use crate::archive::{Archive, ArchiveError};
-use crate::document::{DocumentId, Page, Reading};
+use crate::document::{DocumentId, FieldValue, Page, Reading};
 use crate::log;
 use crate::queue::item::{ItemState, QueueItem};
 use crate::reader::pool::Recall;
@@ -41,17 +43,26 @@ fn page_read_on(archive: &Archive, picture: &str) -> Result<Option<Page>, Archiv
     Ok(None)
 }
 
+/// When the sending fax machine sent it, by the line that it burned in.
+fn sent_by_fax(item: &QueueItem, zone: &TimeZone) -> Option<Timestamp> {
+    let FieldValue::Date(date) = item.fields.get("fax_sent_date")?.value else { return None };
+    let time: Time = item.fields.get("fax_sent_time")?.value.to_string().parse().ok()?;
+    Some(date.to_datetime(time).to_zoned(zone.clone()).ok()?.timestamp())
+}
+
 /// A document with all that is compared of it.
 struct Kept {
     document: DocumentId,
     reading: Reading,
     items: Vec<QueueItem>,
-    /// What came first, came first.
-    order: (Timestamp, u64),
+    /// When it was received, and its place in the order of arrival.
+    received: (Timestamp, u64),
+    /// When it was sent, by the clock of the machine that sent it, where that is told.
+    sent: Option<Timestamp>,
 }
 
 impl Kept {
-    fn of(archive: &Archive, document: &DocumentId) -> Result<Option<Self>, ArchiveError> {
+    fn of(archive: &Archive, document: &DocumentId, zone: &TimeZone) -> Result<Option<Self>, ArchiveError> {
         let Some(state) = archive.document(document)? else { return Ok(None) };
         let Some(received) = state.receipts.first().map(|receipt| receipt.received_at) else { return Ok(None) };
         let Some(reading) = archive.reading(document)? else { return Ok(None) };
@@ -59,7 +70,15 @@ impl Kept {
         for id in &state.items {
             items.extend(archive.item(id)?.filter(|item| item.state != ItemState::Held));
         }
-        Ok(Some(Self { document: document.clone(), reading, items, order: (received, state.received) }))
+        let sent = reading.mail.as_ref().and_then(|mail| mail.sent_at);
+        let sent = items.iter().find_map(|item| sent_by_fax(item, zone)).or(sent);
+        Ok(Some(Self { document: document.clone(), reading, items, received: (received, state.received), sent }))
+    }
+
+    /// Which came first. Sources that were read late, or all at once, tell little of it: who sent it tells better.
+    fn order(&self, other: &Self) -> std::cmp::Ordering {
+        let sent = self.sent.zip(other.sent).map_or(std::cmp::Ordering::Equal, |(one, other)| one.cmp(&other));
+        sent.then(self.received.cmp(&other.received))
     }
 
     fn paper<'a>(&'a self, item: &'a QueueItem) -> Paper<'a> {
@@ -83,8 +102,13 @@ impl Kept {
 /// before; gives how many. Asked after it was queued, so that of two which came together the second sees the first.
 ///
 /// Only an error after which the daemon must end is one here: the document waits for a nurse whatever is found.
-pub(super) fn note(archive: &Archive, document: &DocumentId, marks: &[String]) -> Result<usize, ArchiveError> {
-    match find(archive, document, marks) {
+pub(super) fn note(
+    archive: &Archive,
+    document: &DocumentId,
+    marks: &[String],
+    zone: &TimeZone,
+) -> Result<usize, ArchiveError> {
+    match find(archive, document, marks, zone) {
         Err(error) if !error.is_fatal() => {
             log::repeats_unknown(document, &error.to_string());
             Ok(0)
@@ -93,7 +117,7 @@ pub(super) fn note(archive: &Archive, document: &DocumentId, marks: &[String]) -
     }
 }
 
-fn find(archive: &Archive, document: &DocumentId, marks: &[String]) -> Result<usize, ArchiveError> {
+fn find(archive: &Archive, document: &DocumentId, marks: &[String], zone: &TimeZone) -> Result<usize, ArchiveError> {
     let mut others = BTreeSet::new();
     for mark in marks {
         others.extend(archive.known_by(mark, WITH_THE_SAME_MARK)?);
@@ -102,27 +126,27 @@ fn find(archive: &Archive, document: &DocumentId, marks: &[String]) -> Result<us
     if others.is_empty() {
         return Ok(0);
     }
-    let Some(new) = Kept::of(archive, document)? else { return Ok(0) };
+    let Some(new) = Kept::of(archive, document, zone)? else { return Ok(0) };
     let mut before = Vec::new();
     let mut events = Vec::new();
     for other in &others {
         // One that is damaged is told of elsewhere.
-        let other = match Kept::of(archive, other) {
+        let other = match Kept::of(archive, other, zone) {
             Err(error) if error.is_fatal() => return Err(error),
             Ok(Some(other)) => other,
             Ok(None) | Err(_) => continue,
         };
-        if new.order.0.duration_since(other.order.0).abs() > WITHIN {
+        if new.received.0.duration_since(other.received.0).abs() > WITHIN {
             continue;
         }
-        if other.order < new.order {
+        if other.order(&new).is_lt() {
             before.push(other);
         } else {
             events.extend(other.repeated(&new));
         }
     }
     // The first that said it; one pointer an item.
-    before.sort_by_key(|other| other.order);
+    before.sort_by_key(|other| other.received);
     let mut told = BTreeSet::new();
     for event in before.iter().flat_map(|other| new.repeated(other)) {
         if let Event::Repeats { item, .. } = &event

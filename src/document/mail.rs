@@ -1,5 +1,6 @@
 //! What is known of an email besides its pages.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// Bytes of [`Mail::covering`]: a review that was written into a message fits many times over.
@@ -13,6 +14,9 @@ pub struct Mail {
     pub subject: Option<String>,
     /// Number of the fax that a gateway sends on, ten digits: `Fax from 617-555-0134, 4 pages`, in subject or text.
     pub fax_sender: Option<String>,
+    /// When it was sent, as its author's machine tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent_at: Option<Timestamp>,
     /// Pages of that fax, as the gateway tells.
     pub reported_pages: Option<u32>,
     /// First and last page of each paper, in order, every page in exactly one.

@@ -37,6 +37,9 @@ const ANOTHER_DAY: usize = 3;
 /// Fields that tell who a paper is about.
 const IDENTITY: [&str; 7] = ["patient_name", "dob", "sex", "mrn", "case_id", "auth_number", "member_id"];
 
+/// How the names of fields begin that the sending machine burned in.
+const BURNED_IN: &str = "fax_";
+
 /// Fields that hold names, of which a bad line spoils letters.
 const NAMES: [&str; 4] = ["patient_name", "mother_name", "facility", "receiving_facility"];
 
@@ -149,7 +152,9 @@ fn is_about_another(one: &QueueItem, other: &QueueItem) -> bool {
 
 /// Names of the fields that both have, surely, with different values.
 fn differing(one: &Fields, other: &Fields) -> Vec<String> {
-    let both = one.iter().filter_map(|(name, field)| Some((name, field, other.get(name)?)));
+    // What a machine burned in at the edge is another thing each time.
+    let own = one.iter().filter(|(name, _)| !name.starts_with(BURNED_IN));
+    let both = own.filter_map(|(name, field)| Some((name, field, other.get(name)?)));
     let sure = both.filter(|(_, field, other)| field.confidence >= SURE && other.confidence >= SURE);
     sure.filter(|(name, field, other)| !is_same(name, field, other)).map(|(name, ..)| name.clone()).collect()
 }

@@ -151,7 +151,8 @@ fn rows_of_offered_types(sheet: &Sheet, rules: &TypeRules) -> BTreeSet<usize> {
 fn is_sending_line(text: &str) -> bool {
     let digits = text.chars().filter(char::is_ascii_digit).count();
     let signs = text.chars().filter(|c| !c.is_whitespace()).count();
-    digits >= 12 && (digits * 3 >= signs || text.contains("from:"))
+    let of_a_patient = ["dob", "mrn", "birth", "born"].iter().any(|label| text.contains(label));
+    digits >= 12 && !of_a_patient && (digits * 3 >= signs || text.contains("from:"))
 }
 
 fn passages(sheets: &[Sheet], rules: &TypeRules) -> Vec<Passage> {

@@ -73,10 +73,16 @@ impl Drop for Replacement {
     }
 }
 
-/// Makes a folder that is not there yet. One that is keeps the group and the mode that somebody gave it.
+/// Makes a folder that is not there yet. One that is keeps the group and the mode that somebody gave it; one that was made
+/// here before there was a group is given to it.
 pub(super) fn make_folder(folder: &Path, group: Option<Gid>) -> io::Result<()> {
-    if folder.is_dir() {
-        return Ok(());
+    if let Ok(there) = fs::metadata(folder)
+        && there.is_dir()
+    {
+        return match group {
+            Some(group) if there.permissions().mode() & 0o777 == 0o700 => share(&File::open(folder)?, group, 0o750),
+            Some(_) | None => Ok(()),
+        };
     }
     DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     match group {

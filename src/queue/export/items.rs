@@ -11,11 +11,13 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use rustix::fs::Gid;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{debug, error, info};
@@ -185,6 +187,11 @@ impl ItemExporter {
     fn bring_up_to_date(&self, root: &Path, item: &QueueItem, json: &str) -> Result<bool, ExportError> {
         let folder = root.join(item.id.to_string());
         let Ok(there) = fs::read(folder.join(ITEM)) else { return Ok(false) };
+        // Made before there was a group to read it.
+        let of_group = |group: Gid| fs::metadata(&folder).is_ok_and(|folder| folder.gid() == group.as_raw());
+        if self.worklist.group.is_some_and(|group| !of_group(group)) {
+            return Ok(false);
+        }
         let same_pages = serde_json::from_slice(&there).is_ok_and(|before: QueueItem| {
             (before.page_range, before.pages, before.state) == (item.page_range, item.pages, item.state)
         });
@@ -397,6 +404,22 @@ fn folders(root: &Path) -> io::Result<Vec<(ItemId, PathBuf)>> {
         }
     }
     Ok(folders)
+}
+
+/// Removes the folders of items that are not open.
+pub(super) fn remove_closed(worklist: &Worklist, archive: &Archive) -> Result<(), ExportError> {
+    let root = worklist.folder.join(FOLDER);
+    let failed = |error| ExportError::Folder { folder: root.clone(), error };
+    for (id, folder) in folders(&root).map_err(failed)? {
+        if archive.item(&id)?.filter(has_folder).is_none() {
+            match fs::remove_dir_all(&folder) {
+                // The exporter was faster.
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+                Ok(()) | Err(_) => {}
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Names what in the items' folders does not say what the archive says.

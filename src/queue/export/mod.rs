@@ -87,8 +87,11 @@ pub fn write_queue(worklist: &Worklist, archive: &Archive) -> Result<usize, Expo
 }
 
 /// As [`write_queue`], and records it: the trail tells what was given out, when, and at whose wish.
+///
+/// The folders of items that are not open go too: what is about to be purged must not stay there in the clear.
 pub fn write_and_record(worklist: &Worklist, archive: &Archive, by: &str) -> Result<usize, ExportError> {
     let items = write_queue(worklist, archive)?;
+    items::remove_closed(worklist, archive)?;
     archive.record(Event::Exported { by: by.to_owned(), items: items as u64 })?;
     Ok(items)
 }

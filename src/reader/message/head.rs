@@ -28,6 +28,7 @@ pub(super) fn mail(message: &Message<'_>) -> Mail {
         subject,
         covering: None,
         covering_is_whole: false,
+        sent_at: message.date().and_then(|date| jiff::Timestamp::from_second(date.to_timestamp()).ok()),
         content: content(message),
         papers: Vec::new(),
         is_body: false,

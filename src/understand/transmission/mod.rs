@@ -23,6 +23,9 @@ const TELEPHONE: usize = 10;
 /// How many numbers or pages a flag names.
 const NAMED: usize = 12;
 
+/// Letters of a word from which a station's name tells which hospital it is.
+const PLACE_WORD: usize = 5;
+
 /// What the header lines of a document's pages tell.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Transmission {
@@ -268,14 +271,19 @@ fn numbers(lines: &[(&Page, Line)], total: Option<u32>) -> BTreeMap<u32, u32> {
 }
 
 /// The words of a line that a reader of the paper must not take for the paper's own: all but the station's name.
+///
+/// A station called by a short name (`WHMC NICU UR`) tells a reader nothing, and may be the one called.
 fn words(page: &Page, line: &Line) -> Vec<(u32, [u32; 4])> {
+    let line_names_a_place = line.station.as_ref().is_some_and(|station| {
+        station.split(' ').any(|word| word.chars().filter(|letter| letter.is_alphabetic()).count() >= PLACE_WORD)
+    });
     page.words
         .iter()
         .filter(|word| line.places.contains(&word.bounds))
         .filter(|word| {
             let told = word.text.chars().any(|letter| letter.is_ascii_digit());
             let letters = word.text.chars().filter(|letter| letter.is_alphabetic()).count();
-            told || letters < 2 || is_machines_word(&word.text)
+            told || letters < 2 || is_machines_word(&word.text) || !line_names_a_place
         })
         .map(|word| (page.number, word.bounds.into()))
         .collect()
