@@ -81,7 +81,7 @@ async fn printed_words_come_back_with_their_lines_and_boxes() {
     let lines = ["Concurrent review of the newborn", "Weight today 1450 grams", "Respiratory support room air"];
     let (id, bytes) = printed_page(&lines);
     let page = pool.read_page(&id, bytes, 1, Urgency::Triage).await.unwrap();
-    assert_eq!((page.source, page.turned, page.flags.as_slice()), (PageSource::Recognised, 0, [].as_slice()));
+    assert_eq!((page.source, page.turned, page.flags.as_slice()), (PageSource::TextLayer, 0, [].as_slice()));
     assert_eq!(page.text(), lines.join("\n"));
     let weight = page.words.iter().find(|word| word.text == "1450").unwrap();
     // Set 24 points below 700 of 792, so about 1.6 inches from the top.

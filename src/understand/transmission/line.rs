@@ -19,7 +19,7 @@ const EDGE: f32 = 0.30;
 /// Its pieces lie this near to the edge, in inches.
 const BAND: f32 = 0.42;
 
-/// A page's number read worse than this is none.
+/// A page's number read worse than this is none, unless other pages tell the same total.
 const READ: f32 = 0.6;
 
 /// Read as well as this, a number is believed without a second page that confirms it.
@@ -81,6 +81,8 @@ pub(super) struct Line {
     /// The page's number in the transmission.
     pub number: Option<u32>,
     pub total: Option<u32>,
+    /// Both were read well enough to be believed by themselves.
+    pub is_number_sure: bool,
     /// What only sending machines print: `FROM`, `FAX`, a telephone number.
     pub is_machines: bool,
     pub bounds: Bounds,
@@ -185,9 +187,7 @@ fn parsed(sheet: &Sheet, rows: &[usize], patterns: &Patterns, dates: &Dates) -> 
         let mark = text.get(range).unwrap_or_default();
         let digits =
             pieces.iter().filter(|piece| piece.fold.chars().any(char::is_alphanumeric) && mark.contains(&piece.text));
-        if digits.map(|piece| piece.confidence).fold(1.0, f32::min) < READ {
-            (line.number, line.total) = (None, None);
-        }
+        line.is_number_sure = digits.map(|piece| piece.confidence).fold(1.0, f32::min) >= READ;
     }
     (is_one || (known == 1 && says_fax && line.station.is_some() && date.is_some())).then_some(line)
 }

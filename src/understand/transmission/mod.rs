@@ -69,13 +69,13 @@ impl Transmission {
             .collect();
         // What a program prints at the head of its pages counts only where no machine's line does.
         let of_machines = lines.iter().any(|(_, line)| line.is_machines);
-        let lines: Vec<(&Page, Line)> =
+        let mut lines: Vec<(&Page, Line)> =
             lines.into_iter().filter(|(_, line)| line.is_machines || !of_machines).collect();
         let single = reading.pages.len() == 1;
         // On a single page, date, number and page's number must stand together, well read.
         let is_whole = |line: &Line| {
             let numbered = line.sender.is_some() || line.receiver.is_some();
-            line.sent_at.is_some() && line.number.is_some() && numbered && line.read >= READ_WELL
+            line.sent_at.is_some() && line.number.is_some() && line.is_number_sure && numbered && line.read >= READ_WELL
         };
         let lone = single && lines.iter().all(|(_, line)| is_whole(line));
         let mut found = Self { arrived: reading.pages.len() as u32, ..Self::default() };
@@ -83,6 +83,12 @@ impl Transmission {
         found.station = agreed(&lines, lone, |line| line.station.clone());
         found.sent_at = agreed(&lines, lone, |line| line.sent_at);
         found.total = agreed(&lines, lone, |line| line.total);
+        let total = found.total.as_ref().map(|told| told.value);
+        for (_, line) in &mut lines {
+            if !line.is_number_sure && (line.total.is_none() || line.total != total) {
+                (line.number, line.total) = (None, None);
+            }
+        }
         found.restarts = restarts(&lines);
         if found.restarts.is_empty() {
             found.numbers = numbers(&lines, found.total.as_ref().map(|told| told.value));
