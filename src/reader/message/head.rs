@@ -30,6 +30,7 @@ pub(super) fn mail(message: &Message<'_>) -> Mail {
         covering_is_whole: false,
         content: content(message),
         papers: Vec::new(),
+        pictures: Vec::new(),
         is_body: false,
         unread: Vec::new(),
     }
