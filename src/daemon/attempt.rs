@@ -13,6 +13,7 @@ use super::repeats;
 use super::work::WorkLoop;
 use crate::archive::event::{Event, MACHINE, Stage};
 use crate::archive::{Archive, ArchiveError, Remedy, Status, blocking};
+use crate::clock;
 use crate::document::{
     Automatic, DocumentId, DocumentType, MailHead, MatchStatus, OwnMail, PageSource, Reading, Receipt,
 };
@@ -116,7 +117,9 @@ impl WorkLoop {
         );
 
         let source = state.receipts.first().map(|receipt| receipt.source.as_str()).unwrap_or_default();
-        if let Some(reason) = pipeline::nothing_readable(&reading) {
+        let knowledge = self.knowledge.borrow().clone();
+        let received = knowledge.day_of(state.receipts.first().map_or_else(clock::now, |receipt| receipt.received_at));
+        if let Some(reason) = pipeline::nothing_readable(&reading, &knowledge.rules, received) {
             self.record_all(self.mails(id, source, &reading, &[])).await?;
             let mail = reading.mail.as_ref().map(MailHead::from);
             return self.hold_with(id, Stage::Read, reason, mail).await;
