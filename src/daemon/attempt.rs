@@ -33,6 +33,9 @@ const READER_UNAVAILABLE_FOR: Duration = Duration::from_secs(30);
 /// Wait after the archive could not write, a full disk above all.
 const ARCHIVE_UNAVAILABLE_FOR: Duration = Duration::from_secs(10);
 
+/// On an email's item to which a rule for forwards applies.
+const NOT_FORWARDED: &str = "not_forwarded: came by email; send it on by hand";
+
 /// What became of one attempt.
 pub(super) enum Verdict {
     /// What its first pages tell is shown; the rest is to be read.
@@ -127,9 +130,10 @@ impl WorkLoop {
 
         loop {
             let knowledge = self.knowledge.borrow().clone();
-            let Some(items) = decide(&self.archive, &self.decider, id, &reading, &knowledge, true).await? else {
+            let Some(mut items) = decide(&self.archive, &self.decider, id, &reading, &knowledge, true).await? else {
                 return self.hold(id, Stage::Understand, "deciding failed unexpectedly; a fault in the program").await;
             };
+            tell_of_rules(self.planner.as_deref(), &reading, &mut items);
             fault::at(Step::Decided);
             let (lane, due_rule) = items
                 .first()
@@ -325,6 +329,14 @@ impl WorkLoop {
 /// name in its text or its history, a picture that was taken for a logo. A person sends on what is in it.
 pub(super) fn forwards(planner: &Planner, id: &DocumentId, reading: &Reading, items: &[QueueItem]) -> Vec<Event> {
     if reading.mail.is_some() { Vec::new() } else { planner.forwards(id, items) }
+}
+
+/// Says on an email's items that a rule would have sent them on: a person does it by hand.
+pub(super) fn tell_of_rules(planner: Option<&Planner>, reading: &Reading, items: &mut [QueueItem]) {
+    let Some(planner) = planner.filter(|_| reading.mail.is_some()) else { return };
+    for item in items.iter_mut().filter(|item| planner.has_rule_for(item)) {
+        item.flags.push(NOT_FORWARDED.to_owned());
+    }
 }
 
 fn pages_by(reading: &Reading, source: PageSource) -> usize {
