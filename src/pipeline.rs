@@ -5,10 +5,12 @@
 
 mod begun;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
@@ -47,6 +49,13 @@ pub struct Knowledge {
     pub mailboxes: Arc<BTreeMap<String, Lane>>,
 }
 
+impl Knowledge {
+    /// The day of a receipt.
+    pub fn day_of(&self, received: Timestamp) -> Date {
+        received.to_zoned(self.zone.clone()).date()
+    }
+}
+
 /// A document's way through the deciding stages, or that of its pages about one baby, with what each took.
 #[derive(Clone)]
 pub struct Decision {
@@ -75,11 +84,16 @@ pub async fn read(pool: &Arc<ReaderPool>, id: &DocumentId, bytes: Arc<[u8]>) -> 
 }
 
 /// Why a document has not one page that could be read, if so: there is nothing to decide on then, and a person must
-/// look at the paper itself.
-pub fn nothing_readable(reading: &Reading) -> Option<&str> {
+/// look at the paper itself. Unless they are pictures in a message whose words are a paper of their own.
+pub fn nothing_readable<'r>(reading: &'r Reading, rules: &TypeRules, received: Date) -> Option<&'r str> {
     // Nobody sends blank pages alone: they were fed upside down. Beside a message's words they may be meant.
     let is_blank = |page: &Page| page.source == PageSource::Blank && reading.mail.is_none();
     let first = reading.pages.first().filter(|_| reading.pages.iter().all(|page| is_lost(page) || is_blank(page)))?;
+    let only_pictures =
+        reading.mail.as_ref().is_some_and(|mail| mail.papers == mail.pictures && mail.covering_is_whole);
+    if only_pictures && paper_in_words(reading, rules, received).is_some() {
+        return None;
+    }
     let blank = "its pages came out blank: look at it by hand, and ask the sender to send it again";
     Some(first.unreadable_because.as_deref().unwrap_or(blank))
 }
@@ -102,14 +116,21 @@ fn is_lost(page: &Page) -> bool {
 pub fn decide(reading: &Reading, receipt: &Receipt, knowledge: &Knowledge) -> Vec<Decision> {
     let receipt = &as_told(receipt, reading.mail.as_ref());
     let deciding = Deciding { receipt, knowledge };
-    let mut decisions: Vec<Decision> = match several_papers(reading.mail.as_ref()) {
-        Some(papers) => papers.iter().flat_map(|paper| deciding.paper(&pages_of(reading, *paper))).collect(),
-        None => deciding.paper(reading),
-    };
-    let Some((text, document_type)) = paper_in_words(reading, knowledge, deciding.received()) else { return decisions };
-    let name = document_type.name();
-    // Of one that was cut off, nobody knows what the rest says.
+    let in_words = paper_in_words(reading, &knowledge.rules, deciding.received());
+    // Of a text that was cut off, nobody knows what the rest says.
     let is_whole = reading.mail.as_ref().is_some_and(|mail| mail.covering_is_whole);
+    let empty = empty_pictures(reading, in_words.is_some() && is_whole);
+    let legible = without(reading, &empty);
+    let mut decisions: Vec<Decision> = match several_papers(legible.mail.as_ref()) {
+        Some(papers) => papers.iter().flat_map(|paper| deciding.paper(&pages_of(&legible, *paper))).collect(),
+        None if legible.pages.is_empty() && !empty.is_empty() => Vec::new(),
+        None => deciding.paper(&legible),
+    };
+    for decision in &mut decisions {
+        decision.routing.flags.extend(empty.iter().map(empty_picture));
+    }
+    let Some((text, document_type)) = in_words else { return decisions };
+    let name = document_type.name();
     let flag = match (text.pages.first(), text.pages.last()) {
         (Some(first), Some(last)) if is_whole => {
             format!(
@@ -125,6 +146,7 @@ pub fn decide(reading: &Reading, receipt: &Receipt, knowledge: &Knowledge) -> Ve
     if is_whole {
         decisions.extend(deciding.paper(&text).into_iter().map(|mut decision| {
             decision.routing.flags.push(format!("{MAIL_TEXT}stands in the message itself, not in an attachment"));
+            decision.routing.flags.extend(empty.iter().map(empty_picture));
             decision
         }));
     }
@@ -178,7 +200,7 @@ struct Judgement {
 impl Deciding<'_> {
     /// The day of receipt.
     fn received(&self) -> Date {
-        self.receipt.received_at.to_zoned(self.knowledge.zone.clone()).date()
+        self.knowledge.day_of(self.receipt.received_at)
     }
 
     /// A paper as one decision, or several.
@@ -286,6 +308,39 @@ fn covering(reading: &Reading) -> Option<Page> {
     Some(page_of_text(beginning(text, COVERING_HEARD), 1, link::COVERING_PAGE))
 }
 
+/// Papers of an email that are pictures on which nothing was read, a pale logo or a photograph of nothing, where something
+/// else in it is a paper: they are flags of that, and hold up and cloud nothing. `has_words`: the message's words are one.
+fn empty_pictures(reading: &Reading, has_words: bool) -> Vec<[u32; 2]> {
+    let Some(mail) = &reading.mail else { return Vec::new() };
+    let is_empty =
+        |page: &Page| is_lost(page) || page.source == PageSource::Blank || page.flags.contains(&PageFlag::Illegible);
+    let within =
+        |[first, last]: [u32; 2]| reading.pages.iter().filter(move |page| (first..=last).contains(&page.number));
+    let empty: Vec<[u32; 2]> = mail.pictures.iter().copied().filter(|picture| within(*picture).all(is_empty)).collect();
+    if has_words || empty.len() < mail.papers.len() { empty } else { Vec::new() }
+}
+
+/// As it stands in an item's flag.
+fn empty_picture([first, last]: &[u32; 2]) -> String {
+    let pages = if first == last { format!("p{first}") } else { format!("p{first} to p{last}") };
+    format!("unread_attachment: picture: {pages}")
+}
+
+/// A reading without some of its email's papers.
+fn without<'r>(reading: &'r Reading, papers: &[[u32; 2]]) -> Cow<'r, Reading> {
+    if papers.is_empty() {
+        return Cow::Borrowed(reading);
+    }
+    let mut rest = reading.clone();
+    let is_of = |number: u32| papers.iter().any(|[first, last]| (*first..=*last).contains(&number));
+    rest.pages.retain(|page| !is_of(page.number));
+    if let Some(mail) = &mut rest.mail {
+        mail.papers.retain(|paper| !papers.contains(paper));
+        mail.pictures.retain(|paper| !papers.contains(paper));
+    }
+    Cow::Owned(rest)
+}
+
 /// First and last page of each paper of an email that holds several.
 fn several_papers(mail: Option<&Mail>) -> Option<&[[u32; 2]]> {
     mail.map(|mail| mail.papers.as_slice()).filter(|papers| papers.len() > 1)
@@ -323,10 +378,10 @@ pub fn covering_pages(reading: &Reading) -> Vec<Page> {
 
 /// The words around a message's papers, and what they are by themselves, when they seem to be
 /// a paper too: a review that was written into the mail beside an attachment.
-fn paper_in_words(reading: &Reading, knowledge: &Knowledge, received: Date) -> Option<(Reading, DocumentType)> {
+fn paper_in_words(reading: &Reading, rules: &TypeRules, received: Date) -> Option<(Reading, DocumentType)> {
     let words = Reading::new(DocumentFormat::Message, covering_pages(reading));
     words.pages.first()?;
-    let understood = understand::understand(&words, &knowledge.rules, received);
+    let understood = understand::understand(&words, rules, received);
     let told = understood.document_type != DocumentType::Other && understood.type_confidence >= SURE_OF_WORDS;
     (told && understood.fields.len() >= FACTS_OF_A_PAPER).then_some((words, understood.document_type))
 }
@@ -503,6 +558,10 @@ mod tests {
         Receipt::new("secure-fax", "0042.tif", "2027-05-14T09:12:00-04:00".parse().unwrap())
     }
 
+    fn today() -> Date {
+        knowledge(&[]).day_of(receipt().received_at)
+    }
+
     fn links(reading: &Reading, cases: &[&str]) -> Vec<([u32; 2], Option<String>)> {
         let decisions = decide(reading, &receipt(), &knowledge(cases));
         decisions.into_iter().map(|decision| (decision.page_range, decision.linked.case_id)).collect()
@@ -654,6 +713,45 @@ mod tests {
     }
 
     #[test]
+    fn a_picture_on_which_nothing_was_read_holds_and_clouds_no_mail_that_is_a_paper_besides() {
+        let blank = |number: usize, mut reading: Reading| {
+            reading.pages[number].source = PageSource::Blank;
+            reading.pages[number].flags = vec![PageFlag::BlankPicture];
+            reading
+        };
+        let twins = knowledge(&[GIRL, BOY]);
+        let has_flag = |decision: &Decision, page: u32| {
+            decision.routing.flags.contains(&format!("unread_attachment: picture: p{page}"))
+        };
+        let mut logo = blank(0, mailed("", &girl()));
+        logo.mail.as_mut().unwrap().pictures = vec![[1, 1]];
+        assert_eq!(nothing_readable(&logo, &twins.rules, today()), None);
+        let decisions = decide(&logo, &receipt(), &twins);
+        let [only] = decisions.as_slice() else { panic!("{} decisions", decisions.len()) };
+        assert_eq!((only.page_range, only.linked.case_id.as_deref()), ([2, 2], Some("C-1")));
+        assert!(has_flag(only, 1), "{:?}", only.routing.flags);
+        // Without a paper in its words, a person looks at it.
+        logo.mail.as_mut().unwrap().covering = Some("Please see attached.".to_owned());
+        assert!(nothing_readable(&logo, &twins.rules, today()).is_some());
+        let mail = Mail { papers: vec![[1, 1], [2, 2]], pictures: vec![[2, 2]], ..Mail::default() };
+        let beside = blank(1, Reading { mail: Some(mail), ..reading_of(&[&girl(), ""]) });
+        let decisions = decide(&beside, &receipt(), &twins);
+        let [only] = decisions.as_slice() else { panic!("{} decisions", decisions.len()) };
+        assert_eq!((only.page_range, only.linked.case_id.as_deref()), ([1, 1], Some("C-1")));
+        assert!(has_flag(only, 2), "{:?}", only.routing.flags);
+    }
+
+    #[test]
+    fn a_senders_name_in_a_messages_words_contradicts_no_paper_with_the_babys_own_identifiers() {
+        let other = "C-9,closed,MTN914013950-03,2634124195,0690472,Merrow Hospital,,,Halvorsen,Nils,,M,2026-12-07,\
+                     Ingrid,Halvorsen,,2026-12-07,,commercial,2,,,,";
+        let signed = "See attached.\n\nIngrid Halvorsen\nUtilization Review\n508-555-0183";
+        assert_eq!(links(&mailed(&girl(), signed), &[GIRL, BOY, other]), [([1, 1], Some("C-1".to_owned()))]);
+        let about = "See attached.\n\nHalvorsen, Nils, DOB 12/7/2026";
+        assert_eq!(links(&mailed(&girl(), about), &[GIRL, BOY, other]), [([1, 1], None)]);
+    }
+
+    #[test]
     fn a_review_in_a_text_that_was_cut_off_is_pointed_out_and_no_item() {
         let mut reading = mailed("Hospital notice of privacy", &girl());
         reading.mail.as_mut().unwrap().covering_is_whole = false;
@@ -712,7 +810,7 @@ mod tests {
     fn a_picture_that_could_not_be_decoded_is_told_beside_what_could_be_read() {
         let mut reading = reading_of(&[&girl()]);
         reading.pages[0].flags = vec![PageFlag::Undecodable];
-        assert_eq!(nothing_readable(&reading), None);
+        assert_eq!(nothing_readable(&reading, &TypeRules::builtin(), today()), None);
         let flags = reading_flags(&reading, [1, 1], &receipt(), &Transmission::default());
         assert!(flags.contains(&"damaged_picture: p1".to_owned()), "{flags:?}");
         reading.pages[0].source = PageSource::Unreadable;
@@ -724,7 +822,7 @@ mod tests {
     fn a_blank_page_among_others_is_no_lost_one_but_one_that_may_have_held_something_is() {
         let mut reading = reading_of(&[&girl(), ""]);
         reading.pages[1].source = PageSource::Blank;
-        assert_eq!(nothing_readable(&reading), None);
+        assert_eq!(nothing_readable(&reading, &TypeRules::builtin(), today()), None);
         // A separator leaves a twin's fax linked; what may not have been decoded does not.
         assert_eq!(links(&reading, &[GIRL, BOY]), [([1, 2], Some("C-1".to_owned()))]);
         for flag in [PageFlag::Undecodable, PageFlag::DamagedRows, PageFlag::BlankPicture] {
@@ -739,8 +837,8 @@ mod tests {
         for page in &mut reading.pages {
             page.source = PageSource::Blank;
         }
-        assert!(nothing_readable(&reading).is_some());
+        assert!(nothing_readable(&reading, &TypeRules::builtin(), today()).is_some());
         reading.mail = Some(Mail::default());
-        assert_eq!(nothing_readable(&reading), None);
+        assert_eq!(nothing_readable(&reading, &TypeRules::builtin(), today()), None);
     }
 }

@@ -91,6 +91,28 @@ if [ "${CLEANING:-0}" -gt 0 ]; then
 fi
 python3 "$scorer" --truth "$work/truth.jsonl" --export "$work/worklist/queue.jsonl"
 python3 "$scorer" --truth "$work/truth.jsonl" --export "$work/worklist/queue.jsonl" --json > "$work/score.json"
+# The same figures for what came by mail and by fax, each alone.
+for source in email fax; do
+    python3 - "$work" "$source" <<'PYTHON'
+import json, sys
+work, source = sys.argv[1:]
+with open(f"{work}/truth.jsonl", encoding="utf-8") as truths, open(f"{work}/{source}.jsonl", "w", encoding="utf-8") as out:
+    for line in truths:
+        if line.strip() and (json.loads(line).get("source") == "email") == (source == "email"):
+            out.write(line)
+PYTHON
+    if [ -s "$work/$source.jsonl" ]; then
+        python3 "$scorer" --truth "$work/$source.jsonl" --export "$work/worklist/queue.jsonl" --json > "$work/$source.json"
+        python3 - "$work/$source.json" "$source" <<'PYTHON'
+import json, sys
+score = json.load(open(sys.argv[1], encoding="utf-8"))
+linked = score["metrics"].get("match_auto_correct") or {}
+print(f"{sys.argv[2]} alone: links {100 * (linked.get('rate') or 0.0):.1f} % "
+      f"({linked.get('right', 0)} of {linked.get('of', 0)}), "
+      f"wrong links {score['wrong_auto_match_count']}, lost {score['lost_count']}")
+PYTHON
+    fi
+done
 if [ -z "${UNCALIBRATED:-}" ]; then
     python3 tests/calibrate.py --corpus "$corpus" --config "$work/nicufaxd.toml" --nicufaxd "$nicufaxd" \
         --queue "$work/worklist/queue.jsonl" --files "${FILES:-16}"

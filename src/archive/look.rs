@@ -305,9 +305,13 @@ impl Archive {
         let document = self.entry(&entry.document)?.ok_or(Fault::Entry)?;
         let held = |reason: &str, mail: Option<&MailHead>| {
             let mut receipt = self.receipt(&entry.document, document.received)?;
-            receipt.sender = receipt.sender.or_else(|| mail?.from.clone());
+            receipt.sender = receipt.sender.or_else(|| mail?.sender().map(str::to_owned));
+            let told = mail.and_then(|mail| mail.reported_pages);
+            receipt.reported_pages = receipt.reported_pages.or(told);
             let id = ItemId::new(&entry.document, segment);
-            Ok::<_, ArchiveError>(QueueItem { id, ..QueueItem::held(&entry.document, &receipt, reason) })
+            let mut item = QueueItem { id, ..QueueItem::held(&entry.document, &receipt, reason) };
+            item.flags.extend(told.map(|pages| format!("reported_pages: the message tells of {pages}")));
+            Ok::<_, ArchiveError>(item)
         };
         let mut item = match (event, entry.position) {
             (Some(Event::Queued { items, .. } | Event::Triaged { items, .. }), Some(position)) => {

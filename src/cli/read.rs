@@ -38,7 +38,9 @@ pub fn read(config: &Config, file: &Path, json: bool, explain: bool) -> Result<(
         pool.shutdown().await;
         reading.map_err(|error| Failure::new(EX_DATAERR, format!("{}: document {id}: {error}", file.display())))
     })?;
-    if let Some(reason) = pipeline::nothing_readable(&reading) {
+    let rules = load_rules(config).map_err(|error| Failure::new(EX_CONFIG, error.to_string()))?;
+    let today = clock::now().to_zoned(config.time_zone.clone()).date();
+    if let Some(reason) = pipeline::nothing_readable(&reading, &rules, today) {
         return Err(Failure::new(EX_DATAERR, format!("{}: document {id}: held: {reason}", file.display())));
     }
     match (json, explain) {

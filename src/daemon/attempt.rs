@@ -13,6 +13,7 @@ use super::repeats;
 use super::work::WorkLoop;
 use crate::archive::event::{Event, MACHINE, Stage};
 use crate::archive::{Archive, ArchiveError, Remedy, Status, blocking};
+use crate::clock;
 use crate::document::{
     Automatic, DocumentId, DocumentType, MailHead, MatchStatus, OwnMail, PageSource, Reading, Receipt,
 };
@@ -31,6 +32,9 @@ const READER_UNAVAILABLE_FOR: Duration = Duration::from_secs(30);
 
 /// Wait after the archive could not write, a full disk above all.
 const ARCHIVE_UNAVAILABLE_FOR: Duration = Duration::from_secs(10);
+
+/// On an email's item to which a rule for forwards applies.
+const NOT_FORWARDED: &str = "not_forwarded: came by email; send it on by hand";
 
 /// What became of one attempt.
 pub(super) enum Verdict {
@@ -116,7 +120,9 @@ impl WorkLoop {
         );
 
         let source = state.receipts.first().map(|receipt| receipt.source.as_str()).unwrap_or_default();
-        if let Some(reason) = pipeline::nothing_readable(&reading) {
+        let knowledge = self.knowledge.borrow().clone();
+        let received = knowledge.day_of(state.receipts.first().map_or_else(clock::now, |receipt| receipt.received_at));
+        if let Some(reason) = pipeline::nothing_readable(&reading, &knowledge.rules, received) {
             self.record_all(self.mails(id, source, &reading, &[])).await?;
             let mail = reading.mail.as_ref().map(MailHead::from);
             return self.hold_with(id, Stage::Read, reason, mail).await;
@@ -124,9 +130,10 @@ impl WorkLoop {
 
         loop {
             let knowledge = self.knowledge.borrow().clone();
-            let Some(items) = decide(&self.archive, &self.decider, id, &reading, &knowledge, true).await? else {
+            let Some(mut items) = decide(&self.archive, &self.decider, id, &reading, &knowledge, true).await? else {
                 return self.hold(id, Stage::Understand, "deciding failed unexpectedly; a fault in the program").await;
             };
+            tell_of_rules(self.planner.as_deref(), &reading, &mut items);
             fault::at(Step::Decided);
             let (lane, due_rule) = items
                 .first()
@@ -322,6 +329,14 @@ impl WorkLoop {
 /// name in its text or its history, a picture that was taken for a logo. A person sends on what is in it.
 pub(super) fn forwards(planner: &Planner, id: &DocumentId, reading: &Reading, items: &[QueueItem]) -> Vec<Event> {
     if reading.mail.is_some() { Vec::new() } else { planner.forwards(id, items) }
+}
+
+/// Says on an email's items that a rule would have sent them on: a person does it by hand.
+pub(super) fn tell_of_rules(planner: Option<&Planner>, reading: &Reading, items: &mut [QueueItem]) {
+    let Some(planner) = planner.filter(|_| reading.mail.is_some()) else { return };
+    for item in items.iter_mut().filter(|item| planner.has_rule_for(item)) {
+        item.flags.push(NOT_FORWARDED.to_owned());
+    }
 }
 
 fn pages_by(reading: &Reading, source: PageSource) -> usize {

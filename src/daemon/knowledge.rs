@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use tokio::sync::watch;
 
-use super::attempt::{decide, forwards};
+use super::attempt::{decide, forwards, tell_of_rules};
 use super::decider::Decider;
 use crate::archive::event::Event;
 use crate::archive::{Archive, ArchiveError, Remedy, blocking};
@@ -330,7 +330,8 @@ async fn decide_open_items_again(
         };
         let Some(reading) = reading else { continue };
         let reading = Arc::new(reading);
-        let Some(items) = decide(archive, decider, &id, &reading, knowledge, false).await? else { continue };
+        let Some(mut items) = decide(archive, decider, &id, &reading, knowledge, false).await? else { continue };
+        tell_of_rules(planner, &reading, &mut items);
         documents += 1;
         if may_replace(&items_of(archive, &id)?, &items) {
             changed += 1;

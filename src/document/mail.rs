@@ -21,6 +21,9 @@ pub struct Mail {
     pub reported_pages: Option<u32>,
     /// First and last page of each paper, in order, every page in exactly one.
     pub papers: Vec<[u32; 2]>,
+    /// Those of the papers that are pictures (photographs, screenshots): one may be no paper after all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pictures: Vec<[u32; 2]>,
     /// The one paper is the message's own text.
     pub is_body: bool,
     /// The message's own words beside its papers, at most [`MOST_COVERING`] bytes.
@@ -64,11 +67,29 @@ pub struct MailHead {
     /// The author's address, in lower case.
     pub from: Option<String>,
     pub subject: Option<String>,
+    /// As [`Mail::fax_sender`], by its subject.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fax_sender: Option<String>,
+    /// As [`Mail::reported_pages`], by its subject.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reported_pages: Option<u32>,
+}
+
+impl MailHead {
+    /// As [`Mail::sender`].
+    pub fn sender(&self) -> Option<&str> {
+        self.fax_sender.as_deref().or(self.from.as_deref())
+    }
 }
 
 impl From<&Mail> for MailHead {
     fn from(mail: &Mail) -> Self {
-        Self { from: mail.from.clone(), subject: mail.subject.clone() }
+        Self {
+            from: mail.from.clone(),
+            subject: mail.subject.clone(),
+            fax_sender: mail.fax_sender.clone(),
+            reported_pages: mail.reported_pages,
+        }
     }
 }
 
@@ -92,14 +113,15 @@ pub const OWN_PARAMETER: &str = "owner-program=nicufaxd";
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum UnreadPart {
-    /// Encrypted, by S/MIME or PGP.
+    /// Encrypted, by S/MIME, PGP or Microsoft's rights management.
     Encrypted,
     /// Opens with a password only.
     Password,
     /// Outlook's own wrapping, `winmail.dat`.
     WinmailDat,
     Damaged,
-    /// A picture too small for a page and too large for an ornament: perhaps a form that a telephone sent small.
+    /// A picture too small for a page and too large for an ornament, or one that a text shows small or as a banner:
+    /// perhaps a form that a telephone sent small.
     SmallPicture,
     /// A photograph in the format of Apple's telephones, for which there is no free decoder.
     Heic,

@@ -97,6 +97,17 @@ pub fn link(
     policy: &LinkPolicy,
     receipt: &Receipt,
 ) -> Match {
+    weighed(reading, understanding, registry, policy, receipt).0
+}
+
+/// As [`link`], with what every case that the pages may speak for was found to share with them, best first.
+fn weighed(
+    reading: &Reading,
+    understanding: &Understanding,
+    registry: &Registry,
+    policy: &LinkPolicy,
+    receipt: &Receipt,
+) -> (Match, Vec<compare::Comparison>) {
     let index = &registry.index;
     let printed = spot::Printed::read(reading, understanding, index);
     let mut comparisons: Vec<compare::Comparison> = printed
@@ -109,5 +120,7 @@ pub fn link(
         })
         .collect();
     comparisons.sort_by(|left, right| right.score.total_cmp(&left.score).then(left.case.cmp(&right.case)));
-    decide::Decision { cases: registry.cases(), index, printed: &printed, policy, comparisons: &comparisons }.decide()
+    let decision =
+        decide::Decision { cases: registry.cases(), index, printed: &printed, policy, comparisons: &comparisons };
+    (decision.decide(), comparisons)
 }

@@ -78,6 +78,11 @@ impl Planner {
         mails
     }
 
+    /// Whether a rule says that this item's document is to be sent on, sure or not.
+    pub fn has_rule_for(&self, item: &QueueItem) -> bool {
+        self.settings.forwards.iter().any(|rule| reason(rule, item).is_some())
+    }
+
     /// The mail by which the sender of an email learns that it came; none unless it came to a mailbox, a person seems
     /// to have written it, and the sender is on the list.
     pub fn acknowledgement(&self, document: &DocumentId, source: &str, mail: Option<&Mail>) -> Option<Event> {
@@ -199,6 +204,7 @@ mod tests {
         assert!(planner.forwards(&document(), &[readmission(), readmission()]).is_empty(), "several items");
         let other = QueueItem { document_type: DocumentType::Discharge, ..readmission() };
         assert!(planner.forwards(&document(), std::slice::from_ref(&other)).is_empty(), "no rule");
+        assert!(!planner.has_rule_for(&other) && planner.has_rule_for(&readmission()));
         let flagged = QueueItem { flags: vec!["out_of_program: FEP".to_owned()], ..other };
         assert_eq!(planner.forwards(&document(), &[flagged]).len(), 1);
     }

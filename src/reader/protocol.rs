@@ -154,8 +154,10 @@ pub fn is_possible_mail(mail: &Mail, pages: u32) -> bool {
     let covered = mail.covering.as_ref().is_none_or(|text| text.len() <= MOST_COVERING);
     let digest = mail.content.as_ref().is_none_or(|content| content.len() == 64);
     let own = mail.own.iter().flat_map(|own| own.id.iter().chain(&own.enclosed)).all(|digits| digits.len() <= 64);
+    let pictured = mail.pictures.iter().all(|picture| mail.papers.contains(picture));
     digest
         && own
+        && pictured
         && covered
         && parted
         && next == pages.saturating_add(1)
@@ -164,7 +166,7 @@ pub fn is_possible_mail(mail: &Mail, pages: u32) -> bool {
 
 /// Whether what an email's head is said to say is short enough to be kept.
 pub fn is_possible_head(head: &MailHead) -> bool {
-    head.from.iter().chain(&head.subject).map(String::len).sum::<usize>() <= MOST_HEAD
+    head.from.iter().chain(&head.subject).chain(&head.fax_sender).map(String::len).sum::<usize>() <= MOST_HEAD
 }
 
 /// Why a document is refused for good.

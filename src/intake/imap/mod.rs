@@ -212,12 +212,17 @@ async fn stay(
 
 /// Waits until the server tells of something, or long enough.
 async fn idle(mut connection: Connection) -> Result<Connection, Trouble> {
+    let told = connection.session.unsolicited_responses.clone();
     let mut idling = connection.session.idle();
     timeout(PATIENCE, idling.init()).await.map_err(|_| Trouble::TimedOut)??;
-    let (news, _interrupt) = idling.wait_with_timeout(IDLE_FOR);
-    // Chatter keeps a server's side of the wait alive for ever; ours ends all the same. What is new, the look will see.
-    if let Ok(news) = timeout(IDLE_FOR, news).await {
-        news?;
+    // A server may tell of new messages before it says that it idles, and does not tell of them again.
+    if !is_of_more(told.is_full(), || told.try_recv().ok()) {
+        let (news, _interrupt) = idling.wait_with_timeout(IDLE_FOR);
+        // Chatter keeps a server's side of the wait alive for ever; ours ends all the same. What is new, the look will
+        // see.
+        if let Ok(news) = timeout(IDLE_FOR, news).await {
+            news?;
+        }
     }
     connection.session = timeout(PATIENCE, idling.done()).await.map_err(|_| Trouble::TimedOut)??;
     Ok(connection)
@@ -227,12 +232,17 @@ impl Connection {
     /// Whether the server has told of new messages beside its answers, or of so much that it may have.
     fn told_of_more(&self) -> bool {
         let told = &self.session.unsolicited_responses;
-        let mut more = told.is_full();
-        while let Ok(response) = told.try_recv() {
-            more |= matches!(response, UnsolicitedResponse::Exists(_));
-        }
-        more
+        is_of_more(told.is_full(), || told.try_recv().ok())
     }
+}
+
+/// Whether what a server told (all of it is taken) is of new messages; where there was no room for all, it may have been.
+fn is_of_more(is_full: bool, mut next: impl FnMut() -> Option<UnsolicitedResponse>) -> bool {
+    let mut more = is_full;
+    while let Some(response) = next() {
+        more |= matches!(response, UnsolicitedResponse::Exists(_));
+    }
+    more
 }
 
 /// How long to wait before the next try, when there were this many in vain before. `jitter` is between 0 and 1: many
@@ -308,5 +318,34 @@ mod tests {
     fn a_sign_in_that_was_refused_is_not_hammered() {
         assert_eq!(wait_after(&Trouble::SignInRefused, 0, 1.0), REFUSED_WAIT);
         assert_eq!(wait_after(&Trouble::SignInRefused, 9, 1.0), LONGEST_WAIT);
+    }
+
+    #[tokio::test]
+    async fn what_a_server_tells_before_it_says_that_it_idles_is_heard() {
+        use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+
+        let (ours, theirs) = tokio::io::duplex(4096);
+        tokio::spawn(async move {
+            let (said, mut answers) = tokio::io::split(theirs);
+            let mut said = BufReader::new(said).lines();
+            let mut idling = String::new();
+            while let Ok(Some(line)) = said.next_line().await {
+                let tag = line.split(' ').next().unwrap().to_owned();
+                let answer = if line.ends_with("IDLE") {
+                    idling = tag;
+                    "* 1 EXISTS\r\n+ idling\r\n".to_owned()
+                } else if line == "DONE" {
+                    format!("{idling} OK done\r\n")
+                } else {
+                    format!("{tag} OK done\r\n")
+                };
+                answers.write_all(answer.as_bytes()).await.unwrap();
+            }
+        });
+        let client = async_imap::Client::new(Box::new(ours) as Box<dyn connect::Wire>);
+        let session = client.login("um", "secret").await.map_err(|(error, _)| error).unwrap();
+        let connection = Connection { session, validity: 1, can_idle: true, can_move: false, can_expunge_some: false };
+        let idled = timeout(Duration::from_secs(10), idle(connection)).await;
+        assert!(idled.expect("a new message was told of").is_ok());
     }
 }

@@ -31,6 +31,7 @@ pub(super) fn mail(message: &Message<'_>) -> Mail {
         sent_at: message.date().and_then(|date| jiff::Timestamp::from_second(date.to_timestamp()).ok()),
         content: content(message),
         papers: Vec::new(),
+        pictures: Vec::new(),
         is_body: false,
         unread: Vec::new(),
     }

@@ -6,22 +6,26 @@
 //! message that holds nothing else is refused with that reason. Runs in the cage; every size is bounded.
 
 mod head;
+mod picture;
 mod text;
+mod uuencode;
 mod zip;
 
 use std::borrow::Cow;
 use std::collections::HashSet;
-use std::io::Cursor;
 use std::mem;
 use std::path::Path;
 
 use base64::Engine;
-use image::ImageReader;
+use mail_parser::decoders::quoted_printable::quoted_printable_decode;
 use mail_parser::{Encoding, Message, MessageParser, MessagePart, MimeHeaders, PartType};
 
+use self::picture::{Shown, Shows, Standing, shows};
 pub use self::text::{page_of_text, pages_of_text};
 use super::render::{self, RenderError, RenderLimits};
-use crate::document::{DocumentFormat, DocumentId, MOST_COVERING, Mail, MailHead, UnreadPart, beginning, is_heic};
+use crate::document::{
+    DocumentFormat, DocumentId, MOST_COVERING, Mail, MailHead, OwnMail, UnreadPart, beginning, is_heic,
+};
 
 /// Forwarded within forwarded: deeper ones are somebody's joke or an attack.
 const DEEPEST: u32 = 8;
@@ -41,13 +45,8 @@ const MOST_BODY_PAGES: u32 = 100;
 /// Words of a subject that say something by themselves.
 const TELLING_SUBJECT: usize = 3;
 
-/// A picture with a shorter side is a logo or a signature wherever it stands; a page photographed by a telephone has
-/// some 3,000 pixels, one scanned at 72 dots an inch 600.
-const PAGE_SIDE: u32 = 500;
-
-/// A picture with a shorter side is an ornament; one between this and [`PAGE_SIDE`] may be a form that was made small on
-/// its way (multimedia messages: 480 by 640).
-const SMALL_SIDE: u32 = 240;
+/// How a file of Microsoft's compound format begins (MS-CFB, 2.2), in which Office keeps what needs a password.
+const COMPOUND_FILE: [u8; 8] = [0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1];
 
 /// A paper, in the clear.
 pub enum Paper {
@@ -127,8 +126,14 @@ pub fn open(bytes: &[u8], limits: &RenderLimits) -> Result<Opened, RenderError> 
         }
         let is_picture = is_picture(&paper);
         match mail.papers.last_mut() {
-            Some(sheets) if is_picture && was_picture => sheets[1] = last,
-            _ => mail.papers.push([first, last]),
+            Some(sheets) if is_picture && was_picture => {
+                sheets[1] = last;
+                mail.pictures.last_mut().into_iter().for_each(|sheets| sheets[1] = last);
+            }
+            _ => {
+                mail.papers.push([first, last]);
+                mail.pictures.extend(is_picture.then_some([first, last]));
+            }
         }
         was_picture = is_picture;
         papers.push((last, paper));
@@ -165,6 +170,7 @@ pub fn open(bytes: &[u8], limits: &RenderLimits) -> Result<Opened, RenderError> 
     } else {
         // Machines that tell of other messages send no papers.
         mail.automatic = None;
+        mail.own = mail.own.or(finds.returned);
         (mail.covering, mail.covering_is_whole) = covering(mail.subject.iter().chain(&finds.bodies));
         head::complete_from(&mut mail, &finds.bodies.join("\n"));
         if let (Some(own), [(_, Paper::File(bytes))]) = (&mut mail.own, papers.as_slice()) {
@@ -215,6 +221,8 @@ struct Finds {
     /// Texts of the message and of those forwarded in it.
     bodies: Vec<String>,
     unread: Vec<UnreadPart>,
+    /// The marks of a mail of ours that a report encloses.
+    returned: Option<OwnMail>,
     /// Of all files, papers or not.
     bytes: u64,
     files: usize,
@@ -227,9 +235,7 @@ impl Finds {
             return;
         }
         if let Some(body) = text::body(message) {
-            if has_file_within(&body) {
-                self.unread.push(UnreadPart::Unsupported);
-            }
+            let body = self.without_files(body, depth);
             if body.contains("-----BEGIN PGP MESSAGE-----") {
                 self.unread.push(UnreadPart::Encrypted);
             } else {
@@ -237,6 +243,7 @@ impl Finds {
             }
         }
         let is_report = message.parts.first().is_some_and(|root| root.is_content_type("multipart", "report"));
+        let shown = Shown::of(message);
         let bodies: HashSet<u32> = message.text_body.iter().chain(&message.html_body).copied().collect();
         for (number, part) in message.parts.iter().enumerate() {
             let is_body = bodies.contains(&(number as u32));
@@ -245,22 +252,42 @@ impl Finds {
                     self.unread.push(UnreadPart::Encrypted);
                 }
                 PartType::Multipart(_) => {}
-                // What could not be delivered was ours, or is told of elsewhere; unless a person sends us the report.
-                PartType::Message(_) if is_report && depth == 0 => {}
+                // What could not be delivered was ours, or somebody else's who may have sent a paper in our name.
+                PartType::Message(nested) if is_report && depth == 0 => self.returned(nested),
                 PartType::Message(nested) => self.message(nested, depth + 1),
                 PartType::Text(_) | PartType::Html(_) | PartType::Binary(_) | PartType::InlineBinary(_)
                     if is_report || is_of_no_interest(part) => {}
+                PartType::Text(_) | PartType::Html(_) | PartType::Binary(_) | PartType::InlineBinary(_)
+                    if is_uuencoded(part) && !(is_body && !is_attached(part)) =>
+                {
+                    self.uuencoded(message, part, &shown, depth);
+                }
                 PartType::Text(text) | PartType::Html(text) => match file_sent_as_text(message, part) {
-                    Some(bytes) => self.part(part, bytes, depth),
+                    Some(bytes) => self.part(part, bytes, shown.standing(part), depth),
                     None if is_body && !is_attached(part) => {}
                     None if !self.has_room_for(1, text.len()) => {}
                     None if matches!(part.body, PartType::Html(_)) => self.text(&text::of_html(text)),
-                    None => self.text(text),
+                    None => {
+                        let text = self.without_files(text.to_string(), depth);
+                        self.text(&text);
+                    }
                 },
                 PartType::Binary(bytes) | PartType::InlineBinary(bytes) => {
-                    self.part(part, Cow::Borrowed(bytes), depth);
+                    self.part(part, Cow::Borrowed(bytes), shown.standing(part), depth);
                 }
             }
+        }
+    }
+
+    /// The message that a report tells of. Of one of ours only the papers are of interest: they are compared with what
+    /// was sent.
+    fn returned(&mut self, message: &Message<'_>) {
+        let (bodies, unread) = (self.bodies.len(), self.unread.len());
+        self.message(message, 1);
+        self.returned = head::mail(message).own;
+        if self.returned.is_some() {
+            self.bodies.truncate(bodies);
+            self.unread.truncate(unread);
         }
     }
 
@@ -270,8 +297,41 @@ impl Finds {
         }
     }
 
+    /// A text without the files that were written into it, which are taken for themselves.
+    fn without_files(&mut self, text: String, depth: u32) -> String {
+        if !uuencode::has_file(&text) {
+            return text;
+        }
+        let (rest, files) = uuencode::files(&text);
+        for file in files {
+            match file.bytes {
+                Some(bytes) if self.has_room_for(1, bytes.len()) => {
+                    self.file(Cow::Owned(bytes), &file.name.to_lowercase(), Standing::Attached, depth);
+                }
+                Some(_) => {}
+                None => self.unread.push(UnreadPart::Damaged),
+            }
+        }
+        rest
+    }
+
+    /// A part whose bytes are coded as uuencode does.
+    fn uuencoded(&mut self, message: &Message<'_>, part: &MessagePart<'_>, shown: &Shown, depth: u32) {
+        let raw = message.raw_message.get(part.offset_body as usize..part.offset_end as usize).unwrap_or_default();
+        let (_, files) = uuencode::files(&String::from_utf8_lossy(raw));
+        if files.is_empty() {
+            self.unread.push(UnreadPart::Damaged);
+        }
+        for file in files {
+            match file.bytes {
+                Some(bytes) => self.part(part, Cow::Owned(bytes), shown.standing(part), depth),
+                None => self.unread.push(UnreadPart::Damaged),
+            }
+        }
+    }
+
     /// A part that is no text and no message by its own word.
-    fn part(&mut self, part: &MessagePart<'_>, bytes: Cow<'_, [u8]>, depth: u32) {
+    fn part(&mut self, part: &MessagePart<'_>, bytes: Cow<'_, [u8]>, standing: Standing, depth: u32) {
         if is_of_no_interest(part) {
             return;
         }
@@ -279,6 +339,8 @@ impl Finds {
         let is_type = |subtype: &str| part.is_content_type("application", subtype);
         if bytes.starts_with(&[0x78, 0x9f, 0x3e, 0x22]) || is_type("ms-tnef") || name == "winmail.dat" {
             self.unread.push(UnreadPart::WinmailDat);
+        } else if is_type("x-microsoft-rpmsg-message") || has_extension(&name, "rpmsg") {
+            self.unread.push(UnreadPart::Encrypted);
         } else if is_type("pgp-encrypted") || bytes.starts_with(b"-----BEGIN PGP MESSAGE") {
             self.unread.push(UnreadPart::Encrypted);
         } else if is_type("pkcs7-mime") || is_type("x-pkcs7-mime") || has_extension(&name, "p7m") {
@@ -286,19 +348,18 @@ impl Finds {
             let signed = kind.is_some_and(|kind| kind.eq_ignore_ascii_case("signed-data"));
             self.unread.push(if signed { UnreadPart::Unsupported } else { UnreadPart::Encrypted });
         } else if self.has_room_for(1, bytes.len()) {
-            let is_inline = part.content_id().is_some() || matches!(part.body, PartType::InlineBinary(_));
-            self.file(bytes, &name, is_inline, depth);
+            self.file(bytes, &name, standing, depth);
         }
     }
 
     /// A file, from a part or from an archive in one; room was found for it.
-    fn file(&mut self, bytes: Cow<'_, [u8]>, name: &str, is_inline: bool, depth: u32) {
+    fn file(&mut self, bytes: Cow<'_, [u8]>, name: &str, standing: Standing, depth: u32) {
         if bytes.is_empty() {
             self.unread.push(UnreadPart::Damaged);
             return;
         }
         match DocumentFormat::sniff(&bytes) {
-            Some(format) if format.is_picture() => match shows(&bytes, is_inline) {
+            Some(format) if format.is_picture() => match shows(&bytes, standing) {
                 Shows::Page => self.paper(Paper::File(bytes.into_owned())),
                 Shows::PerhapsAPage => self.unread.push(UnreadPart::SmallPicture),
                 Shows::Ornament => {}
@@ -309,6 +370,7 @@ impl Finds {
             },
             Some(_) => self.paper(Paper::File(bytes.into_owned())),
             None if bytes.starts_with(b"PK\x03\x04") => self.archive(&bytes, depth),
+            None if needs_password(&bytes) => self.unread.push(UnreadPart::Password),
             None if is_heic(&bytes) => self.unread.push(UnreadPart::Heic),
             None => match std::str::from_utf8(&bytes) {
                 Ok(text) if has_extension(name, "txt") => self.text(text),
@@ -328,7 +390,7 @@ impl Finds {
                 let size = files.iter().map(|(_, bytes)| bytes.len()).sum();
                 if self.has_room_for(files.len(), size) {
                     for (name, bytes) in files {
-                        self.file(Cow::Owned(bytes), &name.to_lowercase(), false, depth + 1);
+                        self.file(Cow::Owned(bytes), &name.to_lowercase(), Standing::Attached, depth + 1);
                     }
                 }
             }
@@ -357,15 +419,17 @@ impl Finds {
     }
 }
 
-/// Whether a text holds a file that was written into it (`begin 644 name`, as uuencode does).
-fn has_file_within(text: &str) -> bool {
-    text.lines().any(|line| {
-        let mut words = line.strip_prefix("begin ").into_iter().flat_map(|rest| rest.splitn(2, ' '));
-        let mode = words
-            .next()
-            .is_some_and(|mode| mode.len() == 3 && mode.bytes().all(|digit| (b'0'..=b'7').contains(&digit)));
-        mode && words.next().is_some_and(|name| !name.trim().is_empty())
-    })
+/// Whether this is an Office file that opens with a password only: it holds the stream `EncryptedPackage` (MS-OFFCRYPTO,
+/// 1.3.2), whose name stands in its directory.
+fn needs_password(bytes: &[u8]) -> bool {
+    let name: Vec<u8> = "EncryptedPackage".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    bytes.starts_with(&COMPOUND_FILE) && bytes.windows(name.len()).any(|window| window == name)
+}
+
+/// Whether a part says that its bytes are coded as uuencode does.
+fn is_uuencoded(part: &MessagePart<'_>) -> bool {
+    let encoding = part.content_transfer_encoding().unwrap_or_default().trim();
+    ["uuencode", "x-uuencode", "x-uue", "uue"].iter().any(|name| encoding.eq_ignore_ascii_case(name))
 }
 
 /// What is declared a text, or nothing at all, and is a file by its content.
@@ -377,8 +441,7 @@ fn file_sent_as_text<'a>(message: &'a Message<'_>, part: &MessagePart<'_>) -> Op
             Cow::Owned(base64::engine::general_purpose::STANDARD.decode(digits).ok()?)
         }
         Encoding::None => Cow::Borrowed(raw),
-        // Made for texts: a file sent so is spoiled.
-        Encoding::QuotedPrintable => return None,
+        Encoding::QuotedPrintable => Cow::Owned(quoted_printable_decode(raw)?),
     };
     let is_file = DocumentFormat::sniff(&bytes).is_some_and(|format| format != DocumentFormat::Message);
     (is_file || bytes.starts_with(b"PK\x03\x04")).then_some(bytes)
@@ -410,29 +473,6 @@ fn is_of_no_interest(part: &MessagePart<'_>) -> bool {
     ]
     .iter()
     .any(|(kind, subtype)| part.is_content_type(kind, subtype))
-}
-
-/// What a picture in a message shows, as far as its size tells.
-enum Shows {
-    Page,
-    /// Nothing is read on it; a person learns of it.
-    PerhapsAPage,
-    Ornament,
-}
-
-/// One that was attached and cannot be measured is taken for a page, so that a person learns of it.
-fn shows(bytes: &[u8], is_inline: bool) -> Shows {
-    let size = ImageReader::new(Cursor::new(bytes))
-        .with_guessed_format()
-        .ok()
-        .and_then(|reader| reader.into_dimensions().ok());
-    match size {
-        Some((width, height)) if width.min(height) >= PAGE_SIDE => Shows::Page,
-        // Logos lie; a sheet stands or is no more than half as wide again as high.
-        Some((width, height)) if width.min(height) >= SMALL_SIDE && width <= height * 3 / 2 => Shows::PerhapsAPage,
-        None if !is_inline => Shows::Page,
-        Some(_) | None => Shows::Ornament,
-    }
 }
 
 #[cfg(test)]

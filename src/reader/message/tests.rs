@@ -347,7 +347,9 @@ fn what_may_be_a_paper_and_is_not_read_is_named() {
     assert_eq!(told, RenderError::NothingReadable { part: UnreadPart::Heic });
     assert!(told.to_string().contains("ask the sender for a JPEG"), "{told}");
     let written_in = text("the form:\r\nbegin 644 form.pdf\r\nM)5!$1BTQ+C0*\r\n`\r\nend");
-    assert_eq!(refused(&mixed(&[written_in])), unsupported);
+    assert_eq!(refused(&mixed(&[written_in])), RenderError::NothingReadable { part: UnreadPart::Damaged });
+    let letter = part("Content-Type: application/octet-stream; name=a.doc", b"letter");
+    assert_eq!(refused(&mixed(&[see(), letter])), unsupported);
     assert_eq!(unread(&[text("Please begin 644 ml of feeds today.\r\nbegin at 8 o'clock")]), []);
 }
 
@@ -411,4 +413,128 @@ fn a_mail_of_ours_that_comes_back_tells_what_it_encloses_and_needs_nobody_withou
     let own = forward.own.unwrap();
     assert_eq!(own.enclosed.as_deref(), Some(DocumentId::of(&paper).as_str()));
     assert_eq!((own.id.as_deref(), forward.automatic), (Some("0a1b"), None), "papers are for whoever can compare them");
+}
+
+#[test]
+fn what_a_person_attached_by_name_is_a_paper_whatever_its_shape_and_an_icon_is_none() {
+    let attached = "Content-Type: image/jpeg; name=IMG_2041.jpg\r\n\
+                    Content-Disposition: attachment; filename=IMG_2041.jpg";
+    let photo = |width, height| part(attached, &picture(width, height, ImageFormat::Jpeg));
+    let told = opened(&mixed(&[text("see attached"), photo(1180, 495)])).mail;
+    assert_eq!((told.papers, told.pictures, told.is_body), (vec![[1, 1]], vec![[1, 1]], false));
+    assert_eq!(opened(&mixed(&[text("see attached"), photo(1180, 120)])).mail.unread, [UnreadPart::SmallPicture]);
+    assert_eq!(opened(&mixed(&[text("see attached"), photo(48, 48)])).mail.unread, []);
+}
+
+#[test]
+fn what_a_text_shows_small_or_as_a_banner_is_no_paper_and_a_photographed_form_in_it_is() {
+    let with = |tag: &str, width: u32, height: u32| {
+        let html = format!(
+            "Content-Type: text/html; charset=utf-8\r\n\r\n<p>NICU concurrent review</p><p>Patient: Roe, Jan</p>{tag}\r\n"
+        );
+        let head = "Content-Type: image/png; name=image001.png\r\nContent-ID: <image001.png@01D9>\r\n\
+                    Content-Disposition: inline; filename=image001.png";
+        opened(&mixed(&[html, part(head, &picture(width, height, ImageFormat::Png))])).mail
+    };
+    let logo = with("<img width=64 src=\"cid:image001.png@01D9\">", 512, 512);
+    assert!(logo.is_body && logo.unread.is_empty(), "{logo:?}");
+    let banner = with("<img src=\"cid:image001.png@01D9\">", 1600, 520);
+    assert_eq!((banner.is_body, banner.unread.as_slice()), (true, &[UnreadPart::SmallPicture][..]));
+    let reduced = with("<img width=100 src=\"cid:image001.png@01D9\">", 1200, 1600);
+    assert_eq!((reduced.is_body, reduced.unread.as_slice()), (true, &[UnreadPart::SmallPicture][..]));
+    for tag in
+        ["<img src=\"cid:image001.png@01D9\" alt=\"image0.jpeg\">", "<img width=600 src='cid:image001.png@01D9'>"]
+    {
+        assert_eq!(with(tag, 3024, 4032).pictures, [[1, 1]], "{tag}");
+    }
+}
+
+#[test]
+fn what_office_and_its_post_encrypt_is_named_as_such() {
+    let message = part("Content-Type: application/x-microsoft-rpmsg-message; name=message.rpmsg", b"\x76\xe8\x04\x60");
+    let encrypted = RenderError::NothingReadable { part: UnreadPart::Encrypted };
+    assert_eq!(refused(&mixed(&[text("a protected message"), message])), encrypted);
+    let mut office = COMPOUND_FILE.to_vec();
+    office.resize(600, 0);
+    office.extend("EncryptedPackage".encode_utf16().flat_map(u16::to_le_bytes));
+    let letter = part("Content-Type: application/octet-stream; name=review.docx", &office);
+    let locked = RenderError::NothingReadable { part: UnreadPart::Password };
+    assert_eq!(refused(&mixed(&[text("see attached"), letter])), locked);
+}
+
+fn uuencoded(bytes: &[u8]) -> String {
+    let sign = |sextet: u8| char::from(if sextet == 0 { b'`' } else { sextet + 0x20 });
+    let mut text = "begin 644 form.bin\r\n".to_owned();
+    for line in bytes.chunks(45) {
+        text.push(sign(line.len() as u8));
+        for group in line.chunks(3) {
+            let [a, b, c] = [0, 1, 2].map(|at| group.get(at).copied().unwrap_or(0));
+            text.extend([a >> 2, (a & 3) << 4 | b >> 4, (b & 15) << 2 | c >> 6, c & 63].map(sign));
+        }
+        text.push_str("\r\n");
+    }
+    text + "`\r\nend\r\n"
+}
+
+#[test]
+fn a_file_coded_by_uuencode_is_a_paper_in_a_text_and_as_a_part() {
+    let within = opened(&mixed(&[text(&format!("the form:\r\n{}Regards", uuencoded(&pdf(""))))])).mail;
+    assert_eq!(within.papers, [[1, 2]]);
+    let covering = within.covering.unwrap_or_default();
+    assert!(
+        covering.contains("the form:") && covering.contains("Regards") && !covering.contains("begin"),
+        "{covering}"
+    );
+    for kind in ["application/pdf", "text/plain"] {
+        let coded = format!(
+            "Content-Type: {kind}; name=form.pdf\r\nContent-Disposition: attachment; filename=form.pdf\r\n\
+             Content-Transfer-Encoding: x-uuencode\r\n\r\n{}",
+            uuencoded(&pdf(""))
+        );
+        assert_eq!(opened(&mixed(&[text("see attached"), coded])).mail.papers, [[1, 2]], "{kind}");
+    }
+    let cut = text("the form:\r\nbegin 644 form.pdf\r\n#0V%T\r\n");
+    assert_eq!(refused(&mixed(&[cut])), RenderError::NothingReadable { part: UnreadPart::Damaged });
+}
+
+#[test]
+fn a_picture_sent_quoted_printable_as_a_text_is_read_as_what_it_is() {
+    let coded: String = sheet().chunks(20).fold(String::new(), |mut text, line| {
+        line.iter().for_each(|byte| text.push_str(&format!("={byte:02X}")));
+        text + "=\r\n"
+    });
+    let part = format!(
+        "Content-Type: text/plain; name=x.tif\r\nContent-Disposition: attachment; filename=x.tif\r\n\
+         Content-Transfer-Encoding: quoted-printable\r\n\r\n{coded}\r\n"
+    );
+    let told = opened(&mixed(&[text("see attached"), part]));
+    assert!(matches!(told.papers.as_slice(), [(1, Paper::File(bytes))] if bytes.starts_with(&sheet()[..600])));
+}
+
+#[test]
+fn a_paper_in_a_message_that_comes_back_is_looked_at_and_what_we_sent_is_compared_with_it() {
+    let report = |returned: &[u8]| {
+        let returned = String::from_utf8(returned.to_vec()).unwrap();
+        let message = format!(
+            "{HEAD}Content-Type: multipart/report; report-type=delivery-status; boundary=r\r\n\r\n--r\r\n{}--r\r\n\
+             Content-Type: message/delivery-status\r\n\r\nAction: failed\r\n--r\r\n\
+             Content-Type: message/rfc822\r\n\r\n{returned}\r\n--r--\r\n",
+            text("could not be delivered")
+        );
+        opened(message.as_bytes()).mail
+    };
+    let paper = mixed(&[text("clinicals"), part("Content-Type: application/pdf", &pdf(""))]);
+    let theirs = report(&paper);
+    assert_eq!((theirs.papers.as_slice(), theirs.automatic, theirs.own), (&[[1, 2]][..], None, None));
+    let ours = report(&[b"Message-ID: <nicufaxd.0a1b@clinic.example>\r\n", &paper[..]].concat());
+    let own = ours.own.unwrap();
+    assert_eq!((own.id.as_deref(), own.enclosed.as_deref()), (Some("0a1b"), Some(DocumentId::of(&pdf("")).as_str())));
+    let words = report(&mixed(&[text("Are you there?")]));
+    assert_eq!((words.is_body, words.automatic), (true, Some(Automatic::DeliveryReport)));
+}
+
+#[test]
+fn the_head_of_a_gateways_message_tells_the_fax_number_and_the_pages() {
+    let told = head(HEAD.replace("NICU review", "Fax from 617-555-0134, 4 pages").as_bytes()).unwrap();
+    assert_eq!((told.sender(), told.reported_pages), (Some("6175550134"), Some(4)));
 }
