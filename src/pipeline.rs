@@ -314,9 +314,11 @@ fn empty_pictures(reading: &Reading, has_words: bool) -> Vec<[u32; 2]> {
     let Some(mail) = &reading.mail else { return Vec::new() };
     let is_empty =
         |page: &Page| is_lost(page) || page.source == PageSource::Blank || page.flags.contains(&PageFlag::Illegible);
-    let within =
-        |[first, last]: [u32; 2]| reading.pages.iter().filter(move |page| (first..=last).contains(&page.number));
-    let empty: Vec<[u32; 2]> = mail.pictures.iter().copied().filter(|picture| within(*picture).all(is_empty)).collect();
+    let is_empty_paper = |[first, last]: [u32; 2]| {
+        let pages = reading.pages.iter().filter(|page| (first..=last).contains(&page.number) && is_empty(page));
+        pages.count() as u32 == last + 1 - first
+    };
+    let empty: Vec<[u32; 2]> = mail.pictures.iter().copied().filter(|picture| is_empty_paper(*picture)).collect();
     if has_words || empty.len() < mail.papers.len() { empty } else { Vec::new() }
 }
 
