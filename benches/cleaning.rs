@@ -8,6 +8,7 @@
 #![expect(clippy::expect_used, reason = "a measurement that fails should say so and end")]
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
@@ -127,8 +128,9 @@ fn report(corpus: &Path, chosen: &[&Value], texts: &HashMap<(String, usize), Str
         for group in wanted {
             let Some(count) = counted.get(group) else { continue };
             let whole = counts.first().and_then(|groups| groups.get(group)).copied().unwrap_or_default();
-            line += &format!("  {group} {:.2} %", 100.0 * count.found as f64 / count.printed.max(1) as f64);
-            line += &format!(" ({:+}; {} extra)", count.found as i64 - whole.found as i64, count.extra);
+            // Writing to a String can't fail.
+            _ = write!(line, "  {group} {:.2} %", 100.0 * count.found as f64 / count.printed.max(1) as f64);
+            _ = write!(line, " ({:+}; {} extra)", count.found as i64 - whole.found as i64, count.extra);
         }
         println!("{line}");
     }
@@ -153,7 +155,7 @@ fn read_files(files: &[String]) {
                 let known = before.iter().find(|(pixels, _)| *pixels == prepared.pixels).map(|(_, text)| text.clone());
                 let text = known.unwrap_or_else(|| {
                     let words = engine.recognise(&prepared).unwrap_or_default();
-                    words.iter().map(|word| format!("{} ", word.text)).collect()
+                    words.iter().flat_map(|word| [word.text.as_str(), " "]).collect()
                 });
                 println!("{}", serde_json::json!([name, variant, text]));
                 before.push((prepared.pixels, text));

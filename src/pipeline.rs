@@ -127,7 +127,7 @@ pub fn decide(reading: &Reading, receipt: &Receipt, knowledge: &Knowledge) -> Ve
         None => deciding.paper(&legible),
     };
     for decision in &mut decisions {
-        decision.routing.flags.extend(empty.iter().map(empty_picture));
+        decision.routing.flags.extend(empty.iter().copied().map(empty_picture));
     }
     let Some((text, document_type)) = in_words else { return decisions };
     let name = document_type.name();
@@ -146,7 +146,7 @@ pub fn decide(reading: &Reading, receipt: &Receipt, knowledge: &Knowledge) -> Ve
     if is_whole {
         decisions.extend(deciding.paper(&text).into_iter().map(|mut decision| {
             decision.routing.flags.push(format!("{MAIL_TEXT}stands in the message itself, not in an attachment"));
-            decision.routing.flags.extend(empty.iter().map(empty_picture));
+            decision.routing.flags.extend(empty.iter().copied().map(empty_picture));
             decision
         }));
     }
@@ -323,7 +323,7 @@ fn empty_pictures(reading: &Reading, has_words: bool) -> Vec<[u32; 2]> {
 }
 
 /// As it stands in an item's flag.
-fn empty_picture([first, last]: &[u32; 2]) -> String {
+fn empty_picture([first, last]: [u32; 2]) -> String {
     let pages = if first == last { format!("p{first}") } else { format!("p{first} to p{last}") };
     format!("unread_attachment: picture: {pages}")
 }

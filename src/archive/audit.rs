@@ -151,11 +151,10 @@ fn case_of(event: &Event) -> Option<&str> {
 
 /// The list that an event tells of; an export of the queue is one too.
 fn list_of(event: &Event) -> Option<List> {
-    match event {
-        Event::Listed { list, .. } => list.clone(),
-        Event::Exported { .. } => Some(List::Queue { lane: None }),
-        _ => None,
+    if let Event::Listed { list, .. } = event {
+        return list.clone();
     }
+    matches!(event, Event::Exported { .. }).then_some(List::Queue { lane: None })
 }
 
 fn item_of(event: &Event) -> Option<&ItemId> {

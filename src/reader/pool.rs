@@ -504,10 +504,13 @@ async fn look(
     recall: &Recall,
 ) -> io::Result<Option<Answer>> {
     let request = Request::Look { document: id.clone(), page: number };
-    let picture = match worker.ask(id, bytes, &request).await? {
-        Answer::Looked { document, page, picture } if document == *id && page == number => picture,
-        _ => return Err(io::ErrorKind::InvalidData.into()),
+    let answer = worker.ask(id, bytes, &request).await?;
+    let Answer::Looked { document, page, picture } = answer else {
+        return Err(io::ErrorKind::InvalidData.into());
     };
+    if document != *id || page != number {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
     let Some(picture) = picture.filter(|picture| picture.len() == 64) else { return Ok(None) };
     let recall = Arc::clone(recall);
     let page = tokio::task::spawn_blocking(move || recall(&picture)).await.ok().flatten();

@@ -88,7 +88,7 @@ fn term(read: &str) -> Option<&'static str> {
     let same = |term: &&str| {
         term.chars().count() == read.chars().count() && term.chars().map(looks).eq(read.chars().map(looks))
     };
-    TERMS.into_iter().find(|term| same(&term))
+    TERMS.into_iter().find(|term| same(term))
 }
 
 /// One character for all that look alike in a bad print.

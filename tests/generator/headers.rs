@@ -20,7 +20,8 @@ const DIALLED: &str = "18665550149";
 /// The line of a maker's machine.
 pub fn line(maker: usize, sent: Sent<'_>) -> String {
     let Sent { sender, station, at: (hour, minute), page, pages } = sent;
-    let dashed = format!("{}-{}-{}", &sender[..3], &sender[3..6], &sender[6..]);
+    let part = |from, to| sender.get(from..to).unwrap_or_default();
+    let dashed = format!("{}-{}-{}", part(0, 3), part(3, 6), part(6, sender.len()));
     let (twelve, half) = (if hour % 12 == 0 { 12 } else { hour % 12 }, if hour < 12 { "AM" } else { "PM" });
     match maker % MAKERS {
         0 => format!("Mar-16-2026 {hour:02}:{minute:02}   FROM: {sender}   JOB 0812   P.{page:02}/{pages:02}"),

@@ -411,7 +411,7 @@ pub(super) fn remove_closed(worklist: &Worklist, archive: &Archive) -> Result<()
     let root = worklist.folder.join(FOLDER);
     let failed = |error| ExportError::Folder { folder: root.clone(), error };
     for (id, folder) in folders(&root).map_err(failed)? {
-        if archive.item(&id)?.filter(has_folder).is_none() {
+        if !archive.item(&id)?.as_ref().is_some_and(has_folder) {
             match fs::remove_dir_all(&folder) {
                 // The exporter was faster.
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),

@@ -258,7 +258,7 @@ impl Finds {
                 PartType::Text(_) | PartType::Html(_) | PartType::Binary(_) | PartType::InlineBinary(_)
                     if is_report || is_of_no_interest(part) => {}
                 PartType::Text(_) | PartType::Html(_) | PartType::Binary(_) | PartType::InlineBinary(_)
-                    if is_uuencoded(part) && !(is_body && !is_attached(part)) =>
+                    if (!is_body || is_attached(part)) && is_uuencoded(part) =>
                 {
                     self.uuencoded(message, part, &shown, depth);
                 }
@@ -339,9 +339,11 @@ impl Finds {
         let is_type = |subtype: &str| part.is_content_type("application", subtype);
         if bytes.starts_with(&[0x78, 0x9f, 0x3e, 0x22]) || is_type("ms-tnef") || name == "winmail.dat" {
             self.unread.push(UnreadPart::WinmailDat);
-        } else if is_type("x-microsoft-rpmsg-message") || has_extension(&name, "rpmsg") {
-            self.unread.push(UnreadPart::Encrypted);
-        } else if is_type("pgp-encrypted") || bytes.starts_with(b"-----BEGIN PGP MESSAGE") {
+        } else if is_type("x-microsoft-rpmsg-message")
+            || has_extension(&name, "rpmsg")
+            || is_type("pgp-encrypted")
+            || bytes.starts_with(b"-----BEGIN PGP MESSAGE")
+        {
             self.unread.push(UnreadPart::Encrypted);
         } else if is_type("pkcs7-mime") || is_type("x-pkcs7-mime") || has_extension(&name, "p7m") {
             let kind = part.content_type().and_then(|kind| kind.attribute("smime-type"));

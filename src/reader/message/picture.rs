@@ -130,14 +130,13 @@ pub(super) fn shows(bytes: &[u8], standing: Standing) -> Shows {
         Standing::Attached if shorter >= SMALL_SIDE => Shows::Page,
         Standing::Attached => Shows::PerhapsAPage,
         Standing::Inline { small: true } if shorter >= PHOTOGRAPH_SIDE => Shows::PerhapsAPage,
-        Standing::Inline { small: true } => Shows::Ornament,
         Standing::Inline { small: false } if shorter >= PAGE_SIDE => {
             // Banners lie.
             if u64::from(width) * 2 > u64::from(height) * 5 { Shows::PerhapsAPage } else { Shows::Page }
         }
         // Logos lie; a sheet stands or is no more than half as wide again as high.
         Standing::Inline { small: false } if shorter >= SMALL_SIDE && width <= height * 3 / 2 => Shows::PerhapsAPage,
-        Standing::Inline { small: false } => Shows::Ornament,
+        Standing::Inline { .. } => Shows::Ornament,
     }
 }
 

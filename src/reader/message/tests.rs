@@ -500,7 +500,9 @@ fn a_file_coded_by_uuencode_is_a_paper_in_a_text_and_as_a_part() {
 #[test]
 fn a_picture_sent_quoted_printable_as_a_text_is_read_as_what_it_is() {
     let coded: String = sheet().chunks(20).fold(String::new(), |mut text, line| {
-        line.iter().for_each(|byte| text.push_str(&format!("={byte:02X}")));
+        for byte in line {
+            text.push_str(&format!("={byte:02X}"));
+        }
         text + "=\r\n"
     });
     let part = format!(

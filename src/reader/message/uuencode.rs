@@ -25,7 +25,7 @@ pub(super) fn files(text: &str) -> (String, Vec<Written>) {
         let coded = lines.peek().is_some_and(|next| is_first(next));
         let Some(name) = name_of(line).filter(|_| coded) else {
             // What looks like a file, and is spoiled: its words stay, and it is told.
-            files.extend(name_of(line).filter(|name| has_ending(name)).map(|name| Written::damaged(name)));
+            files.extend(name_of(line).filter(|name| has_ending(name)).map(Written::damaged));
             rest.push_str(line);
             rest.push('\n');
             continue;

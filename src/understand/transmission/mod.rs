@@ -216,7 +216,7 @@ fn as_field<T>(told: Option<&Told<T>>, value: impl FnOnce(&T) -> FieldValue) -> 
 /// read where it was read best.
 fn agreed<T: Clone + PartialEq>(
     lines: &[(&Page, Line)],
-    lone: bool,
+    is_alone: bool,
     said: impl Fn(&Line) -> Option<T>,
 ) -> Option<Told<T>> {
     let all: Vec<(T, &Page, &Line)> =
@@ -224,7 +224,7 @@ fn agreed<T: Clone + PartialEq>(
     let times = |value: &T| all.iter().filter(|(other, ..)| other == value).count();
     let most = all.iter().map(|(value, ..)| times(value)).max()?;
     let (value, page, line) = all.iter().find(|(value, ..)| times(value) == most)?;
-    let believed = most >= 2 && most * 2 > all.len() || lone;
+    let believed = most >= 2 && most * 2 > all.len() || is_alone;
     let read = all.iter().filter(|(other, ..)| other == value).map(|(.., line)| line.read).fold(0.0, f32::max);
     believed.then(|| Told { value: value.clone(), confidence: read, page: page.number, bounds: line.bounds })
 }
