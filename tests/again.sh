@@ -8,25 +8,13 @@ cd "$(dirname "$0")/.."
 faxes=$1
 cases=$2
 nicufaxd=${NICUFAXD:-target/release/nicufaxd}
+. tests/one_folder.sh
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM
 mkdir "$work/inbox" "$work/again"
 cp "$cases" "$work/cases.csv"
-cat > "$work/nicufaxd.toml" <<'TOML'
-state_dir = "state"
-
-[[intake.folder]]
-name = "secure-fax"
-path = "inbox"
-settle = "0s"
-
-[cases]
-path = "cases.csv"
-
-[export]
-dir = "worklist"
-TOML
+one_folder "$work" inbox
 for fax in "$faxes"/*.tif; do
     name=$(basename "$fax")
     # Both come through the same tool: whatever it makes of a damaged row, it makes of it in both.

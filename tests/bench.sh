@@ -15,6 +15,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 nicufaxd=${NICUFAXD:-target/release/nicufaxd}
+. tests/one_folder.sh
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM
@@ -66,20 +67,7 @@ if ! command -v ocrmypdf > /dev/null; then
     echo "SKIPPED: ocrmypdf is missing (tests/setup.sh bench installs it)"
     exit 0
 fi
-cat > "$work/nicufaxd.toml" <<'TOML'
-state_dir = "state"
-
-[[intake.folder]]
-name = "secure-fax"
-path = "faxes"
-settle = "0s"
-
-[cases]
-path = "cases.csv"
-
-[export]
-dir = "worklist"
-TOML
+one_folder "$work" faxes
 
 now() { date +%s.%N; }
 begin=$(now)

@@ -6,25 +6,15 @@
 # them to the end takes (wanted: all of them within 0.40, half of the transfers and discharges within 0.25).
 set -eu
 program=$(realpath "${NICUFAXD:-$(dirname "$0")/../target/release/nicufaxd}")
+. "$(dirname "$0")/one_folder.sh"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM
 mkdir "$work/inbox" "$work/worklist"
 cp "$1"/* "$work/inbox/"
 cp "$2" "$work/cases.csv"
-cat > "$work/nicufaxd.toml" <<TOML
-state_dir = "state"
-[[intake.folder]]
-name = "secure-fax"
-path = "inbox"
-settle = "0s"
-[cases]
-path = "cases.csv"
-[export]
-dir = "worklist"
-[log]
-format = "json"
-TOML
+one_folder "$work" inbox
+printf '[log]\nformat = "json"\n' >> "$work/nicufaxd.toml"
 "$program" --config "$work/nicufaxd.toml" run --drain 2> "$work/log"
 python3 - "$work/log" <<'PYTHON'
 import json, statistics, sys

@@ -282,22 +282,23 @@ fn scale_columns(pixels: &[u8], from: u32, to: u32) -> Vec<u8> {
     scaled
 }
 
+/// Draws a black rectangle, for tests.
+#[cfg(test)]
+pub(super) fn fill(picture: &mut Picture, left: u32, top: u32, width: u32, height: u32) {
+    for y in top..top + height {
+        let start = (y * picture.width + left) as usize;
+        picture.pixels[start..start + width as usize].fill(0);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn with_ink(picture: &mut Picture, left: u32, top: u32, width: u32, height: u32) {
-        for y in top..top + height {
-            for x in left..left + width {
-                picture.pixels[(y * picture.width + x) as usize] = 0;
-            }
-        }
-    }
-
     /// A line of strokes that is about as dense as print.
     fn with_word(picture: &mut Picture, left: u32, top: u32) {
         for stroke in 0..6 {
-            with_ink(picture, left + stroke * 14, top, 4, 24);
+            fill(picture, left + stroke * 14, top, 4, 24);
         }
     }
 
@@ -314,7 +315,7 @@ mod tests {
     #[test]
     fn four_quarter_turns_give_the_page_back() {
         let mut picture = Picture::white(70, 41, 200);
-        with_ink(&mut picture, 3, 5, 20, 2);
+        fill(&mut picture, 3, 5, 20, 2);
         let once = picture.clone().turned(1);
         assert_eq!((once.width, once.height), (41, 70));
         // The left edge's top comes to the top edge's right.
@@ -329,9 +330,9 @@ mod tests {
         for step in 0..15 {
             with_word(&mut picture, 100 + step * 100, 20);
         }
-        with_ink(&mut picture, 900, 0, 3, 2283);
+        fill(&mut picture, 900, 0, 3, 2283);
         for step in 0..60 {
-            with_ink(&mut picture, 40 + step * 23, 200 + step * 31, 3, 3);
+            fill(&mut picture, 40 + step * 23, 200 + step * 31, 3, 3);
         }
         assert!(picture.is_blank());
     }
@@ -353,16 +354,16 @@ mod tests {
         }
         for step in 0..15 {
             for stroke in 0..6 {
-                with_ink(&mut picture, 100 + step * 100 + stroke * 14, resolution.1 / 12, 4, resolution.1 / 10);
+                fill(&mut picture, 100 + step * 100 + stroke * 14, resolution.1 / 12, 4, resolution.1 / 10);
             }
         }
         let height = picture.height;
         for y in 0..height {
-            with_ink(&mut picture, 0, y, 60 + y * 20 / height, 1);
-            with_ink(&mut picture, 1690, y, 38, 1);
+            fill(&mut picture, 0, y, 60 + y * 20 / height, 1);
+            fill(&mut picture, 1690, y, 38, 1);
         }
-        with_ink(&mut picture, 0, height - resolution.1 / 5, 1728, resolution.1 / 5);
-        with_ink(&mut picture, 900, 0, 3, height);
+        fill(&mut picture, 0, height - resolution.1 / 5, 1728, resolution.1 / 5);
+        fill(&mut picture, 900, 0, 3, height);
         let squared = resolution.0 * 11;
         picture.scaled(1728, squared, resolution.0)
     }
@@ -391,13 +392,13 @@ mod tests {
             for (left, top, width, height) in
                 [(310, 905, 26, 3), (310, 928, 26, 3), (310, 905, 3, 26), (333, 905, 3, 26)]
             {
-                with_ink(&mut box_alone, left, top, width, height);
+                fill(&mut box_alone, left, top, width, height);
             }
             assert!(!box_alone.is_blank(), "a check box, {resolution:?}");
             let mut signature = dirty(resolution, 500);
             for step in 0..160_u32 {
                 let y = 1500 + (step * 7 % 60).abs_diff(30);
-                with_ink(&mut signature, 900 + step * 2, y, 2, 3);
+                fill(&mut signature, 900 + step * 2, y, 2, 3);
             }
             assert!(!signature.is_blank(), "a faint signature, {resolution:?}");
         }

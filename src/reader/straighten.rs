@@ -352,13 +352,7 @@ pub(super) fn softened(picture: Picture) -> Picture {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn fill(picture: &mut Picture, left: u32, top: u32, width: u32, height: u32) {
-        for y in top..top + height {
-            let start = (y * picture.width + left) as usize;
-            picture.pixels[start..start + width as usize].fill(0);
-        }
-    }
+    use crate::reader::picture::fill;
 
     /// A page of what looks like print: words of strokes 14 pixels high, every third of them reaching up, every
     /// eleventh down, on lines 34 pixels apart; ragged on the right.

@@ -199,6 +199,7 @@ impl Group {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reader::picture::fill;
 
     fn word(text: &str, left: u32, line: u32, confidence: f32) -> Word {
         let width = 14 * text.len() as u32;
@@ -220,12 +221,8 @@ mod tests {
         }
     }
 
-    fn bar(picture: &mut Picture, bounds: Bounds) {
-        for y in bounds.top..bounds.bottom() {
-            for x in bounds.left..bounds.right() {
-                picture.pixels[(y * picture.width + x) as usize] = 0;
-            }
-        }
+    fn bar(picture: &mut Picture, Bounds { left, top, width, height }: Bounds) {
+        fill(picture, left, top, width, height);
     }
 
     #[test]

@@ -184,14 +184,7 @@ impl Marks {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::reader::picture::INK;
-
-    fn fill(picture: &mut Picture, left: u32, top: u32, width: u32, height: u32) {
-        for y in top..top + height {
-            let start = (y * picture.width + left) as usize;
-            picture.pixels[start..start + width as usize].fill(0);
-        }
-    }
+    use crate::reader::picture::{INK, fill};
 
     fn ink(picture: &Picture) -> usize {
         picture.pixels.iter().filter(|&&pixel| pixel < INK).count()
