@@ -22,7 +22,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, watch};
 
-use crate::archive::event::{Event, List, Operation, Refusal};
+use crate::archive::event::{Event, List, Operation, Refusal, Stage};
 use crate::archive::{Accepted, Archive, ArchiveError, Arrival, Content, DocumentState, Status};
 use crate::cli::{EX_DATAERR, EX_SOFTWARE, EX_TEMPFAIL, EX_UNAVAILABLE, archive_exit_code};
 use crate::clock;
@@ -420,8 +420,7 @@ fn accept_and_clear(archive: &Archive, arrival: Arrival, refusals: &str) -> Resu
 
 /// Held documents, then refused files, then mails that were given up.
 fn held_entries(archive: &Archive) -> Result<Vec<Value>, ArchiveError> {
-    let mut held: Vec<Value> = archive.held()?.iter().map(held_value).collect();
-    held.extend(lost(archive)?);
+    let held: Vec<Value> = archive.held()?.iter().chain(&lost(archive)?).map(held_value).collect();
     let refused = archive.refused()?.into_iter().map(|refusal| {
         json!({ "id": refusal.id, "kind": "refused", "source": refusal.source, "source_file": refusal.source_file,
                 "reason": refusal.reason, "since": refusal.at })
@@ -431,19 +430,19 @@ fn held_entries(archive: &Archive) -> Result<Vec<Value>, ArchiveError> {
 }
 
 /// Documents that were queued, and whose stored file is gone or damaged since: nobody can read them either.
-fn lost(archive: &Archive) -> Result<Vec<Value>, ArchiveError> {
-    let mut lost: Vec<Value> = Vec::new();
+fn lost(archive: &Archive) -> Result<Vec<DocumentState>, ArchiveError> {
+    let mut lost: Vec<DocumentState> = Vec::new();
     for item in archive.items() {
         let item = item?;
-        let Some(document) = archive.find_document(item.id.document())?.filter(|_| item.state == ItemState::Held)
-        else {
+        if item.state != ItemState::Held {
             continue;
-        };
+        }
+        let Some(document) = archive.find_document(item.id.document())? else { continue };
         let Some(state) = archive.document(&document)? else { continue };
-        if !matches!(state.status, Status::Held { .. }) && lost.iter().all(|entry| entry["id"] != document.short()) {
-            let reason = item.flags.iter().find_map(|flag| flag.strip_prefix("held: ")).unwrap_or_default();
-            lost.push(json!({ "id": document.short(), "kind": "document", "document": document, "stage": "queue",
-                "sender": item.sender, "reason": reason, "since": item.received_at, "receipts": state.receipts }));
+        if state.status == Status::Queued && lost.iter().all(|known| known.document != document) {
+            let reason = item.flags.iter().find_map(|flag| flag.strip_prefix("held: ")).unwrap_or_default().to_owned();
+            let status = Status::Held { reason, stage: Stage::Queue, since: item.received_at, mail: None };
+            lost.push(DocumentState { status, ..state });
         }
     }
     Ok(lost)

@@ -25,7 +25,8 @@ pub(super) struct Lock {
 }
 
 impl Lock {
-    /// Takes the lock of a state directory, waiting some seconds for it, or says who has it.
+    /// Takes the lock of a state directory, waiting some seconds for it, or says who has it. By tries: the kernel waits for
+    /// a lock for ever or not at all, and a thread that waits for ever cannot be called back.
     pub(super) fn take(state: &Path) -> Result<Self, ArchiveError> {
         Self::take_within(state, || std::thread::sleep(BETWEEN_TRIES))
     }

@@ -4,7 +4,7 @@
 //! of the two, whichever was read first.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 use jiff::civil::Time;
@@ -24,20 +24,28 @@ const WITH_THE_SAME_MARK: usize = 40;
 /// Documents looked at that hold the same picture: all but the first were given its words.
 const WITH_THE_SAME_PICTURE: usize = 4;
 
+/// The reading from which a page was recalled last: the next page asked for is mostly of the same document.
+type AtHand = Mutex<Option<(DocumentId, Reading)>>;
+
 /// Finds pages that were read before.
 pub(super) fn recall(archive: Archive) -> Recall {
+    let at_hand = AtHand::default();
     Arc::new(move |picture| {
         // What can't be looked up is read anew; an archive in trouble is told of by whoever records in it.
-        page_read_on(&archive, picture).ok().flatten()
+        page_read_on(&archive, picture, &at_hand).ok().flatten()
     })
 }
 
-fn page_read_on(archive: &Archive, picture: &str) -> Result<Option<Page>, ArchiveError> {
+fn page_read_on(archive: &Archive, picture: &str, at_hand: &AtHand) -> Result<Option<Page>, ArchiveError> {
+    let mut at_hand = at_hand.lock().unwrap_or_else(PoisonError::into_inner);
+    // Asked each time: what was purged is recalled no more.
     for document in archive.known_by(&mark_of_picture(picture), WITH_THE_SAME_PICTURE)? {
-        let Some(reading) = archive.reading(&document)? else { continue };
-        let mut pages = reading.pages.into_iter();
-        if let Some(page) = pages.find(|page| page.picture.as_deref() == Some(picture)) {
-            return Ok(Some(page));
+        if at_hand.as_ref().is_none_or(|(kept, _)| *kept != document) {
+            *at_hand = archive.reading(&document)?.map(|reading| (document, reading));
+        }
+        let pages = at_hand.iter().flat_map(|(_, reading)| &reading.pages);
+        if let Some(page) = pages.into_iter().find(|page| page.picture.as_deref() == Some(picture)) {
+            return Ok(Some(page.clone()));
         }
     }
     Ok(None)

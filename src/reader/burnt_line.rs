@@ -25,7 +25,10 @@ const LEAST_WELL_READ: f32 = 0.7;
 /// Reads the line on `original`, the page as it came, and puts it in the place of what was read there on the upright
 /// page. Leaves a page alone that was not turned, or that has no such line.
 pub fn read_again(page: &mut Page, original: &Picture, engine: &mut Engine) -> Result<(), RecognitionError> {
-    let Some((top, strip)) = strip(original).filter(|_| page.turned != 0) else { return Ok(()) };
+    if page.turned == 0 {
+        return Ok(());
+    }
+    let Some((top, strip)) = strip(original) else { return Ok(()) };
     let words = engine.recognise_block(&super::straighten::softened(strip))?;
     let well_read = words.iter().filter(|word| word.confidence >= WELL_READ).count();
     let tells_a_number = words.iter().any(|word| word.text.chars().filter(char::is_ascii_digit).count() >= 4);

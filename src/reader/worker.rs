@@ -16,7 +16,7 @@ use std::thread;
 
 use rustix::process::{Signal, getpid, kill_process};
 
-use crate::document::{DocumentId, Page, PageFlag, PageSource, Word};
+use crate::document::{Code, DocumentId, Page, PageFlag, PageSource, Word};
 use crate::reader::barcode;
 use crate::reader::burnt_line;
 use crate::reader::cage::{self, CageMode, Lack};
@@ -420,11 +420,15 @@ fn recognised_page(number: u32, rendered: render::RenderedPage, engine: &mut Eng
         picture: None,
         flags,
         words,
-        // What decoding them does to its thread costs the codes alone.
-        codes: caught(|| barcode::codes(&best.picture)).unwrap_or_default(),
+        codes: codes_on(&best.picture),
     };
     burnt_line::read_again(&mut page, &original, engine)?;
     Ok(page)
+}
+
+/// What decoding them does to its thread costs the codes alone.
+fn codes_on(picture: &Picture) -> Vec<Code> {
+    caught(|| barcode::codes(picture)).unwrap_or_default()
 }
 
 /// A page of a PDF whose picture shows its text.
@@ -455,7 +459,7 @@ fn page_with_layer(
         picture: None,
         flags,
         words,
-        codes: caught(|| barcode::codes(picture)).unwrap_or_default(),
+        codes: codes_on(picture),
     }
 }
 

@@ -128,7 +128,9 @@ pub fn open(bytes: &[u8], limits: &RenderLimits) -> Result<Opened, RenderError> 
         match mail.papers.last_mut() {
             Some(sheets) if is_picture && was_picture => {
                 sheets[1] = last;
-                mail.pictures.last_mut().into_iter().for_each(|sheets| sheets[1] = last);
+                if let Some(pictures) = mail.pictures.last_mut() {
+                    pictures[1] = last;
+                }
             }
             _ => {
                 mail.papers.push([first, last]);

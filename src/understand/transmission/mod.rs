@@ -229,18 +229,20 @@ fn agreed<T: Clone + PartialEq>(
     believed.then(|| Told { value: value.clone(), confidence: read, page: page.number, bounds: line.bounds })
 }
 
+/// Whether both tell, and not the same.
+fn differ<T: PartialEq>(one: Option<&T>, other: Option<&T>) -> bool {
+    one.zip(other).is_some_and(|(one, other)| one != other)
+}
+
 /// Pages with number 1 of another count or another minute than those before.
 fn restarts(lines: &[(&Page, Line)]) -> Vec<u32> {
     let mut found = Vec::new();
     for ((_, before), (page, line)) in lines.iter().zip(lines.iter().skip(1)) {
-        let differ =
-            |one: Option<String>, other: Option<String>| one.zip(other).is_some_and(|(one, other)| one != other);
-        let total = |line: &Line| line.total.map(|total| total.to_string());
-        let minute = |line: &Line| line.sent_at.map(|at| at.to_string());
-        let sent_apart = differ(minute(before), minute(line));
         let ended = before.number.is_some() && before.number == before.total;
-        let another = sent_apart
-            || ended && (differ(total(before), total(line)) || differ(before.sender.clone(), line.sender.clone()));
+        let another = differ(before.sent_at.as_ref(), line.sent_at.as_ref())
+            || ended
+                && (differ(before.total.as_ref(), line.total.as_ref())
+                    || differ(before.sender.as_ref(), line.sender.as_ref()));
         if line.number == Some(1) && before.number.is_some() && another {
             found.push(page.number);
         }
