@@ -1,12 +1,13 @@
-//! The two questions that Leptonica answers better than a page of our own code: by how much is a page of text skewed,
-//! and is it upside down. The only user of `leptonica-sys` (tesseract brings the library along anyway).
+//! The questions that Leptonica answers better than a page of our own code: by how much is a page of text skewed, is it
+//! upside down, and how large are the things on it that hang together. The only user of `leptonica-sys` (tesseract brings the library along anyway).
 //!
 //! Quirks: it prints complaints to stderr unless told not to; a confidence of 0 means that it found nothing to judge
 //! by; a pixel of 1 is ink, the first pixel is a word's highest bit.
 #![allow(unsafe_code)]
 
 use leptonica_sys::{
-    PIX, pixCreate, pixDestroy, pixFindSkewSweepAndSearch, pixGetData, pixGetWpl, pixUpDownDetect, setMsgSeverity,
+    PIX, boxaDestroy, boxaGetBoxGeometry, boxaGetCount, pixConnCompBB, pixCreate, pixDestroy,
+    pixFindSkewSweepAndSearch, pixGetData, pixGetWpl, pixUpDownDetect, setMsgSeverity,
 };
 
 use super::picture::Picture;
@@ -95,6 +96,33 @@ impl Bilevel {
         // SAFETY: `pix` is a live 1-bit picture, which the call does not change; the result points to a live float.
         let failed = unsafe { pixUpDownDetect(self.pix, &raw mut confidence, 0, 0, 0) };
         (failed == 0 && f32::is_finite(confidence)).then_some(confidence)
+    }
+}
+
+impl Bilevel {
+    /// Width and height, in pixels, of each thing whose ink hangs together, corners too: letters, rules, specks.
+    pub fn things(&self) -> Vec<(u32, u32)> {
+        // SAFETY: `pix` is a live 1-bit picture, which the call does not change; the result is null or boxes that are ours
+        // until `boxaDestroy` below.
+        let mut boxes = unsafe { pixConnCompBB(self.pix, 8) };
+        if boxes.is_null() {
+            return Vec::new();
+        }
+        // SAFETY: `boxes` is live.
+        let count = unsafe { boxaGetCount(boxes) };
+        let things = (0..count)
+            .filter_map(|at| {
+                let (mut left, mut top, mut width, mut height) = (0, 0, 0, 0);
+                // SAFETY: `boxes` is live, and the results point to live integers.
+                let failed = unsafe {
+                    boxaGetBoxGeometry(boxes, at, &raw mut left, &raw mut top, &raw mut width, &raw mut height)
+                };
+                (failed == 0).then_some((u32::try_from(width).ok()?, u32::try_from(height).ok()?))
+            })
+            .collect();
+        // SAFETY: `boxes` came from `pixConnCompBB` and is not used again.
+        unsafe { boxaDestroy(&raw mut boxes) };
+        things
     }
 }
 

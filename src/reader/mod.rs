@@ -21,6 +21,7 @@ mod glyphs;
 pub mod layer;
 pub mod pdf;
 pub mod picture;
+mod pixel_shape;
 pub mod render;
 pub mod tiff;
 mod tiff_colour;

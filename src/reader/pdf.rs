@@ -25,7 +25,8 @@ use hayro::{PixmapSettings, RenderCache, RenderSettings};
 
 use super::ccitt::{self, Coding};
 use super::glyphs::Gathered;
-use super::picture::judged_resolution;
+use super::picture::Picture;
+use super::pixel_shape;
 use super::render::{RenderError, RenderLimits, StoredPage, check_size, jpeg_is_whole};
 use super::unpack;
 use crate::document::PageFlag;
@@ -243,11 +244,11 @@ impl Scan {
             return Err(RenderError::DamagedPage { page, reason: "none of its rows can be decoded" });
         }
         let sensible = 60.0..=1300.0;
-        let dots = if sensible.contains(&self.across) && sensible.contains(&self.down) {
-            (self.across.round() as u32, self.down.round() as u32)
-        } else {
-            judged_resolution(self.width, self.height)
-        };
+        let placed = (sensible.contains(&self.across) && sensible.contains(&self.down))
+            .then_some((self.across.round() as u32, self.down.round() as u32));
+        let across = placed.map_or(0, |(across, _)| across);
+        let picture = Picture { width: self.width, height: self.height, resolution: across, pixels: self.pixels };
+        let resolution = pixel_shape::resolution(&picture, placed);
         let flags = match self.damaged {
             Some(0) => Vec::new(),
             Some(_) => vec![PageFlag::DamagedRows],
@@ -257,8 +258,8 @@ impl Scan {
         Ok(StoredPage {
             width: self.width,
             height: self.height,
-            pixels: self.pixels,
-            resolution: dots,
+            pixels: picture.pixels,
+            resolution,
             quarters: self.quarters,
             flags,
             holds_picture: true,

@@ -185,15 +185,10 @@ impl Picture {
 /// superfine), and the height of a page tells the vertical one: 98, 196 or 391. Anything else is taken as a page
 /// 8.5 inches wide (11 when it lies on its side).
 pub fn judged_resolution(width: u32, height: u32) -> (u32, u32) {
-    let across = match width {
-        1728 | 2048 | 2432 => 204,
-        2592 | 3072 | 3648 => 305,
-        3456 | 4096 | 4864 => 408,
-        _ => {
-            let inches = if width > height { 11.0 } else { 8.5 };
-            let dots = ((width as f32 / inches).round() as u32).clamp(50, 1200);
-            return (dots, dots);
-        }
+    let Some(across) = fax_dots_across(width) else {
+        let inches = if width > height { 11.0 } else { 8.5 };
+        let dots = ((width as f32 / inches).round() as u32).clamp(50, 1200);
+        return (dots, dots);
     };
     if across == 305 {
         return (300, 300);
@@ -208,6 +203,16 @@ pub fn judged_resolution(width: u32, height: u32) -> (u32, u32) {
         })
         .unwrap_or(196);
     (across, down)
+}
+
+/// The dots an inch across of a page as wide as a fax; `None` for any other width.
+pub fn fax_dots_across(width: u32) -> Option<u32> {
+    match width {
+        1728 | 2048 | 2432 => Some(204),
+        2592 | 3072 | 3648 => Some(305),
+        3456 | 4096 | 4864 => Some(408),
+        _ => None,
+    }
 }
 
 /// The resolution to which a page of `(across, down)` dots an inch is brought.

@@ -12,7 +12,8 @@ use image::{AnimationDecoder, DynamicImage, ImageDecoder, ImageReader};
 
 use super::layer::TextLayer;
 use super::message::{self, Opened, Paper};
-use super::picture::{Picture, judged_resolution, square_resolution};
+use super::picture::{Picture, square_resolution};
+use super::pixel_shape;
 use super::{pdf, tiff};
 use crate::document::{DocumentFormat, DocumentId, Mail, Page, PageFlag, UnreadPart, is_heic};
 
@@ -355,12 +356,14 @@ fn stored_image(bytes: &[u8], limits: &RenderLimits) -> Result<StoredPage, Rende
         picture.into_luma8()
     };
     let (width, height) = grey.dimensions();
+    let picture = Picture { width, height, resolution: 0, pixels: grey.into_raw() };
+    let resolution = pixel_shape::resolution(&picture, None);
     let is_cut = DocumentFormat::sniff(bytes) == Some(DocumentFormat::Jpeg) && !jpeg_is_whole(bytes);
     Ok(StoredPage {
         width,
         height,
-        pixels: grey.into_raw(),
-        resolution: judged_resolution(width, height),
+        pixels: picture.pixels,
+        resolution,
         quarters: 0,
         flags: if is_cut { vec![PageFlag::DamagedRows] } else { Vec::new() },
         holds_picture: true,

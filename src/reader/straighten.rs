@@ -8,12 +8,16 @@ use super::leptonica::{Bilevel, Skew};
 use super::picture::{INK, Picture};
 use crate::document::PageFlag;
 
-/// Skew is looked for up to this many degrees: sheets fed by hand seldom lie worse.
-const MOST_SKEW: f32 = 10.0;
+/// Skew is looked for up to this many degrees: sheets fed by hand seldom lie worse than by 10, and an angle at the end of
+/// what is looked through is not believed.
+const MOST_SKEW: f32 = 13.0;
 /// Recognition copes with less skew than this, and turning costs sharpness.
 const LEAST_SKEW: f32 = 0.3;
 /// Leptonica's own bound for a skew worth believing.
 const SKEW_CONFIDENCE: f32 = 3.0;
+
+/// Askew by more, lines that run across and lines that run down look alike, until the page is straight.
+const BLURRING_SKEW: f32 = 4.0;
 
 /// A page is turned over only on this much evidence (in standard deviations): nearly all pages arrive upright.
 const UPSIDE_DOWN: f32 = -3.0;
@@ -53,13 +57,20 @@ pub fn prepare(picture: Picture) -> Prepared {
 pub fn prepare_with(picture: Picture, steps: Steps) -> Prepared {
     let threshold = ink_threshold(&picture);
     let picture = clean::as_scanned(picture, threshold, steps);
-    let ratio = lines_across(&picture, threshold);
+    let mut ratio = lines_across(&picture, threshold);
     let look = |picture: &Picture| {
         let bilevel = Bilevel::of(picture, threshold);
         let uprightness = bilevel.as_ref().and_then(Bilevel::uprightness).unwrap_or(0.0);
         (bilevel, uprightness)
     };
     let (mut bilevel, mut uprightness) = look(&picture);
+    if ratio.is_some_and(|ratio| (SURELY_SIDEWAYS..SURELY_ACROSS).contains(&ratio))
+        && let Some(skew) = bilevel.as_ref().and_then(|bilevel| bilevel.skew(MOST_SKEW))
+        && skew.confidence >= SKEW_CONFIDENCE
+        && skew.degrees.abs() >= BLURRING_SKEW
+    {
+        ratio = lines_across(&rotated(&picture, skew.degrees), threshold);
+    }
     let mut picture = picture;
     let mut sideways = false;
     // Where to look next if the page reads badly: upside down, or on its side when its lines seem to run down.

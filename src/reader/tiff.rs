@@ -9,7 +9,8 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::ccitt::{self, Coding};
-use super::picture::judged_resolution;
+use super::picture::Picture;
+use super::pixel_shape;
 use super::render::{RenderError, RenderLimits, StoredPage, check_size};
 use super::tiff_colour;
 use crate::document::PageFlag;
@@ -166,24 +167,22 @@ impl Directory<'_> {
         }
     }
 
-    /// Dots an inch, `(across, down)`: as stated where that makes sense of the width, else as judged by the size.
-    fn resolution(&self, width: u32, height: u32) -> (u32, u32) {
-        let stated = self.ratio(tag::X_RESOLUTION).zip(self.ratio(tag::Y_RESOLUTION));
+    /// Dots an inch, `(across, down)`, as stated, where that makes sense of the width.
+    fn resolution(&self, width: u32) -> Option<(u32, u32)> {
+        let (across, down) = self.ratio(tag::X_RESOLUTION).zip(self.ratio(tag::Y_RESOLUTION))?;
         // 2 (the default) is an inch, 3 a centimetre; 1 gives the shape of a pixel only.
         let unit = match self.number(tag::RESOLUTION_UNIT) {
-            Some(1) => None,
-            Some(3) => Some(2.54),
-            _ => Some(1.0),
+            Some(1) => return None,
+            Some(3) => 2.54,
+            _ => 1.0,
         };
-        let judged = judged_resolution(width, height);
-        let (Some((across, down)), Some(unit)) = (stated, unit) else { return judged };
         let (across, down) = (across * unit, down * unit);
         let inches_wide = f64::from(width) / across;
         // Pages from a label to an A3 lying on its side; pixels up to four times as high as wide.
         let sensible = (3.0..=17.5).contains(&inches_wide)
             && (50.0..=1300.0).contains(&down)
             && (0.45..=4.5).contains(&(across / down));
-        if sensible { (across.round() as u32, down.round() as u32) } else { judged }
+        sensible.then_some((across.round() as u32, down.round() as u32))
     }
 
     fn is_thumbnail(&self) -> bool {
@@ -273,11 +272,14 @@ pub fn stored_page(bytes: &[u8], page: u32, limits: &RenderLimits) -> Result<Sto
         Some(8) => 3,
         _ => 0,
     };
+    let stated = directory.resolution(size.0);
+    let picture = Picture { width: size.0, height: size.1, resolution: stated.map_or(0, |(across, _)| across), pixels };
+    let resolution = pixel_shape::resolution(&picture, stated);
     Ok(StoredPage {
         width: size.0,
         height: size.1,
-        pixels,
-        resolution: directory.resolution(size.0, size.1),
+        pixels: picture.pixels,
+        resolution,
         quarters,
         flags: if damaged > 0 { vec![PageFlag::DamagedRows] } else { Vec::new() },
         holds_picture: true,
