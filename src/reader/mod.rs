@@ -1,9 +1,13 @@
 //! From a document's bytes to words with boxes, in worker processes that may crash or hang.
 //!
 //! A page walks: [`pool`] (this process) → [`protocol`] (a pipe) → [`worker`] (a process of its own) → [`message`] (the papers
-//! in an email) → [`render`] (the formats) → [`straighten`] (upright, without skew) → [`tesseract`] (words), and back. The daemon itself parses
+//! in an email) → [`render`] (the formats) → `page`: [`straighten`] (upright, without skew), [`tesseract`] (words), again
+//! where it went wrong; and back. The daemon itself parses
 //! nothing that came from outside, and the worker locks itself into its [`cage`] first.
 
+use std::panic::{self, AssertUnwindSafe};
+
+mod page;
 pub mod pool;
 mod process;
 pub mod protocol;
@@ -40,3 +44,8 @@ pub mod respell;
 pub mod units;
 
 pub mod tesseract;
+
+/// Runs `step`; `None` if it panicked. What it worked on is thrown away then: the engine holds nothing between pages.
+fn caught<T>(step: impl FnOnce() -> T) -> Option<T> {
+    panic::catch_unwind(AssertUnwindSafe(step)).ok()
+}

@@ -116,7 +116,7 @@ pub struct RenderedPage {
 }
 
 /// Raised whenever pages come to be read better: what was read before is not taken for what would be read now.
-const READS_AS: u32 = 1;
+const READS_AS: u32 = 2;
 
 impl RenderedPage {
     /// Names the page by all that its words depend on, as 64 hexadecimal digits: pages with the same name are read in the

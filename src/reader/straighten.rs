@@ -105,12 +105,12 @@ pub fn prepare_with(picture: Picture, steps: Steps) -> Prepared {
 }
 
 /// The page turned clockwise by the quarter turns given whatever it looks like, straightened and softened: for the
-/// second try when the first read badly.
-pub fn prepare_turned(picture: Picture, quarters: u32) -> Prepared {
+/// second try when the first read badly. `steps` as in [`prepare_with`].
+pub fn prepare_turned(picture: Picture, quarters: u32, steps: Steps) -> Prepared {
     let threshold = ink_threshold(&picture);
-    let picture = clean::as_scanned(picture, threshold, Steps::ALL).turned(quarters);
+    let picture = clean::as_scanned(picture, threshold, steps).turned(quarters);
     let skew = Bilevel::of(&picture, threshold).and_then(|bilevel| bilevel.skew(MOST_SKEW));
-    finish(picture, threshold, quarters % 4, skew, None, Steps::ALL)
+    finish(picture, threshold, quarters % 4, skew, None, steps)
 }
 
 /// The page turned and straightened as it once was found to need, and not softened: for people. Word boxes lie in it.
@@ -424,7 +424,7 @@ mod tests {
 
     #[test]
     fn the_second_guess_of_an_unsure_page_can_be_tried() {
-        let prepared = prepare_turned(print().turned(1), 3);
+        let prepared = prepare_turned(print().turned(1), 3, Steps::ALL);
         assert_eq!((prepared.turned, prepared.certain), (270, true));
         assert_eq!(prepared.picture.width, 1728);
     }
