@@ -260,7 +260,7 @@ pub fn answer(archive: &Archive, request: &Request, by: &str) -> Result<Value, F
             let mut items = Vec::new();
             for item in archive.items() {
                 let item = item?;
-                if item.state != ItemState::Resolved && lane.as_ref().is_none_or(|lane| *lane == item.lane) {
+                if item.state != ItemState::Resolved && lane.as_ref().is_none_or(|lane| item.is_in(lane)) {
                     items.push(item);
                 }
             }

@@ -392,6 +392,17 @@ pub enum TransferDirection {
     Lower,
 }
 
+impl TransferDirection {
+    /// The name used in exports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Higher => "higher",
+            Self::Lateral => "lateral",
+            Self::Lower => "lower",
+        }
+    }
+}
+
 /// What a concurrent review must give (the determination log's request), in the order in which it is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -405,6 +416,8 @@ pub enum ReviewElement {
 }
 
 impl ReviewElement {
+    pub const ALL: [Self; 6] = [Self::Weight, Self::BedType, Self::Resp, Self::Fen, Self::Meds, Self::DischargeNeeds];
+
     /// The name used in exports.
     pub fn name(self) -> &'static str {
         match self {
@@ -491,6 +504,17 @@ pub enum MatchStatus {
     Ambiguous,
     /// No case comes near.
     Unmatched,
+}
+
+impl MatchStatus {
+    /// The name used in exports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Matched => "matched",
+            Self::Ambiguous => "ambiguous",
+            Self::Unmatched => "unmatched",
+        }
+    }
 }
 
 /// A case that the document may belong to.

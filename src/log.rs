@@ -162,6 +162,10 @@ pub fn refusal_dismissed(id: &str) {
     info!(stage = "intake", source = "submit", id, "a person has seen to what was refused");
 }
 
+pub fn items_overdue(items: usize) {
+    warn!(stage = "queue", items, "overdue");
+}
+
 pub fn purged(documents: usize) {
     info!(stage = "archive", documents, "purged by the retention rules");
 }
@@ -265,11 +269,11 @@ pub fn decided_again(documents: usize, changed: usize, took: Duration) {
 }
 
 pub fn rules_reloaded(rules: usize) {
-    info!(stage = "rules", rules, "document-type rules reloaded");
+    info!(stage = "rules", rules, "rules reloaded");
 }
 
 pub fn rules_refused(reason: &str) {
-    error!(stage = "rules", reason, "document-type rules refused; the last good ones stay in force");
+    error!(stage = "rules", reason, "rules refused; the last good ones stay in force");
 }
 
 pub fn mail_sent(mail: &MailId, kind: &'static str, attempt: u32) {

@@ -6,7 +6,7 @@
 mod begun;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -23,7 +23,9 @@ use crate::link::{self, LinkPolicy, Registry};
 use crate::queue::item::{ItemId, ItemState, QueueItem};
 use crate::reader::message::{page_of_text, pages_of_text};
 use crate::reader::pool::{ReadError, ReaderPool};
-use crate::route::{self, Lane, Routing};
+use crate::route::Routing;
+use crate::route::facts::Facts;
+use crate::route::rules::RoutingRules;
 use crate::understand::{self, Segmentation, Transmission, TypeRules, same_telephone};
 
 /// Confidence in its type, and facts on it, from which a message's text is taken for a paper: "please find the concurrent
@@ -45,8 +47,9 @@ pub struct Knowledge {
     pub registry: Arc<Registry>,
     pub policy: LinkPolicy,
     pub zone: TimeZone,
-    /// The lanes of mailboxes, by the sources' names.
-    pub mailboxes: Arc<BTreeMap<String, Lane>>,
+    pub routing: Arc<RoutingRules>,
+    /// What routing calls the mailboxes, by the sources' names: their lanes, or themselves.
+    pub mailboxes: Arc<BTreeMap<String, String>>,
 }
 
 impl Knowledge {
@@ -66,6 +69,8 @@ pub struct Decision {
     pub understanding: Understanding,
     pub linked: Match,
     pub routing: Routing,
+    /// What a person should know of the paper, and what routing says of it.
+    pub flags: Vec<String>,
     pub understood_in: Duration,
     pub linked_in: Duration,
 }
@@ -121,36 +126,18 @@ pub fn decide(reading: &Reading, receipt: &Receipt, knowledge: &Knowledge) -> Ve
     let is_whole = reading.mail.as_ref().is_some_and(|mail| mail.covering_is_whole);
     let empty = empty_pictures(reading, in_words.is_some() && is_whole);
     let legible = without(reading, &empty);
-    let mut decisions: Vec<Decision> = match several_papers(legible.mail.as_ref()) {
+    let mut told: Vec<Told> = match several_papers(legible.mail.as_ref()) {
         Some(papers) => papers.iter().flat_map(|paper| deciding.paper(&pages_of(&legible, *paper))).collect(),
         None if legible.pages.is_empty() && !empty.is_empty() => Vec::new(),
         None => deciding.paper(&legible),
     };
-    for decision in &mut decisions {
-        decision.routing.flags.extend(empty.iter().copied().map(empty_picture));
+    for paper in &mut told {
+        paper.flags.extend(empty.iter().copied().map(empty_picture));
     }
-    let Some((text, document_type)) = in_words else { return decisions };
-    let name = document_type.name();
-    let flag = match (text.pages.first(), text.pages.last()) {
-        (Some(first), Some(last)) if is_whole => {
-            format!(
-                "{MAIL_TEXT}the message's text is a paper of its own ({name}): pages {} to {}",
-                first.number, last.number
-            )
-        }
-        _ => format!("{MAIL_TEXT}reads like a paper of its own ({name}); read it too"),
-    };
-    for decision in &mut decisions {
-        decision.routing.flags.push(flag.clone());
+    if let Some((text, document_type)) = in_words {
+        told = deciding.with_words(told, &text, document_type, is_whole, &empty);
     }
-    if is_whole {
-        decisions.extend(deciding.paper(&text).into_iter().map(|mut decision| {
-            decision.routing.flags.push(format!("{MAIL_TEXT}stands in the message itself, not in an attachment"));
-            decision.routing.flags.extend(empty.iter().copied().map(empty_picture));
-            decision
-        }));
-    }
-    decisions
+    told.into_iter().map(|told| deciding.routed(told, reading)).collect()
 }
 
 /// The receipt with what the email itself tells of the papers in it, where the source tells nothing.
@@ -188,11 +175,19 @@ impl Bare {
     }
 }
 
+/// A paper, or pages of it, that is all told but for where it goes.
+struct Told {
+    judgement: Judgement,
+    transmission: Transmission,
+    flags: Vec<String>,
+}
+
 /// What understanding and linking make of some pages.
 struct Judgement {
     page_range: [u32; 2],
     understanding: Understanding,
     linked: Match,
+    topics: BTreeSet<String>,
     understood_in: Duration,
     linked_in: Duration,
 }
@@ -204,7 +199,7 @@ impl Deciding<'_> {
     }
 
     /// A paper as one decision, or several.
-    fn paper(&self, reading: &Reading) -> Vec<Decision> {
+    fn paper(&self, reading: &Reading) -> Vec<Told> {
         let start = Instant::now();
         let sheet = self.without_header(reading);
         let segmentation = understand::segment(&sheet.reading, &self.knowledge.rules, sheet.received);
@@ -213,8 +208,40 @@ impl Deciding<'_> {
         if let Some(first) = judgements.first_mut() {
             first.understood_in += parted_in;
         }
-        let decision = |judgement| Decision { transmission: sheet.transmission.clone(), ..self.routed(judgement) };
-        judgements.into_iter().map(decision).collect()
+        let told = |judgement| Told { judgement, transmission: sheet.transmission.clone(), flags: Vec::new() };
+        judgements.into_iter().map(told).collect()
+    }
+
+    /// An email's papers, and what its words make that read like a paper of this type too.
+    fn with_words(
+        &self,
+        mut told: Vec<Told>,
+        text: &Reading,
+        document_type: DocumentType,
+        is_whole: bool,
+        empty: &[[u32; 2]],
+    ) -> Vec<Told> {
+        let name = document_type.name();
+        let flag = match (text.pages.first(), text.pages.last()) {
+            (Some(first), Some(last)) if is_whole => {
+                format!(
+                    "{MAIL_TEXT}the message's text is a paper of its own ({name}): pages {} to {}",
+                    first.number, last.number
+                )
+            }
+            _ => format!("{MAIL_TEXT}reads like a paper of its own ({name}); read it too"),
+        };
+        for paper in &mut told {
+            paper.flags.push(flag.clone());
+        }
+        if is_whole {
+            told.extend(self.paper(text).into_iter().map(|mut paper| {
+                paper.flags.push(format!("{MAIL_TEXT}stands in the message itself, not in an attachment"));
+                paper.flags.extend(empty.iter().copied().map(empty_picture));
+                paper
+            }));
+        }
+        told
     }
 
     /// Takes off what the sending machine burned in: its date and numbers are none of the paper's.
@@ -253,7 +280,7 @@ impl Deciding<'_> {
 
     /// Understands and links these pages as one baby's. `strange`: pages that may be about another.
     fn one(&self, bare: &Bare, strange: &[u32]) -> Judgement {
-        let Knowledge { rules, registry, policy, .. } = self.knowledge;
+        let Knowledge { rules, registry, policy, routing, .. } = self.knowledge;
         let Bare { reading, receipt, received, .. } = bare;
         let start = Instant::now();
         let understanding = understand::understand(reading, rules, *received);
@@ -277,16 +304,31 @@ impl Deciding<'_> {
         }
         let number = |page: Option<&Page>, none| page.map_or(none, |page| page.number);
         let page_range = [number(reading.pages.first(), 1), number(reading.pages.last(), 0)];
-        Judgement { page_range, understanding, linked, understood_in, linked_in }
+        let topics = routing.topics(&reading.pages);
+        Judgement { page_range, understanding, linked, topics, understood_in, linked_in }
     }
 
-    fn routed(&self, judgement: Judgement) -> Decision {
-        let Judgement { page_range, understanding, linked, understood_in, linked_in } = judgement;
-        let case = linked.case_id.as_deref().and_then(|case_id| self.knowledge.registry.get(case_id));
-        let mailbox = self.knowledge.mailboxes.get(&self.receipt.source).copied();
-        let routing = route::route(&understanding, &linked, case, self.receipt, mailbox, &self.knowledge.zone);
-        let transmission = Transmission::default();
-        Decision { page_range, transmission, understanding, linked, routing, understood_in, linked_in }
+    /// `reading`: the whole document's.
+    fn routed(&self, told: Told, reading: &Reading) -> Decision {
+        let Knowledge { registry, routing, mailboxes, zone, .. } = self.knowledge;
+        let Told { judgement, transmission, flags: mut known } = told;
+        let Judgement { page_range, understanding, linked, topics, understood_in, linked_in } = judgement;
+        known.extend(reading_flags(reading, page_range, self.receipt, &transmission));
+        if !understanding.unreadable.is_empty() {
+            let names: Vec<&str> = understanding.unreadable.iter().map(|element| element.name()).collect();
+            known.push(format!("unreadable: {}", names.join(", ")));
+        }
+        let case = linked.case_id.as_deref().and_then(|case_id| registry.get(case_id));
+        let mailbox = mailboxes.get(&self.receipt.source).map(String::as_str);
+        let mut facts = Facts::new(understanding.document_type, self.receipt.received_at)
+            .received(self.receipt, mailbox)
+            .linked(&linked, case, &understanding.fields, &understanding.missing);
+        facts.sender = facts.sender.or_else(|| sender_of(&transmission, self.receipt));
+        facts.transfer_direction = understanding.transfer_direction;
+        (facts.flags, facts.topics) = (known, topics);
+        let routing = routing.route(&facts, zone);
+        let flags = routing.flags.iter().cloned().chain(facts.flags).collect();
+        Decision { page_range, transmission, understanding, linked, routing, flags, understood_in, linked_in }
     }
 }
 
@@ -410,26 +452,19 @@ pub fn items(
     let last = decisions.iter().map(|decision| decision.page_range[1]).max().unwrap_or_default();
     let pages = last.max(reading.pages.len() as u32);
     let decided = decisions.into_iter().zip(&ids);
-    decided.map(|(decision, item)| queue_item(item, &ids, reading, receipt, decision, [pages, arrivals])).collect()
+    decided.map(|(decision, item)| queue_item(item, &ids, receipt, decision, [pages, arrivals])).collect()
 }
 
 fn queue_item(
     id: &ItemId,
     of_document: &[ItemId],
-    reading: &Reading,
     receipt: &Receipt,
     decision: Decision,
     [pages, arrivals]: [u32; 2],
 ) -> QueueItem {
-    let Decision { page_range, transmission, mut understanding, linked, routing, .. } = decision;
+    let Decision { page_range, transmission, mut understanding, linked, routing, mut flags, .. } = decision;
     for field in understanding.fields.values_mut() {
         field.confidence = confidence::of_field(field.confidence);
-    }
-    let mut flags = routing.flags;
-    flags.extend(reading_flags(reading, page_range, receipt, &transmission));
-    if !understanding.unreadable.is_empty() {
-        let names: Vec<&str> = understanding.unreadable.iter().map(|element| element.name()).collect();
-        flags.push(format!("unreadable: {}", names.join(", ")));
     }
     let sender = sender_of(&transmission, receipt);
     let others: Vec<String> = of_document.iter().filter(|other| *other != id).map(ToString::to_string).collect();
@@ -452,10 +487,10 @@ fn queue_item(
         missing: understanding.missing,
         duplicate_of: None,
         flags,
-        lane: routing.lane.name().to_owned(),
+        lane: routing.lane,
         priority: routing.priority.name().to_owned(),
         due_at: Some(routing.due_at),
-        due_rule: Some(routing.due_rule.to_owned()),
+        due_rule: Some(routing.due_rule),
         assigned_to: routing.assigned_to,
         state: ItemState::Open,
         type_reasons: understanding
@@ -464,6 +499,8 @@ fn queue_item(
             .map(|fired| format!("{} {:+.1} p{}", fired.rule, fired.points, fired.page))
             .collect(),
         arrivals,
+        routing: Some(routing.routed),
+        clock: Some(routing.clock),
     }
 }
 
@@ -536,6 +573,7 @@ mod tests {
             registry: Arc::new(Registry::parse(csv.as_bytes()).unwrap()),
             policy: LinkPolicy::default(),
             zone: TimeZone::UTC,
+            routing: Arc::new(RoutingRules::builtin()),
             mailboxes: Arc::default(),
         }
     }
@@ -722,16 +760,15 @@ mod tests {
             reading
         };
         let twins = knowledge(&[GIRL, BOY]);
-        let has_flag = |decision: &Decision, page: u32| {
-            decision.routing.flags.contains(&format!("unread_attachment: picture: p{page}"))
-        };
+        let has_flag =
+            |decision: &Decision, page: u32| decision.flags.contains(&format!("unread_attachment: picture: p{page}"));
         let mut logo = blank(0, mailed("", &girl()));
         logo.mail.as_mut().unwrap().pictures = vec![[1, 1]];
         assert_eq!(nothing_readable(&logo, &twins.rules, today()), None);
         let decisions = decide(&logo, &receipt(), &twins);
         let [only] = decisions.as_slice() else { panic!("{} decisions", decisions.len()) };
         assert_eq!((only.page_range, only.linked.case_id.as_deref()), ([2, 2], Some("C-1")));
-        assert!(has_flag(only, 1), "{:?}", only.routing.flags);
+        assert!(has_flag(only, 1), "{:?}", only.flags);
         // Without a paper in its words, a person looks at it.
         logo.mail.as_mut().unwrap().covering = Some("Please see attached.".to_owned());
         assert!(nothing_readable(&logo, &twins.rules, today()).is_some());
@@ -740,7 +777,7 @@ mod tests {
         let decisions = decide(&beside, &receipt(), &twins);
         let [only] = decisions.as_slice() else { panic!("{} decisions", decisions.len()) };
         assert_eq!((only.page_range, only.linked.case_id.as_deref()), ([1, 1], Some("C-1")));
-        assert!(has_flag(only, 2), "{:?}", only.routing.flags);
+        assert!(has_flag(only, 2), "{:?}", only.flags);
     }
 
     #[test]
@@ -759,7 +796,7 @@ mod tests {
         reading.mail.as_mut().unwrap().covering_is_whole = false;
         let decisions = decide(&reading, &receipt(), &knowledge(&[GIRL]));
         let [only] = decisions.as_slice() else { panic!("{} decisions", decisions.len()) };
-        assert!(only.routing.flags.iter().any(|flag| flag.contains("read it too")), "{:?}", only.routing.flags);
+        assert!(only.flags.iter().any(|flag| flag.contains("read it too")), "{:?}", only.flags);
     }
 
     #[test]

@@ -268,7 +268,7 @@ fn what_is_wrong_with_a_mail_account_is_named_with_its_key() {
         assert_eq!(ended.code, Some(CONFIG), "{keys}: {}", ended.said);
         assert!(ended.said.contains(words), "{keys}: {} lacks {words}", ended.said);
     }
-    let both = "[[intake.mailbox]]\nname = \"um\"\nlane = \"attention\"\n";
+    let both = "[[intake.mailbox]]\nname = \"um\"\nlane = \"nowhere\"\n";
     let ended = Setup::with("", both).run(&["check"]);
-    assert!(ended.said.contains("has neither maildir nor imap") && ended.said.contains("is no lane of mailboxes"));
+    assert!(ended.said.contains("has neither maildir nor imap") && ended.said.contains("is no lane; give one of um"));
 }

@@ -26,6 +26,7 @@ use jiff::tz::TimeZone;
 use nicufaxd::document::{DocumentFormat, Match, MatchStatus, Reading, Receipt};
 use nicufaxd::link::{LinkPolicy, Registry};
 use nicufaxd::pipeline::{self, Knowledge};
+use nicufaxd::route::rules::RoutingRules;
 use nicufaxd::understand::TypeRules;
 
 use self::channel::Noise;
@@ -83,6 +84,7 @@ fn main() -> ExitCode {
         registry: Arc::new(registry),
         policy: LinkPolicy::default(),
         zone: TimeZone::UTC,
+        routing: Arc::new(RoutingRules::builtin()),
         mailboxes: Arc::default(),
     };
     let begun = Instant::now();

@@ -101,6 +101,11 @@ fn is_zero(count: &u32) -> bool {
     *count == 0
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde wants it")]
+fn is_none_passed(percent: &u8) -> bool {
+    *percent == 0
+}
+
 /// What is known of an item.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct ItemEntry {
@@ -111,6 +116,9 @@ pub(super) struct ItemEntry {
     pub position: Option<u32>,
     /// The record by which a person resolved it.
     pub resolved: Option<Location>,
+    /// The last share of its time that is known to have passed, in percent.
+    #[serde(default, skip_serializing_if = "is_none_passed")]
+    pub passed: u8,
 }
 
 /// An arrival whose source has not let go of it.
@@ -311,7 +319,7 @@ impl<'a> Staging<'a> {
 
     /// The fact of an event. An event about an item is one about the document that the item is of.
     pub(super) fn fact_of<I: AsRef<ItemId>>(&self, event: &Event<I>, vault: &Vault) -> Result<Fact, Objection> {
-        let document = if let Event::Resolved { item, .. } = event {
+        let document = if let Some(item) = event.item() {
             let document = self.document_named(item.document())?;
             Some(document.ok_or_else(|| Objection::UnknownItem(item.clone()))?)
         } else {
@@ -532,8 +540,13 @@ impl<'a> Staging<'a> {
                 self.remove_untouched_items(&mut entry)?;
                 for (position, &segment) in (0..).zip(segments) {
                     if !entry.segments.contains(&segment) {
-                        let kept =
-                            ItemEntry { document: document.clone(), at, position: Some(position), resolved: None };
+                        let kept = ItemEntry {
+                            document: document.clone(),
+                            at,
+                            position: Some(position),
+                            resolved: None,
+                            passed: 0,
+                        };
                         self.add_item(&mut entry, segment, &kept)?;
                     }
                 }
@@ -547,7 +560,7 @@ impl<'a> Staging<'a> {
                 let mut entry = self.known(document)?;
                 self.remove_untouched_items(&mut entry)?;
                 let free = (1..=u32::MAX).find(|segment| !entry.segments.contains(segment)).unwrap_or(u32::MAX);
-                let item = ItemEntry { document: document.clone(), at, position: None, resolved: None };
+                let item = ItemEntry { document: document.clone(), at, position: None, resolved: None, passed: 0 };
                 self.add_item(&mut entry, free, &item)?;
                 entry.held = Some(at);
                 self.stand(document, &mut entry, Standing::Held)?;
@@ -572,6 +585,16 @@ impl<'a> Staging<'a> {
                     self.stand(document, &mut entry, Standing::Queued)?;
                     self.put_document(document, &entry)?;
                 }
+            }
+            Fact::ClockPassed { document, segment, percent } => {
+                let key = item_key(ITEM, self.known(document)?.rank, *segment);
+                let unknown = || Objection::UnknownItem(ItemId::new(document, *segment));
+                let mut kept: ItemEntry = decode(&self.get(&key)?.ok_or_else(unknown)?)?;
+                if kept.resolved.is_some() || kept.passed >= *percent {
+                    return Err(Objection::NothingNew);
+                }
+                kept.passed = *percent;
+                self.put(key, &kept)?;
             }
             Fact::Purged { document, received, .. } => {
                 let entry = self.known(document)?;

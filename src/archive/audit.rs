@@ -17,6 +17,7 @@ use super::vault::Vault;
 use super::{ArchiveError, AtRest, JOURNAL, keys};
 use crate::document::DocumentId;
 use crate::queue::item::{ItemId, QueueItem};
+use crate::route::due::ALL_OF_IT;
 
 /// Which part of the trail is wanted; everything unless something is said.
 #[derive(Clone, Debug, Default)]
@@ -199,6 +200,7 @@ fn words(event: &Event) -> (String, String) {
             let note = note.as_ref().map(|note| format!(", note: {note}")).unwrap_or_default();
             (by.clone(), format!("resolved {item} as {disposition}{case}{note}"))
         }
+        Event::ClockPassed { item, percent } => (machine(), clock_words(item, *percent)),
         Event::RecordsLost { from, to, digest } => (
             machine(),
             format!("found records {from} to {to} lost from the journal's end, the last one with digest {digest}"),
@@ -247,6 +249,14 @@ fn words(event: &Event) -> (String, String) {
     }
 }
 
+fn clock_words(item: &ItemId, percent: u8) -> String {
+    if percent >= ALL_OF_IT {
+        format!("noted that {item} is overdue")
+    } else {
+        format!("noted that {percent} % of the time of {item} is over")
+    }
+}
+
 /// What is left to say of a record that cannot be opened.
 fn unopened(fact: Option<&Fact>) -> (String, String) {
     let what = match fact {
@@ -258,6 +268,9 @@ fn unopened(fact: Option<&Fact>) -> (String, String) {
         Some(Fact::Held { .. }) => "held".to_owned(),
         Some(Fact::Retried { .. }) => "tried again".to_owned(),
         Some(Fact::Resolved { document, segment }) => format!("resolved {}", ItemId::new(document, *segment)),
+        Some(Fact::ClockPassed { document, segment, percent }) => {
+            clock_words(&ItemId::new(document, *segment), *percent)
+        }
         Some(Fact::Shown { .. }) => "shown".to_owned(),
         Some(Fact::ItemExported { .. }) => "exported".to_owned(),
         Some(Fact::MailQueued { mail, .. }) => format!("queued {mail}"),

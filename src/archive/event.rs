@@ -121,6 +121,8 @@ pub enum Event<I = QueueItem> {
         #[serde(default)]
         note: Option<String>,
     },
+    /// This share of an item's time has passed, in percent; 100: it is overdue.
+    ClockPassed { item: ItemId, percent: u8 },
     /// At a start the journal's end was missing: records that the index had taken in, so that they had been acknowledged.
     /// Only recovery records it.
     RecordsLost {
@@ -272,11 +274,17 @@ impl<I> Event<I> {
             | Self::CasesLoaded { .. }
             | Self::RecordsLost { .. }
             | Self::Resolved { .. }
+            | Self::ClockPassed { .. }
             | Self::Listed { .. }
             | Self::CaseShown { .. }
             | Self::Operated { .. }
             | Self::Exported { .. } => None,
         }
+    }
+
+    /// The item that it is about, where it names that alone.
+    pub(super) fn item(&self) -> Option<&ItemId> {
+        if let Self::Resolved { item, .. } | Self::ClockPassed { item, .. } = self { Some(item) } else { None }
     }
 
     /// Whether it tells of bytes that were stored or destroyed, or of what recovery found, so that the record alone would be untrue.

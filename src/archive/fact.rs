@@ -90,6 +90,11 @@ pub(super) enum Fact {
         document: DocumentId,
         segment: u32,
     },
+    ClockPassed {
+        document: DocumentId,
+        segment: u32,
+        percent: u8,
+    },
     Shown {
         document: DocumentId,
     },
@@ -166,6 +171,12 @@ fn segments_of<I: AsRef<ItemId>>(document: &DocumentId, items: &[I]) -> Result<V
     items.iter().map(segment).collect()
 }
 
+/// The document that an item is of, if it is this one.
+fn document_of(item: &ItemId, document: Option<&DocumentId>) -> Result<DocumentId, ForeignItem> {
+    let of = document.filter(|document| item.document() == document.short());
+    of.cloned().ok_or_else(|| ForeignItem(item.clone()))
+}
+
 impl Fact {
     /// The fact of an event about this document; `None` when the event is about none.
     pub(super) fn of<I: AsRef<ItemId>>(
@@ -219,12 +230,12 @@ impl Fact {
             Event::RecordsLost { from, to, digest } => {
                 Self::RecordsLost { from: *from, to: *to, digest: digest.clone() }
             }
-            Event::Resolved { item, .. } => match document {
-                Some(document) if item.document() == document.short() => {
-                    Self::Resolved { document: document.clone(), segment: item.segment() }
-                }
-                Some(_) | None => return Err(ForeignItem(item.clone())),
-            },
+            Event::Resolved { item, .. } => {
+                Self::Resolved { document: document_of(item, document)?, segment: item.segment() }
+            }
+            Event::ClockPassed { item, percent } => {
+                Self::ClockPassed { document: document_of(item, document)?, segment: item.segment(), percent: *percent }
+            }
             Event::Shown { document, by: _ } => Self::Shown { document: document.clone() },
             Event::Listed { .. } => Self::Listed {},
             Event::CaseShown { .. } => Self::CaseShown {},
@@ -276,6 +287,7 @@ impl Fact {
             | Self::Repeats { document, .. }
             | Self::Retried { document }
             | Self::Resolved { document, .. }
+            | Self::ClockPassed { document, .. }
             | Self::Shown { document }
             | Self::ResolutionsKept { document }
             | Self::ItemExported { document }
@@ -316,6 +328,7 @@ impl Fact {
             | Self::Repeats { .. }
             | Self::Retried { .. }
             | Self::Resolved { .. }
+            | Self::ClockPassed { .. }
             | Self::Purged { .. } => true,
             Self::SourceReleased { .. }
             | Self::Refused { .. }
@@ -358,6 +371,9 @@ impl Fact {
             }
             Self::RecordsLost { from, to, digest } => {
                 Some(Event::RecordsLost { from: *from, to: *to, digest: digest.clone() })
+            }
+            Self::ClockPassed { document, segment, percent } => {
+                Some(Event::ClockPassed { item: ItemId::new(document, *segment), percent: *percent })
             }
             // Its document's key is about to be destroyed.
             Self::Purged { document, rule, by, received, cases, mark: _ } => Some(Event::Purged {

@@ -327,6 +327,9 @@ impl Archive {
         {
             item.says_again(of, &new_pages, &differs);
         }
+        if let Some(clock) = item.clock.as_mut().filter(|_| entry.passed > 0) {
+            clock.pass(entry.passed);
+        }
         if entry.resolved.is_some() {
             item.state = ItemState::Resolved;
         } else if let Some(at) = document.resolved_before {

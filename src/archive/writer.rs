@@ -106,6 +106,7 @@ impl Changed {
             | Event::Held { .. }
             | Event::Repeats { .. }
             | Event::Resolved { .. }
+            | Event::ClockPassed { .. }
             | Event::Refused { .. }
             | Event::RefusalCleared { .. }
             | Event::ArrivedAgain { .. }

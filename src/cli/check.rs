@@ -22,6 +22,7 @@ use crate::intake::imap::{ImapSettings, SignIn, check_authorities};
 use crate::outbox;
 use crate::reader::cage;
 use crate::reader::pool::{ReadError, ReaderPool};
+use crate::route::overlap::findings;
 
 pub fn check(file: &Path) -> Result<(), Failure> {
     let (config, problems) = match Config::load(file) {
@@ -86,6 +87,9 @@ fn problems_of(config: &Config) -> Vec<Problem> {
     found.shared();
     if let Err(error) = load_rules(config) {
         found.add("understand.document_types", error.to_string(), "correct the rule that is named");
+    }
+    for finding in findings(&config.routing) {
+        found.add("route.rules", finding.to_string(), "see `nicufaxd route test`");
     }
     if found.answers("cases.path", &config.cases)
         && let Err(error) = load_cases(config)

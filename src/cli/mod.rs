@@ -12,6 +12,7 @@ mod outbox;
 mod purge;
 mod queue;
 mod read;
+mod route;
 mod run;
 mod status;
 mod submit;
@@ -21,7 +22,6 @@ use std::io::Read;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::builder::PossibleValuesParser;
 use clap::{Parser, Subcommand};
 use jiff::Timestamp;
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
@@ -31,7 +31,6 @@ use crate::archive::{ArchiveError, AuditFilter, ChainHead};
 use crate::config::{self, Config};
 use crate::control::{self, Failure, Request};
 use crate::intake::submit::SubmitOptions;
-use crate::route::Lane;
 
 /// Bytes of a remark.
 const LONGEST_REMARK: u64 = 64 * 1024;
@@ -116,6 +115,9 @@ enum Command {
     /// The work queue.
     #[command(subcommand)]
     Queue(QueueCommand),
+    /// The rules by which documents are routed.
+    #[command(subcommand)]
+    Route(RouteCommand),
     /// Documents that no stage could finish, and mails that could not be sent, with the reason.
     #[command(subcommand)]
     Held(HeldCommand),
@@ -184,8 +186,8 @@ enum CasesCommand {
 enum QueueCommand {
     /// The open items, soonest due first.
     List {
-        /// Only this lane.
-        #[arg(long, value_parser = PossibleValuesParser::new(Lane::ALL.map(Lane::name)))]
+        /// Only this lane, what was copied to it included.
+        #[arg(long)]
         lane: Option<String>,
         #[arg(long)]
         json: bool,
@@ -215,6 +217,14 @@ fn a_person(name: &str) -> Result<String, &'static str> {
     } else {
         Ok(name.to_owned())
     }
+}
+
+#[derive(Subcommand)]
+enum RouteCommand {
+    /// Why an item is where it is: the rules that were passed over, each with the reason, and the one that applies.
+    Explain { id: String },
+    /// What the rules would do with the facts in a JSON file: an object, or an array of them.
+    Test { file: PathBuf },
 }
 
 #[derive(Subcommand)]
@@ -304,6 +314,8 @@ pub fn main() -> ExitCode {
             let note = remark(note)?;
             queue::resolve(&config, &Request::QueueResolve { id, by, case, note })
         }),
+        Command::Route(RouteCommand::Explain { id }) => load(config).and_then(|config| route::explain(&config, &id)),
+        Command::Route(RouteCommand::Test { file }) => load(config).and_then(|config| route::test(&config, &file)),
         Command::Held(HeldCommand::List { json }) => load(config).and_then(|config| held::list(&config, json)),
         Command::Held(HeldCommand::Show { id }) => {
             load(config).and_then(|config| show(&config, &Request::HeldShow { id }))

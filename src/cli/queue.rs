@@ -2,15 +2,20 @@
 
 use serde_json::Value;
 
-use super::{EX_DATAERR, EX_SOFTWARE, print_json, print_text, table};
+use super::{EX_DATAERR, EX_SOFTWARE, EX_USAGE, print_json, print_text, table};
 use crate::config::Config;
 use crate::control::{self, Failure, Request};
 use crate::queue::item::QueueItem;
+use crate::route::due::ClockState;
 
 /// Reasons shown in a line of the list; `queue show` gives all.
 const REASONS: usize = 3;
 
 pub fn list(config: &Config, lane: Option<&str>, json: bool) -> Result<(), Failure> {
+    if let Some(lane) = lane.filter(|lane| !config.routing.has_lane(lane)) {
+        let message = format!("{lane} is no lane; give one of {}", config.routing.lane_names());
+        return Err(Failure::new(EX_USAGE, message));
+    }
     let items = control::ask(config, &Request::QueueList { lane: lane.map(str::to_owned) })?;
     if json {
         return print_json(&items);
@@ -28,9 +33,7 @@ fn row(config: &Config, item: &QueueItem) -> Vec<String> {
         reasons.join("; ")
     });
     vec![
-        item.due_at
-            .map(|due| due.to_zoned(config.time_zone.clone()).strftime("%m-%d %H:%M").to_string())
-            .unwrap_or_default(),
+        due(config, item),
         item.lane.clone(),
         item.document_type.name().to_owned(),
         status.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned(),
@@ -39,6 +42,17 @@ fn row(config: &Config, item: &QueueItem) -> Vec<String> {
         item.id.to_string(),
         why,
     ]
+}
+
+/// When it is due, and what is to be known of the time.
+fn due(config: &Config, item: &QueueItem) -> String {
+    let Some(due) = item.due_at else { return String::new() };
+    let due = due.to_zoned(config.time_zone.clone()).strftime("%m-%d %H:%M");
+    match &item.clock {
+        Some(clock) if clock.state != ClockState::Running => format!("{due} {}", clock.state.name()),
+        Some(clock) if clock.passed > 0 => format!("{due} {} %", clock.passed),
+        Some(_) | None => due.to_string(),
+    }
 }
 
 /// The case, or those a person has to choose among.

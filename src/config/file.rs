@@ -29,6 +29,8 @@ pub(super) struct File {
     pub reader: Reader,
     #[serde(default)]
     pub understand: Understand,
+    #[serde(default)]
+    pub route: Route,
     pub cases: Cases,
     #[serde(default)]
     pub link: LinkPolicy,
@@ -167,6 +169,12 @@ pub(super) struct Reader {
 #[serde(deny_unknown_fields)]
 pub(super) struct Understand {
     pub document_types: Option<PathBuf>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Route {
+    pub rules: Option<PathBuf>,
 }
 
 #[derive(Deserialize)]

@@ -6,27 +6,17 @@ use super::Encryption;
 use super::file::{Imap, ImapAfter, Mailbox, Oauth2};
 use super::validate::{Problems, is_this_machine, resolve};
 use crate::intake::imap::{AfterStored, ImapSettings, SignIn, TokenSettings};
-use crate::route::Lane;
 
 /// The folder for what is done with, and the flag, unless configured otherwise.
 const OURS: &str = "nicufaxd";
 
 impl Problems<'_> {
-    /// The lane of what comes in a mailbox: as configured, or the one whose name it bears. `None`: no word of it.
-    pub fn mailbox_lane(&mut self, key: &str, mailbox: &Mailbox) -> Option<Lane> {
-        let lanes = [Lane::Um, Lane::Cm];
-        let lane = |name: &str| lanes.into_iter().find(|lane| lane.name() == name);
-        match &mailbox.lane {
-            Some(name) => {
-                let found = lane(name);
-                if found.is_none() {
-                    let problem = format!("`{name}` is no lane of mailboxes");
-                    self.add(format!("{key}.lane"), problem, "give \"um\" or \"cm\"");
-                }
-                found
-            }
-            None => lane(&mailbox.name),
+    /// What routing rules call a mailbox: its lane as configured, or its own name, which may be that of a lane.
+    pub fn mailbox_lane(&mut self, key: &str, mailbox: &Mailbox) -> String {
+        if let Some(lane) = &mailbox.lane {
+            self.lane(format!("{key}.lane"), lane);
         }
+        mailbox.lane.clone().unwrap_or_else(|| mailbox.name.clone())
     }
 
     /// The settings of an account's folder. `key` is the mailbox's.

@@ -2,7 +2,8 @@
 //! `validate`.
 //!
 //! Unknown keys are errors. Relative paths are taken from the configuration file's own folder. Reading touches only
-//! that file and the machine's lists of groups and time zones; whether the paths can be used on this machine is asked
+//! that file, the routing rules that it names, because their lanes are named in it, and the machine's lists of groups and
+//! time zones; whether the paths can be used on this machine is asked
 //! by `check` (`cli/check.rs`), with the same `Config` that the daemon runs on.
 
 mod file;
@@ -12,7 +13,9 @@ pub mod secret;
 mod validate;
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytesize::ByteSize;
@@ -27,7 +30,7 @@ use crate::intake::imap::ImapSettings;
 use crate::link::LinkPolicy;
 use crate::queue::export::Worklist;
 use crate::reader::cage::CageMode;
-use crate::route::Lane;
+use crate::route::rules::{RoutingError, RoutingRules};
 
 /// Where the configuration is looked for unless `--config` names it.
 pub const DEFAULT_FILE: &str = "/etc/nicufaxd/nicufaxd.toml";
@@ -66,11 +69,15 @@ pub struct Config {
     pub folders: Vec<FolderSettings>,
     /// Folders of mail accounts.
     pub accounts: Vec<ImapSettings>,
-    /// The lanes of mailboxes, by the sources' names.
-    pub lanes: BTreeMap<String, Lane>,
+    /// What routing calls the mailboxes, by the sources' names: their lanes, or themselves.
+    pub lanes: BTreeMap<String, String>,
     pub reader: ReaderSettings,
     /// Type rules in place of the built-in ones.
     pub document_types: Option<PathBuf>,
+    /// Routing rules in place of the built-in ones.
+    pub routing_file: Option<PathBuf>,
+    /// As they stood there when the configuration was read.
+    pub routing: Arc<RoutingRules>,
     /// The open-case registry.
     pub cases: PathBuf,
     pub link: LinkPolicy,
@@ -166,7 +173,12 @@ impl Config {
     pub fn parse(text: &str, file: &Path) -> Result<Self, Vec<Problem>> {
         let (parsed, unreadable) = read_toml(text, file)?;
         let base = file.parent().unwrap_or(Path::new("/"));
-        let mut problems = Problems { file, found: unreadable };
+        let routing_file = parsed.route.rules.map(|path| resolve(base, &path));
+        let mut problems = Problems { file, found: unreadable, routing: Arc::new(RoutingRules::builtin()) };
+        match load_routing(routing_file.as_deref()) {
+            Ok(rules) => problems.routing = Arc::new(rules),
+            Err(error) => problems.add("route.rules", error.to_string(), "correct the table that is named"),
+        }
 
         let time_zone = problems.time_zone(parsed.time_zone.as_deref());
         let silent_after = parsed.intake.silent_after();
@@ -182,7 +194,7 @@ impl Config {
         let (mut accounts, mut lanes) = (Vec::new(), BTreeMap::new());
         for (position, mut mailbox) in parsed.intake.mailbox.into_iter().enumerate() {
             let key = format!("intake.mailbox[{position}]");
-            lanes.extend(problems.mailbox_lane(&key, &mailbox).map(|lane| (mailbox.name.clone(), lane)));
+            lanes.insert(mailbox.name.clone(), problems.mailbox_lane(&key, &mailbox));
             match (mailbox.maildir.take(), mailbox.imap.take()) {
                 (Some(maildir), None) => folders.extend(problems.maildir(&key, mailbox, &maildir, base)),
                 (None, Some(imap)) => accounts.extend(problems.imap(&key, &mailbox, imap, base)),
@@ -223,6 +235,8 @@ impl Config {
             min_free,
             reader,
             document_types: parsed.understand.document_types.map(|path| resolve(base, &path)),
+            routing_file,
+            routing: Arc::clone(&problems.routing),
             cases: resolve(base, &parsed.cases.path),
             link: parsed.link,
             export: Worklist {
@@ -238,6 +252,35 @@ impl Config {
         };
         if problems.found.is_empty() { Ok(config) } else { Err(problems.found) }
     }
+}
+
+/// Why routing rules could not be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadRoutingError {
+    #[error("{file}: cannot be read: {error}; correct the path or its permissions", file = file.display())]
+    Unreadable { file: PathBuf, error: std::io::Error },
+    #[error("{file}: {error}", file = file.display())]
+    Rules { file: PathBuf, error: RoutingError },
+}
+
+/// Bytes of the longest file of routing rules.
+const LONGEST_ROUTING: u64 = 4_000_000;
+
+/// A file that is a file and ends somewhere.
+fn read_bounded(file: &Path) -> std::io::Result<String> {
+    if !std::fs::metadata(file)?.is_file() {
+        return Err(std::io::Error::other("it is no regular file"));
+    }
+    let mut text = String::new();
+    std::fs::File::open(file)?.take(LONGEST_ROUTING).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// The routing rules of this file, or the built-in ones.
+pub fn load_routing(file: Option<&Path>) -> Result<RoutingRules, LoadRoutingError> {
+    let Some(file) = file else { return Ok(RoutingRules::builtin()) };
+    let text = read_bounded(file).map_err(|error| LoadRoutingError::Unreadable { file: file.to_owned(), error })?;
+    RoutingRules::parse(&text).map_err(|error| LoadRoutingError::Rules { file: file.to_owned(), error })
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! `[outbox]`: the file's own shape, and the settings that it comes to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytesize::ByteSize;
@@ -14,10 +15,7 @@ use super::secret::SecretPlace;
 use super::validate::{Problems, is_this_machine, resolve};
 use crate::document::DocumentType;
 use crate::outbox::address::{Address, AllowList};
-use crate::route::Lane;
-
-/// Flags of queue items by which a document may be forwarded, without what stands behind their colon.
-const FLAGS: [&str; 3] = ["out_of_program", "past_first_birthday", "copy_to_cm"];
+use crate::route::rules::Rule;
 
 /// Least confidence in a document's type at which the machine forwards by itself, by default.
 const SURE: f32 = 0.9;
@@ -198,10 +196,7 @@ impl Problems<'_> {
         let mut notices = BTreeMap::new();
         for (lane, addresses) in table.notices {
             let key = format!("outbox.notices.{lane}");
-            if Lane::ALL.iter().all(|known| known.name() != lane) {
-                let lanes = Lane::ALL.map(Lane::name).join(", ");
-                self.add(key.clone(), "is no lane", format!("give one of {lanes}"));
-            }
+            self.lane(key.clone(), &lane);
             notices.insert(lane, self.addresses(&key, &addresses));
         }
         let digests = self.digests(table.digest);
@@ -351,7 +346,10 @@ impl Problems<'_> {
 
     fn forwards(&mut self, tables: Vec<ForwardTable>, allow: &AllowList) -> Vec<ForwardRule> {
         let types = DocumentType::ALL.map(DocumentType::name);
-        let known: Vec<&str> = types.into_iter().chain(Lane::ALL.map(Lane::name)).chain(FLAGS).collect();
+        let routing = Arc::clone(&self.routing);
+        let lanes = routing.lanes.iter().map(|lane| lane.name.as_str());
+        let set: BTreeSet<String> = routing.rules.iter().flat_map(Rule::flag_names).collect();
+        let known: Vec<&str> = types.into_iter().chain(lanes).chain(set.iter().map(String::as_str)).collect();
         let mut rules: Vec<ForwardRule> = Vec::new();
         for (position, ForwardTable { name, when, to, min_confidence }) in tables.into_iter().enumerate() {
             let key = |name: &str| format!("outbox.forward[{position}].{name}");

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytesize::ByteSize;
@@ -17,7 +18,7 @@ use crate::archive::{AtRest, KeyPlace, RetentionRule};
 use crate::intake::folder::{AfterAccept, FolderKind, FolderSettings};
 use crate::intake::submit;
 use crate::link::LinkPolicy;
-use crate::route::Lane;
+use crate::route::rules::RoutingRules;
 
 /// A hundred years, leap days included.
 const LONGEST_RETENTION: SignedDuration = SignedDuration::from_hours(36_525 * 24);
@@ -58,6 +59,8 @@ fn after(after: Option<After>, done: Option<PathBuf>, path: &Path, base: &Path) 
 pub(super) struct Problems<'a> {
     pub file: &'a Path,
     pub found: Vec<Problem>,
+    /// Whose lanes settings may name.
+    pub routing: Arc<RoutingRules>,
 }
 
 impl Problems<'_> {
@@ -313,9 +316,8 @@ impl Problems<'_> {
             if kept.iter().any(|rule| rule.name == name) {
                 self.add(key("name"), format!("`{name}` is used twice"), "give each rule a name of its own");
             }
-            if lane.as_deref().is_some_and(|lane| Lane::ALL.iter().all(|known| known.name() != lane)) {
-                let lanes: Vec<&str> = Lane::ALL.iter().map(|lane| lane.name()).collect();
-                self.add(key("lane"), "is no lane", format!("give one of {}", lanes.join(", ")));
+            if let Some(lane) = &lane {
+                self.lane(key("lane"), lane);
             }
             if state.is_some_and(|state| state != "resolved") {
                 self.add(key("state"), "cannot be purged", "give \"resolved\": nothing else is ever purged");
@@ -335,6 +337,14 @@ impl Problems<'_> {
             }
         }
         kept
+    }
+
+    /// It is a lane of the routing rules.
+    pub fn lane(&mut self, key: String, name: &str) {
+        if !self.routing.has_lane(name) {
+            let remedy = format!("give one of {}", self.routing.lane_names());
+            self.add(key, "is no lane", remedy);
+        }
     }
 
     pub fn level(&mut self, level: Option<String>) -> String {

@@ -134,6 +134,7 @@ impl WorkLoop {
                 return self.hold(id, Stage::Understand, "deciding failed unexpectedly; a fault in the program").await;
             };
             tell_of_rules(self.planner.as_deref(), &reading, &mut items);
+            let items = self.sharing.shared_out(&self.archive, items).await?;
             fault::at(Step::Decided);
             let (lane, due_rule) = items
                 .first()

@@ -14,10 +14,11 @@ use tokio::sync::watch;
 
 use super::attempt::{decide, forwards, tell_of_rules};
 use super::decider::Decider;
+use super::sharing::Sharing;
 use crate::archive::event::Event;
 use crate::archive::{Archive, ArchiveError, Remedy, blocking};
 use crate::clock;
-use crate::config::Config;
+use crate::config::{Config, load_routing};
 use crate::document::DocumentId;
 use crate::link::{CaseStatus, Registry, RegistryError};
 use crate::log;
@@ -113,6 +114,7 @@ pub struct KnowledgeInForce {
     /// Compiles the rules too, which it is to look with.
     decider: Decider,
     planner: Option<Arc<Planner>>,
+    sharing: Sharing,
     current: watch::Sender<Knowledge>,
     cases: watch::Sender<CasesInForce>,
     /// The case file as it was when last read, good or bad.
@@ -122,11 +124,12 @@ pub struct KnowledgeInForce {
 impl KnowledgeInForce {
     /// Loads rules and cases. Bad rules keep the daemon from starting; bad or absent cases don't, because documents can
     /// be stored and read without them: the last good snapshot is used, or none, and all goes to people until one comes.
-    pub async fn load(
+    pub(super) async fn load(
         config: Arc<Config>,
         archive: Archive,
         decider: Decider,
         planner: Option<Arc<Planner>>,
+        sharing: Sharing,
     ) -> Result<Self, KnowledgeError> {
         let seen = file_state(&config);
         let (knowledge, cases, taken) = {
@@ -134,7 +137,7 @@ impl KnowledgeInForce {
             decider.run(move || first_knowledge(&config, &archive)).await.ok_or(KnowledgeError::Task)??
         };
         let (current, cases) = (watch::Sender::new(knowledge), watch::Sender::new(cases));
-        let in_force = Self { config, archive, decider, planner, current, cases, seen };
+        let in_force = Self { config, archive, decider, planner, sharing, current, cases, seen };
         if taken {
             in_force.record_cases().await?;
             in_force.decide_again();
@@ -179,6 +182,7 @@ impl KnowledgeInForce {
             Ok(rules) => {
                 log::rules_reloaded(rules.count());
                 self.current.send_modify(|knowledge| knowledge.rules = Arc::new(rules));
+                self.reload_routing();
                 self.reload_cases().await?;
                 self.decide_again();
                 Ok(())
@@ -187,6 +191,23 @@ impl KnowledgeInForce {
                 log::rules_refused(&error.to_string());
                 self.reload_cases().await
             }
+        }
+    }
+
+    /// Takes over the routing rules on disk, if they are good and no lane is gone that the configuration may name.
+    fn reload_routing(&self) {
+        let before = Arc::clone(&self.current.borrow().routing);
+        match load_routing(self.config.routing_file.as_deref()) {
+            Ok(rules) => match before.lanes.iter().find(|lane| !rules.has_lane(&lane.name)) {
+                None => {
+                    log::rules_reloaded(rules.rules.len());
+                    self.current.send_modify(|knowledge| knowledge.routing = Arc::new(rules));
+                }
+                Some(gone) => {
+                    log::rules_refused(&format!("the lane {} is gone; run check, then restart the daemon", gone.name));
+                }
+            },
+            Err(error) => log::rules_refused(&error.to_string()),
         }
     }
 
@@ -234,12 +255,12 @@ impl KnowledgeInForce {
     /// Decides every open item again in the background.
     fn decide_again(&self) {
         let (archive, decider, planner) = (self.archive.clone(), self.decider.clone(), self.planner.clone());
-        let knowledge = self.current.borrow().clone();
+        let (sharing, knowledge) = (self.sharing.clone(), self.current.borrow().clone());
         tokio::spawn(async move {
             let start = Instant::now();
             // An archive that can't record is noticed by the work loop too, which ends the daemon.
             if let Ok((documents, changed)) =
-                decide_open_items_again(&archive, &decider, planner.as_deref(), &knowledge).await
+                decide_open_items_again(&archive, &decider, planner.as_deref(), &sharing, &knowledge).await
                 && documents > 0
             {
                 log::decided_again(documents, changed, start.elapsed());
@@ -301,6 +322,7 @@ pub fn knowledge(config: &Config, rules: TypeRules, registry: Registry) -> Knowl
         registry: Arc::new(registry),
         policy: config.link.clone(),
         zone: config.time_zone.clone(),
+        routing: Arc::clone(&config.routing),
         mailboxes: Arc::new(config.lanes.clone()),
     }
 }
@@ -316,6 +338,7 @@ async fn decide_open_items_again(
     archive: &Archive,
     decider: &Decider,
     planner: Option<&Planner>,
+    sharing: &Sharing,
     knowledge: &Knowledge,
 ) -> Result<(usize, usize), ArchiveError> {
     let (mut documents, mut changed) = (0, 0);
@@ -332,6 +355,7 @@ async fn decide_open_items_again(
         let reading = Arc::new(reading);
         let Some(mut items) = decide(archive, decider, &id, &reading, knowledge, false).await? else { continue };
         tell_of_rules(planner, &reading, &mut items);
+        let items = sharing.shared_out(archive, items).await?;
         documents += 1;
         if may_replace(&items_of(archive, &id)?, &items) {
             changed += 1;

@@ -4,10 +4,12 @@
 //! run. Stopping hands back what can't be finished at once; a handed-back document keeps its attempts.
 
 mod attempt;
+mod clocks;
 mod decider;
 pub mod knowledge;
 mod repeats;
 pub mod retention;
+mod sharing;
 mod todo;
 mod work;
 
@@ -16,7 +18,8 @@ use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
-use crate::archive::{Archive, ArchiveError};
+use crate::archive::{Archive, ArchiveError, blocking};
+use crate::clock;
 use crate::config::{Config, ReaderSettings};
 use crate::control;
 use crate::intake::imap::{self, Tokens};
@@ -31,6 +34,7 @@ use crate::reader::render::RenderLimits;
 use crate::systemd;
 use decider::Decider;
 use knowledge::{KnowledgeError, KnowledgeInForce};
+use sharing::Sharing;
 use work::WorkLoop;
 pub use work::{Progress, Worked};
 
@@ -89,9 +93,11 @@ pub async fn run(
             .map_err(|_| DaemonError::Task)??
     };
     let planner = outbox::load(&config)?;
+    let sharing = Sharing::default();
     let decider = Decider::start().map_err(DaemonError::Thread)?;
     let mut knowledge =
-        KnowledgeInForce::load(config.clone(), archive.clone(), decider.clone(), planner.clone()).await?;
+        KnowledgeInForce::load(config.clone(), archive.clone(), decider.clone(), planner.clone(), sharing.clone())
+            .await?;
     // Missing language data is found here, not at the first fax.
     let pool =
         Arc::new(ReaderPool::start(pool_settings(&config.reader)?, Some(repeats::recall(archive.clone()))).await?);
@@ -142,6 +148,7 @@ pub async fn run(
             knowledge: knowledge.subscribe(),
             decider,
             planner,
+            sharing,
             attempts: config.reader.attempts,
             progress,
         }
@@ -178,6 +185,7 @@ pub async fn run(
     }
     let retention = (mode == Mode::Serve)
         .then(|| tokio::spawn(retention::daily(config.clone(), archive.clone(), stopping.clone())));
+    let clocks = (mode == Mode::Serve).then(|| tokio::spawn(clocks::run(archive.clone(), stopping.clone())));
     // While draining, the work loop ends when the last source has given up its sender. The control socket has only a
     // weak one, so that asking for the status doesn't keep a drained daemon alive.
     drop(accepted);
@@ -215,8 +223,12 @@ pub async fn run(
             source_error.get_or_insert(error);
         }
     }
-    if let Some(retention) = retention {
-        retention.await.map_err(|_| DaemonError::Task)?;
+    for task in [retention, clocks].into_iter().flatten() {
+        task.await.map_err(|_| DaemonError::Task)?;
+    }
+    if mode == Mode::Drain {
+        let archive = archive.clone();
+        blocking(move || clocks::pass(&archive, clock::now())).await?;
     }
     let mut items_exported = Ok(());
     if mode == Mode::Drain && !told_to_stop {

@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 
 use super::attempt::Verdict;
 use super::decider::Decider;
+use super::sharing::Sharing;
 use super::todo::Todo;
 use crate::archive::{Archive, ArchiveError, blocking};
 use crate::document::DocumentId;
@@ -44,6 +45,7 @@ pub struct WorkLoop {
     pub decider: Decider,
     /// Which mails a document's arrival sends; `None` where none are written.
     pub planner: Option<Arc<Planner>>,
+    pub sharing: Sharing,
     /// Attempts before a document is held.
     pub attempts: u32,
     pub progress: watch::Sender<Progress>,

@@ -25,6 +25,7 @@ use crate::intake::status::SourceStatuses;
 use crate::log::LastError;
 use crate::queue::item::{ItemId, QueueItem};
 use crate::reader::pool::ReaderPool;
+use crate::route::due::{ALL_OF_IT, ClockState};
 
 /// Between two looks at the clock.
 const TICK: Duration = Duration::from_secs(1);
@@ -43,9 +44,6 @@ const OVERDUE: SignedDuration = SignedDuration::from_hours(24);
 const DIGEST_LATE: SignedDuration = SignedDuration::from_hours(2);
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
-
-/// Percents of an urgent item's time at which it is told of, the later one first.
-const SHARES: [(i64, &str); 2] = [(80, "four-fifths"), (50, "half-time")];
 
 /// What the watch looks at.
 pub struct Watch {
@@ -169,13 +167,14 @@ impl Watch {
                 let Some(to) = planner.settings.notices.get(&item.lane) else { continue };
                 let (passed, coming) = shares(&item, now);
                 next = [next, coming].into_iter().flatten().min();
-                let Some((percent, name)) = passed else { continue };
+                let Some(percent) = passed else { continue };
+                let name = share_name(percent);
                 let document = archive.find_document(item.id.document())?;
                 for to in to {
-                    let key = |name: &str| format!("notice/{name}/{}/{to}", item.id);
+                    let key = format!("notice/{name}/{}/{to}", item.id);
                     // Told of the later share, nobody wants to hear of the earlier one.
-                    if !archive.is_mail_queued(&key(name))? {
-                        mails.push(urgent_mail(&planner, key(name), &item, document.clone(), percent, to));
+                    if !archive.is_mail_queued(&key)? {
+                        mails.push(urgent_mail(&planner, key, &item, document.clone(), percent, to));
                     }
                 }
             }
@@ -291,7 +290,7 @@ fn urgent_mail(
     key: String,
     item: &QueueItem,
     document: Option<DocumentId>,
-    percent: i64,
+    percent: u8,
     to: &Address,
 ) -> Event {
     let due = item.due_at.map(|due| planner.local(due));
@@ -308,19 +307,22 @@ fn urgent_mail(
     Event::MailQueued { key, kind: MailKind::Urgent, document, item, recipient: to.to_string(), subject, body }
 }
 
-/// The share of its time that an urgent item has spent, if it is to be told of; and when the next one comes.
-fn shares(item: &QueueItem, now: Timestamp) -> (Option<(i64, &'static str)>, Option<Timestamp>) {
-    let Some(due) = item.due_at.filter(|due| item.priority == "urgent" && *due > item.received_at) else {
-        return (None, None);
-    };
-    let whole = due.duration_since(item.received_at).as_secs();
-    let at = |percent: i64| {
-        let spent = SignedDuration::from_secs(whole / 100 * percent + whole % 100 * percent / 100);
-        item.received_at.checked_add(spent).unwrap_or(due)
-    };
-    let coming = SHARES.iter().map(|(percent, _)| at(*percent)).filter(|share| *share > now).min();
-    let passed = SHARES.into_iter().find(|(percent, _)| at(*percent) <= now);
-    (passed.filter(|_| now.duration_since(due) <= OVERDUE), coming)
+/// What mails about a share of the time are known by. The names of the usual ones stand in older journals.
+fn share_name(percent: u8) -> String {
+    match percent {
+        50 => "half-time".to_owned(),
+        80 => "four-fifths".to_owned(),
+        ALL_OF_IT => "overdue".to_owned(),
+        other => format!("{other}-percent"),
+    }
+}
+
+/// The share of its time that an urgent item has spent, in percent, if it is to be told of; and when the next one comes.
+fn shares(item: &QueueItem, now: Timestamp) -> (Option<u8>, Option<Timestamp>) {
+    let running = item.due_at.zip(item.clock.as_ref());
+    let Some((due, clock)) = running.filter(|_| item.priority == "urgent") else { return (None, None) };
+    let passed = Some(clock.passed_by(now, due)).filter(|percent| *percent > 0 && clock.state != ClockState::Paused);
+    (passed.filter(|_| now.duration_since(due) <= OVERDUE), clock.next_mark(now, due))
 }
 
 /// When it was this time of day last.
@@ -367,13 +369,13 @@ mod tests {
     }
 
     #[test]
-    fn an_urgent_item_is_told_of_at_half_and_at_four_fifths_of_its_time() {
+    fn an_urgent_item_is_told_of_at_half_and_at_four_fifths_of_its_time_and_when_it_is_overdue() {
         let at = |time: &str| shares(&item(), time.parse().unwrap());
         let when = |time: &str| Some(time.parse::<Timestamp>().unwrap());
         assert_eq!(at("2026-03-16T11:59:59Z"), (None, when("2026-03-16T12:00:00Z")));
-        assert_eq!(at("2026-03-16T12:00:00Z"), (Some((50, "half-time")), when("2026-03-16T19:12:00Z")));
-        assert_eq!(at("2026-03-16T19:12:00Z"), (Some((80, "four-fifths")), None));
-        assert_eq!(at("2026-03-17T12:00:00Z"), (Some((80, "four-fifths")), None), "overdue, and still told of");
+        assert_eq!(at("2026-03-16T12:00:00Z"), (Some(50), when("2026-03-16T19:12:00Z")));
+        assert_eq!(at("2026-03-16T19:12:00Z"), (Some(80), when("2026-03-17T00:00:00Z")));
+        assert_eq!(at("2026-03-17T12:00:00Z"), (Some(100), None), "overdue, and still told of");
         assert_eq!(at("2026-03-18T00:00:01Z"), (None, None), "too old to be news");
         let standard = QueueItem { priority: "standard".to_owned(), ..item() };
         assert_eq!(shares(&standard, "2026-03-16T19:12:00Z".parse().unwrap()), (None, None));

@@ -8,11 +8,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Deciding, Decision, Knowledge, KnownItem, as_told, items, pages_of, several_papers};
+use super::{Deciding, Decision, Knowledge, KnownItem, Told, as_told, items, pages_of, several_papers};
 use crate::document::{DocumentFormat, DocumentId, DocumentType, Mail, Page, Reading, Receipt};
 use crate::queue::item::QueueItem;
 use crate::reader::pool::{ReadError, ReaderPool, Urgency};
 use crate::reader::render::Inspection;
+use crate::understand::Transmission;
 
 /// Confidence in the type from which the next page is not needed to tell it; that of a cover sheet is far below.
 const SURE: f32 = 0.8;
@@ -154,11 +155,11 @@ impl Begun {
         knowledge: &Knowledge,
     ) -> (Vec<Decision>, Vec<QueueItem>) {
         let reading = self.reading();
-        let decided = self.decisions(&reading, receipt, knowledge);
-        let urgent = |decision: &Decision| URGENT.contains(&decision.understanding.document_type);
-        self.urgency = if decided.iter().any(urgent) { Urgency::Urgent } else { Urgency::Rest };
         // How many pages there are is known when all were read.
         let receipt = Receipt { reported_pages: Some(reading.pages.len() as u32), ..receipt.clone() };
+        let decided = self.decisions(&reading, &receipt, knowledge);
+        let urgent = |decision: &Decision| URGENT.contains(&decision.understanding.document_type);
+        self.urgency = if decided.iter().any(urgent) { Urgency::Urgent } else { Urgency::Rest };
         let mut shown = items(id, &reading, &receipt, decided.clone(), arrivals, known);
         for item in &mut shown {
             item.pages = self.count;
@@ -172,10 +173,12 @@ impl Begun {
         let deciding = Deciding { receipt, knowledge };
         let paper = |page_range| {
             let judgement = deciding.one(&deciding.without_header(&pages_of(reading, page_range)), &[]);
+            let told = Told { judgement, transmission: Transmission::default(), flags: Vec::new() };
             // Lane and time go by what is known so far.
-            let mut decision = Decision { page_range, ..deciding.routed(judgement) };
+            let mut decision = Decision { page_range, ..deciding.routed(told, reading) };
             decision.linked.leave_to_a_person(format!("{} of {} pages are read", self.read.len(), self.count));
             decision.understanding.missing.clear();
+            decision.routing.routed.ask_for.clear();
             decision
         };
         self.papers().into_iter().map(paper).collect()

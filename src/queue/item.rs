@@ -11,7 +11,9 @@ use serde::{Deserialize, Serialize};
 use crate::document::{
     DocumentId, DocumentType, Fields, Match, MatchStatus, Receipt, ReviewElement, TransferDirection,
 };
-use crate::route::Lane;
+use crate::route::due::{Clock, ClockState};
+use crate::route::rules::WARN_AT;
+use crate::route::{ATTENTION, Routed};
 
 /// An item's identity: the first 16 hexadecimal digits of its document's id, `-`, and the 1-based segment number.
 ///
@@ -140,6 +142,12 @@ pub struct QueueItem {
     /// How many times the same document has arrived.
     #[serde(default)]
     pub arrivals: u32,
+    /// Which rule decided, and what else it says; absent for what no rule decided on.
+    #[serde(default)]
+    pub routing: Option<Routed>,
+    /// How the time runs to `due_at`.
+    #[serde(default)]
+    pub clock: Option<Clock>,
 }
 
 impl AsRef<ItemId> for ItemId {
@@ -162,6 +170,12 @@ const UNKNOWN_DUE_HOURS: i64 = 24;
 const DUPLICATE: &str = "duplicate: ";
 
 impl QueueItem {
+    /// Whether it is this lane's work, or the lane is to know of it.
+    pub fn is_in(&self, lane: &str) -> bool {
+        let copied = |routed: &Routed| routed.copies.iter().any(|copy| copy == lane);
+        self.lane == lane || self.routing.as_ref().is_some_and(copied)
+    }
+
     /// Says of the item that `of` said the same before, what is new on it (its pages, 1-based) and which fields have other
     /// values here.
     pub fn says_again(&mut self, of: ItemId, new_pages: &[u32], differs: &[String]) {
@@ -179,7 +193,8 @@ impl QueueItem {
     #[must_use]
     pub fn as_decided(&self) -> Self {
         let flags = self.flags.iter().filter(|flag| !flag.starts_with(DUPLICATE)).cloned().collect();
-        Self { duplicate_of: None, flags, ..self.clone() }
+        let clock = self.clock.clone().map(|clock| Clock { passed: 0, state: ClockState::Running, ..clock });
+        Self { duplicate_of: None, flags, clock, ..self.clone() }
     }
 
     /// The item by which a nurse sees a document that no stage could finish: of no known type, linked to no case,
@@ -189,6 +204,8 @@ impl QueueItem {
     /// that one belongs to an item that a person has resolved.
     pub fn held(document: &DocumentId, receipt: &Receipt, reason: &str) -> Self {
         let pages = receipt.reported_pages.unwrap_or(0);
+        let given = SignedDuration::from_hours(UNKNOWN_DUE_HOURS);
+        let due_at = receipt.received_at.checked_add(given).unwrap_or(Timestamp::MAX);
         let mut flags = vec![format!("held: {reason}")];
         flags.extend(receipt.note.iter().map(|note| format!("note: {note}")));
         if receipt.received_with_errors {
@@ -216,14 +233,16 @@ impl QueueItem {
             missing: Vec::new(),
             duplicate_of: None,
             flags,
-            lane: Lane::Attention.name().to_owned(),
+            lane: ATTENTION.to_owned(),
             priority: "urgent".to_owned(),
-            due_at: receipt.received_at.checked_add(SignedDuration::from_hours(UNKNOWN_DUE_HOURS)).ok(),
+            due_at: Some(due_at),
             due_rule: Some("unknown-plan".to_owned()),
             assigned_to: None,
             state: ItemState::Held,
             type_reasons: Vec::new(),
             arrivals: 1,
+            routing: None,
+            clock: Some(Clock::running(receipt.received_at, due_at, &WARN_AT, "")),
         }
     }
 }
@@ -255,7 +274,7 @@ mod tests {
         let line = serde_json::to_string(&item).unwrap();
         let order = "id source source_file sender received_at pages page_range document_type type_confidence \
                      transfer_direction match fields missing duplicate_of flags lane priority due_at due_rule \
-                     assigned_to state type_reasons arrivals";
+                     assigned_to state type_reasons arrivals routing clock";
         let mut rest = line.as_str();
         for name in order.split_whitespace() {
             let key = format!("\"{name}\":");

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::document::FieldValue;
 use crate::queue::item::QueueItem;
+use crate::route::Routed;
 
 /// Fields with a column of their own: the field's name, and the column's.
 const FIELD_COLUMNS: [(&str, &str); 19] = [
@@ -51,7 +52,7 @@ const BEFORE: [&str; 10] = [
 ];
 
 /// Columns after those of the fields.
-const AFTER: [&str; 18] = [
+const AFTER: [&str; 25] = [
     "other_fields",
     "missing",
     "flags",
@@ -70,6 +71,13 @@ const AFTER: [&str; 18] = [
     "duplicate_of",
     "type_reasons",
     "arrivals",
+    "rule",
+    "copies",
+    "forward",
+    "ask_for",
+    "category",
+    "clock",
+    "clock_passed",
 ];
 
 /// The row of column names, with its line feed.
@@ -122,6 +130,17 @@ pub(super) fn row(item: &QueueItem, zone: &TimeZone) -> io::Result<Vec<u8>> {
         item.duplicate_of.as_ref().map(ToString::to_string).unwrap_or_default(),
         joined(&item.type_reasons),
         item.arrivals.to_string(),
+    ]);
+    let none = Routed::default();
+    let routed = item.routing.as_ref().unwrap_or(&none);
+    cells.extend([
+        guarded(&routed.rule),
+        joined(&routed.copies),
+        guarded(routed.forward.as_deref().unwrap_or_default()),
+        joined(&routed.ask_for),
+        guarded(routed.category.as_deref().unwrap_or_default()),
+        item.clock.as_ref().map(|clock| clock.state.name().to_owned()).unwrap_or_default(),
+        item.clock.as_ref().map(|clock| clock.passed.to_string()).unwrap_or_default(),
     ]);
     let mut writer = csv::WriterBuilder::new().buffer_capacity(2048).from_writer(Vec::with_capacity(1024));
     writer.write_record(cells)?;

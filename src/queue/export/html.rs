@@ -9,6 +9,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::document::{Field, MatchStatus};
 use crate::queue::item::{ItemState, QueueItem};
+use crate::route::due::ClockState;
 
 /// Asks the browser to load the page again, so that a screen left open stays true; seconds.
 const REFRESH: &str = "30";
@@ -83,6 +84,10 @@ pub(super) fn row(item: &QueueItem, zone: &TimeZone) -> String {
         tr id=(item.id) {
             td.due {
                 @if let Some(due) = item.due_at { (local(due, zone)) } @else { "no due time" }
+                @if let Some(clock) = &item.clock {
+                    @if clock.state != ClockState::Running { " " span.held { (clock.state.name()) } }
+                    @else if clock.passed > 0 { " " span.ambiguous { (clock.passed) " % of the time is over" } }
+                }
                 small { span.urgent[item.priority == "urgent"] { (item.priority) } @if let Some(rule) = &item.due_rule { " · " (rule) } }
             }
             td {
@@ -101,10 +106,21 @@ pub(super) fn row(item: &QueueItem, zone: &TimeZone) -> String {
                 small { @if let Some(number) = item.fields.get("mrn") { "MRN " (number.value) } }
                 small { (text(item.fields.get("facility"))) }
             }
-            td { (case(item)) small { (item.lane) @if let Some(nurse) = &item.assigned_to { " · " (nurse) } } }
+            td { (case(item)) small { (item.lane) @if let Some(nurse) = &item.assigned_to { " · " (nurse) } }
+                @if let Some(routed) = &item.routing {
+                    small { "rule: " (routed.rule) }
+                    @if let Some(category) = &routed.category { small { (category) } }
+                    @if let Some(forward) = &routed.forward { small { "send on to " (forward) } }
+                    @if let Some(review) = &routed.co_review { small { (review) } }
+                    @for (task, person) in &routed.tasks { small { (task) ": " (person) } }
+                }
+            }
             td { (list(&item.link.reasons)) }
             td {
                 @for element in &item.missing { span.tag { "no " (plain(&words(&format!("{element:?}")))) } }
+                @for name in item.routing.iter().flat_map(|routed| &routed.ask_for).filter(|name| !is_missing(item, name)) {
+                    span.tag { "ask for " (plain(name)) }
+                }
                 @for flag in &item.flags { span.tag { (plain(flag)) } }
                 @if let Some(other) = &item.duplicate_of { span.tag { "same as " (other) } }
                 @if item.arrivals > 1 { span.tag { "arrived " (item.arrivals) " times" } }
@@ -149,6 +165,11 @@ fn list(texts: &[String]) -> Markup {
 
 fn text(field: Option<&Field>) -> String {
     field.map(|field| field.value.to_string()).unwrap_or_default()
+}
+
+/// Whether the missing elements of the review name it already.
+fn is_missing(item: &QueueItem, name: &str) -> bool {
+    item.missing.iter().any(|element| element.name() == name)
 }
 
 fn plain(name: &str) -> String {

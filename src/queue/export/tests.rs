@@ -21,6 +21,8 @@ fn item(bytes: &[u8], due_at: Option<&str>) -> QueueItem {
     };
     let candidate = Candidate { case_id: "UM0123".into(), score: 21.4, reasons: vec!["mrn exact p1".into()] };
     QueueItem {
+        routing: None,
+        clock: None,
         id: ItemId::new(&DocumentId::of(bytes), 1),
         source: "secure-fax".into(),
         source_file: "0042.tif".into(),
