@@ -22,8 +22,8 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, watch};
 
-use crate::archive::event::{Event, List, Operation, Refusal, Stage};
-use crate::archive::{Accepted, Archive, ArchiveError, Arrival, Content, DocumentState, Status};
+use crate::archive::event::{Event, List, Operation, Refusal};
+use crate::archive::{Accepted, Archive, ArchiveError, Arrival, Content, DeadLetter, DocumentState, Status};
 use crate::cli::{EX_DATAERR, EX_SOFTWARE, EX_TEMPFAIL, EX_UNAVAILABLE, archive_exit_code};
 use crate::clock;
 use crate::config::Config;
@@ -54,10 +54,8 @@ pub enum Request {
     Cases,
     /// An operator has this done: it is recorded.
     Operated(Operation),
-    /// The trail of the document whose id begins so, or the whole of it, is about to be shown: it is recorded.
-    TrailShown {
-        document: Option<String>,
-    },
+    /// This part of the trail is about to be shown: it is recorded.
+    TrailShown(List),
     /// Cases are about to be shown, this one or so many of them: it is recorded.
     CasesShown {
         case: Option<String>,
@@ -241,11 +239,8 @@ pub fn answer(archive: &Archive, request: &Request, by: &str) -> Result<Value, F
             archive.record(Event::Operated { by: by.to_owned(), what: *what })?;
             Ok(Value::Null)
         }
-        Request::TrailShown { document } => {
-            match document.as_deref().map(|beginning| archive.find_document(beginning)).transpose()?.flatten() {
-                Some(document) => shown(document)?,
-                None => listed(0, List::Other)?,
-            }
+        Request::TrailShown(trail) => {
+            listed(0, trail.clone())?;
             Ok(Value::Null)
         }
         Request::CasesShown { case, entries } => {
@@ -302,7 +297,8 @@ pub fn answer(archive: &Archive, request: &Request, by: &str) -> Result<Value, F
         }
         Request::OutboxList => {
             let unsent = mails::unsent(archive)?;
-            listed(unsent.len(), List::Other)?;
+            let documents = unsent.iter().filter_map(mails::Unsent::document).map(short).collect();
+            listed(unsent.len(), List::Outbox { documents })?;
             Ok(unsent.iter().map(mails::Unsent::listed).collect())
         }
         Request::OutboxShow { id } => {
@@ -322,14 +318,19 @@ pub fn answer(archive: &Archive, request: &Request, by: &str) -> Result<Value, F
             Ok(json!({ "dismissed": id }))
         }
         Request::HeldList => {
-            let entries = held_entries(archive)?;
-            listed(entries.len(), List::Other)?;
+            let (lost, letters) = (archive.lost()?, archive.dead_letters()?);
+            let entries = held_entries(archive, &lost, &letters)?;
+            let of_letters = letters.iter().filter_map(|letter| letter.document.as_ref());
+            let documents = lost.iter().map(|lost| &lost.document).chain(of_letters).map(short).collect();
+            listed(entries.len(), List::Held { documents })?;
             Ok(Value::Array(entries))
         }
         Request::HeldShow { id } => {
-            let mut entry = match mails::dead_letter(archive, id)? {
-                Some(letter) => mails::held_whole(&letter),
-                None => held_entries(archive)?.into_iter().find(|entry| names(entry, id)).ok_or_else(|| no_such(id))?,
+            let mut entry = if let Some(letter) = mails::dead_letter(archive, id)? {
+                mails::held_whole(&letter)
+            } else {
+                let entries = held_entries(archive, &archive.lost()?, &[])?;
+                entries.into_iter().find(|entry| names(entry, id)).ok_or_else(|| no_such(id))?
             };
             let document = entry.get("document").and_then(|document| serde_json::from_value(document.clone()).ok());
             if let Some(document) = &document
@@ -361,7 +362,7 @@ pub fn answer(archive: &Archive, request: &Request, by: &str) -> Result<Value, F
                 }
                 (None, _) => match archive.refused()?.iter().find(|refusal| refusal.id == *id) {
                     Some(refusal) => Err(refused_by_hand(id, &refusal.source)),
-                    None => Err(no_such(id)),
+                    None => Err(lost_by_hand(archive, id)?.unwrap_or_else(|| no_such(id))),
                 },
             }
         }
@@ -381,7 +382,8 @@ pub fn answer(archive: &Archive, request: &Request, by: &str) -> Result<Value, F
                 let message = format!("{id} is a document: resolve its item once a person has read it by hand");
                 Err(Failure::new(EX_DATAERR, message))
             }
-            None => Err(no_such(id)),
+            // Giving a document up is a decision that bears a name, as any other on an item.
+            None => Err(lost_by_hand(archive, id)?.unwrap_or_else(|| no_such(id))),
         },
     }
 }
@@ -418,34 +420,35 @@ fn accept_and_clear(archive: &Archive, arrival: Arrival, refusals: &str) -> Resu
     Ok(accepted)
 }
 
-/// Held documents, then refused files, then mails that were given up.
-fn held_entries(archive: &Archive) -> Result<Vec<Value>, ArchiveError> {
-    let held: Vec<Value> = archive.held()?.iter().chain(&lost(archive)?).map(held_value).collect();
+/// Held documents, those that were lost among them, then refused files, then mails that were given up.
+fn held_entries(archive: &Archive, lost: &[DocumentState], letters: &[DeadLetter]) -> Result<Vec<Value>, ArchiveError> {
+    let held: Vec<Value> = archive.held()?.iter().chain(lost).map(held_value).collect();
     let refused = archive.refused()?.into_iter().map(|refusal| {
         json!({ "id": refusal.id, "kind": "refused", "source": refusal.source, "source_file": refusal.source_file,
                 "reason": refusal.reason, "since": refusal.at })
     });
-    let letters: Vec<Value> = archive.dead_letters()?.iter().map(mails::held_value).collect();
-    Ok(held.into_iter().chain(refused).chain(letters).collect())
+    Ok(held.into_iter().chain(refused).chain(letters.iter().map(mails::held_value)).collect())
 }
 
-/// Documents that were queued, and whose stored file is gone or damaged since: nobody can read them either.
-fn lost(archive: &Archive) -> Result<Vec<DocumentState>, ArchiveError> {
-    let mut lost: Vec<DocumentState> = Vec::new();
-    for item in archive.items() {
-        let item = item?;
-        if item.state != ItemState::Held {
-            continue;
-        }
-        let Some(document) = archive.find_document(item.id.document())? else { continue };
-        let Some(state) = archive.document(&document)? else { continue };
-        if state.status == Status::Queued && lost.iter().all(|known| known.document != document) {
-            let reason = item.flags.iter().find_map(|flag| flag.strip_prefix("held: ")).unwrap_or_default().to_owned();
-            let status = Status::Held { reason, stage: Stage::Queue, since: item.received_at, mail: None };
-            lost.push(DocumentState { status, ..state });
-        }
-    }
-    Ok(lost)
+/// The lost document that goes by the beginning of its id, and what can be done about it: nothing from here.
+fn lost_by_hand(archive: &Archive, id: &str) -> Result<Option<Failure>, ArchiveError> {
+    let lost = archive.lost()?.into_iter().find(|lost| id.len() >= 8 && lost.document.as_str().starts_with(id));
+    Ok(lost.map(|lost| {
+        let items: Vec<String> = lost.items.iter().map(ToString::to_string).collect();
+        Failure::new(
+            EX_DATAERR,
+            format!(
+                "{id} is a document whose stored file is missing or damaged: restore it from a copy, or have the same \
+                 document sent again, and it is there as before; if neither can be had, say who gave it up: nicufaxd \
+                 queue resolve ID --by NAME, for {}",
+                items.join(", ")
+            ),
+        )
+    }))
+}
+
+fn short(document: &DocumentId) -> String {
+    document.short().to_owned()
 }
 
 fn held_value(held: &DocumentState) -> Value {
@@ -605,9 +608,10 @@ async fn announce(serving: &Serving, id: DocumentId) {
 
 fn status(serving: &Serving, started: Timestamp) -> Result<Value, Failure> {
     let mut lanes: BTreeMap<String, u64> = BTreeMap::new();
-    let mut oldest: Option<QueueItem> = None;
+    let (mut oldest, mut held) = (None::<QueueItem>, Vec::new());
     for item in serving.archive.items() {
         let item = item?;
+        held.extend((item.state == ItemState::Held).then(|| item.id.clone()));
         *lanes.entry(item.lane.clone()).or_default() += 1;
         if oldest.as_ref().is_none_or(|oldest| item.received_at < oldest.received_at) {
             oldest = Some(item);
@@ -621,6 +625,7 @@ fn status(serving: &Serving, started: Timestamp) -> Result<Value, Failure> {
         "being_read": in_hand,
         "queued": counts.unresolved_items.saturating_sub(counts.held),
         "held": counts.held,
+        "lost": serving.archive.lost_among(&held)?.len(),
         "refused": counts.refused,
     });
     Ok(json!({

@@ -6,6 +6,7 @@ mod generator;
 mod run;
 
 use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use generator::registry::{cases, csv};
 use generator::{Encoding, FillOrder, Fonts, SEED, Scan, Sheet, Storage, fax, fax_of_lines, sheet::Face};
@@ -451,4 +452,153 @@ fn check_finds_nothing_wrong_with_a_good_set_up_whether_or_not_the_daemon_runs()
     assert!(daemon.stop().0.success());
     setup.succeed(&["verify"]);
     setup.succeed(&["rebuild"]);
+}
+
+/// An escape, C1, soft hyphen, Arabic and Mongolian marks, a filler, a turn of the direction, an anchor, a tag.
+const STEERING: [char; 10] =
+    ['\u{1b}', '\u{9b}', '\u{ad}', '\u{61c}', '\u{180e}', '\u{3164}', '\u{202e}', '\u{2066}', '\u{fff9}', '\u{e0041}'];
+
+#[test]
+fn what_would_steer_a_terminal_is_shown_by_no_command_whether_it_stands_in_a_name_or_in_an_argument() {
+    let setup = Setup::new();
+    let steering: String = STEERING.iter().collect();
+    let (queued, held) = (format!("q{steering}.tif"), format!("h{steering}.tif"));
+    setup.arrive(&queued, &fax_saying(&["Concurrent review of a newborn"]));
+    setup.arrive(&held, b"Dear nurse");
+    setup.drain();
+    // JSON says what it is, though nothing of it steers.
+    let item = text(&setup.exported_of(&queued)[0]["id"]);
+    assert_eq!(setup.json(&["queue", "show", &item])["source_file"], queued.as_str());
+    let held = text(&setup.held_of(&held)["id"]);
+    for arguments in [
+        &["queue", "list"][..],
+        &["queue", "list", "--json"],
+        &["queue", "show", &item],
+        &["held", "list"],
+        &["held", "list", "--json"],
+        &["held", "show", &held],
+        &["audit"],
+    ] {
+        let printed = setup.succeed(arguments);
+        assert!(!printed.contains(STEERING) && !printed.contains('\t'), "{arguments:?}: {printed:?}");
+    }
+    let nowhere = format!("nowhere{steering}/a\nnicufaxd: all is well");
+    for arguments in [
+        &["read", &nowhere][..],
+        &["submit", &nowhere],
+        &["queue", "show", &nowhere],
+        &["held", "retry", &nowhere],
+        &["outbox", "show", &nowhere],
+        &["cases", "show", &nowhere],
+        &["cases", "import", &nowhere],
+        &["key", "new", &nowhere],
+        &["queue", "list", "--lane", &nowhere],
+        &["--config", &nowhere, "check"],
+    ] {
+        let ended = setup.run(arguments);
+        assert_ne!(ended.code, Some(0), "{arguments:?}");
+        assert!(!ended.said.contains(STEERING), "{arguments:?}: {:?}", ended.said);
+        assert!(ended.said.contains("nowhere\\u{1b}"), "{arguments:?}: {:?}", ended.said);
+    }
+}
+
+#[test]
+fn a_lost_document_is_held_counted_and_never_dismissed_without_a_name() {
+    let setup = Setup::new();
+    let page = fax_saying(&["Concurrent review of a newborn"]);
+    setup.arrive("lost.tif", &page);
+    setup.arrive("other.tif", &fax_saying(&["Discharge of a newborn"]));
+    setup.drain();
+    let (file, id) = (setup.sealed(&page).unwrap(), setup.id(&page));
+    let whole = fs::read(&file).unwrap();
+    fs::remove_file(&file).unwrap();
+    let ended = setup.run(&["run", "--drain"]);
+    assert!(ended.code == Some(0) && ended.said.contains("1 lost"), "{}", ended.said);
+    let daemon = setup.start();
+    assert_eq!(setup.json(&["status", "--json"])["stages"]["lost"], 1);
+    let held = setup.held();
+    assert!(
+        matches!(held.as_slice(), [held] if held["document"] == id.as_str()
+            && text(&held["reason"]).contains("missing or damaged")),
+        "{held:#?}"
+    );
+    for id in [id.short(), id.as_str()] {
+        assert_eq!(setup.json(&["held", "show", id])["kind"], "document");
+        for arguments in [["held", "retry", id], ["held", "dismiss", id]] {
+            let ended = setup.run(&arguments);
+            assert_eq!(ended.code, Some(DATAERR), "{}", ended.said);
+            for words in ["restore it from a copy", "sent again", "queue resolve", &format!("{}-1", id_short(id))] {
+                assert!(ended.said.contains(words), "{words}: {}", ended.said);
+            }
+        }
+    }
+    // Who was shown the list was shown that document, though the journal alone could not tell.
+    let trail = setup.succeed(&["audit", "--document", id.short()]);
+    assert!(trail.contains("was shown the list of what is held, 1 entries"), "{trail}");
+    assert!(daemon.stop().0.success());
+    fs::write(&file, &whole).unwrap();
+    assert_eq!(setup.held(), Vec::<Value>::new());
+    fs::remove_file(&file).unwrap();
+    setup.succeed(&["queue", "resolve", &format!("{}-1", id.short()), "--by", "N. Bellamy", "--note", "sent by post"]);
+    assert_eq!(setup.held(), Vec::<Value>::new());
+    assert!(setup.succeed(&["audit", "--document", id.short()]).contains("N. Bellamy"));
+}
+
+fn id_short(id: &str) -> String {
+    id.chars().take(16).collect()
+}
+
+#[test]
+fn a_document_whose_pages_rotted_is_told_once_they_are_wanted_and_keeps_no_other_from_being_shown() {
+    let setup = Setup::new();
+    let page = fax_saying(&["Concurrent review of a newborn"]);
+    setup.arrive("rotten.tif", &page);
+    setup.arrive("sound.tif", &fax_saying(&["Discharge of a newborn"]));
+    setup.drain();
+    let file = setup.sealed(&page).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    let mut bytes = fs::read(&file).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&file, bytes).unwrap();
+    // Both are to be made anew, and one of them cannot be.
+    fs::remove_dir_all(setup.path("worklist/items")).unwrap();
+    let ended = setup.run(&["run", "--drain"]);
+    assert!(ended.code == Some(0) && ended.said.contains("1 lost"), "{}", ended.said);
+    let folder = |name: &str| setup.path("worklist/items").join(text(&setup.exported_of(name)[0]["id"]));
+    assert!(folder("sound.tif").join("document.pdf").exists());
+    assert!(folder("rotten.tif").join("item.json").exists() && !folder("rotten.tif").join("document.pdf").exists());
+}
+
+#[test]
+fn a_start_and_a_reload_bring_the_exports_to_the_group_and_the_mode_that_the_configuration_says() {
+    let setup = Setup::new();
+    setup.arrive("one.tif", &fax_saying(&["Concurrent review of a newborn"]));
+    setup.drain();
+    let modes = || {
+        let mut all = vec![setup.path("worklist"), setup.path("worklist/items")];
+        all.extend(fs::read_dir(setup.path("worklist/items")).unwrap().map(|entry| entry.unwrap().path()));
+        all.extend(run::files_below(&setup.path("worklist")));
+        let mode = |path: &std::path::PathBuf| fs::metadata(path).unwrap().mode() & 0o7777;
+        all.iter().map(mode).collect::<std::collections::BTreeSet<u32>>().into_iter().collect::<Vec<u32>>()
+    };
+    assert_eq!(modes(), [0o600, 0o700]);
+    // A group that any user may give: the own one.
+    let configured = fs::read_to_string(setup.config()).unwrap();
+    let group = std::process::Command::new("id").arg("-gn").output().unwrap().stdout;
+    let group = format!("dir = \"worklist\"\ngroup = \"{}\"", String::from_utf8(group).unwrap().trim());
+    fs::write(setup.config(), configured.replace("dir = \"worklist\"", &group)).unwrap();
+    setup.succeed(&["check"]);
+    setup.drain();
+    assert_eq!(modes(), [0o640, 0o750]);
+    let daemon = setup.start();
+    let item = fs::read_dir(setup.path("worklist/items")).unwrap().next().unwrap().unwrap().path();
+    fs::set_permissions(&item, fs::Permissions::from_mode(0o755)).unwrap();
+    fs::set_permissions(item.join("document.pdf"), fs::Permissions::from_mode(0o644)).unwrap();
+    daemon.signal(rustix::process::Signal::HUP);
+    wait_until("the end of what others could see", || (modes() == [0o640, 0o750]).then_some(()));
+    assert!(daemon.stop().0.success());
+    fs::write(setup.config(), configured).unwrap();
+    setup.drain();
+    assert_eq!(modes(), [0o600, 0o700]);
 }

@@ -25,7 +25,7 @@ const PAPER: [&str; 8] = [
     "Requesting continued stay at the same level for seven more days",
 ];
 
-fn sheet<'a>(fonts: &'a Fonts, lines: usize) -> Sheet<'a> {
+fn sheet(fonts: &Fonts, lines: usize) -> Sheet<'_> {
     let mut sheet = Sheet::new(fonts);
     for (place, line) in PAPER.iter().cycle().take(lines).enumerate() {
         sheet.text(70.0, 70.0 + 28.0 * place as f32, 12.0, Face::Sans, line);
@@ -186,7 +186,7 @@ fn a_page_is_read_whichever_way_it_lies_and_however_askew() {
     let mut told = Vec::new();
     let lies = [-10.0, -5.0, 0.0, 3.0, 7.0, 10.0].map(|skew| ((204, 196), skew)).into_iter();
     for (resolution, skew) in lies.chain([((204, 98), -10.0), ((204, 98), 4.0)]) {
-        let scanned = |turn| scan(&sheet(&fonts, 24), &Scan { resolution, turn, skew, ..Scan::default() });
+        let scanned = |turn| scan(&sheet(&fonts, 24), &Scan { resolution, skew, turn, ..Scan::default() });
         let (upright, side) = (scanned(Turn::Upright), scanned(Turn::Quarter));
         let ways =
             [("0", upright.clone()), ("90", side.clone()), ("180", turned_back(upright)), ("270", turned_back(side))];

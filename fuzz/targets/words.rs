@@ -33,7 +33,9 @@ fn page(number: u32, text: &str) -> Page {
         unread: Vec::new(),
         flags: Vec::new(),
         unreadable_because: None,
+        picture: None,
         words,
+        codes: Vec::new(),
     }
 }
 

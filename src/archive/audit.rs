@@ -5,7 +5,7 @@
 //! purged document is told as far as it stands in the clear: what happened, and when.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
@@ -47,60 +47,78 @@ pub struct AuditLine {
     pub what: String,
 }
 
-/// Gives every line that is wanted to `told`, in the order of the records.
-pub fn audit(
-    state: &Path,
-    at_rest: &AtRest,
-    filter: &AuditFilter,
-    mut told: impl FnMut(AuditLine),
-) -> Result<(), ArchiveError> {
-    let vault = keys::look(state, at_rest)?;
-    let folder = state.join(JOURNAL);
-    let of_case = match filter.case.as_deref() {
-        Some(case) => Some((case, documents_of(&folder, &vault, case)?)),
-        None => None,
-    };
-    let beginning = filter.beginning();
-    let mut on_lists = OnLists::default();
-    journal::walk(&folder, None, |record: Entry| {
-        let (sequence, time) = (record.sequence, record.time);
-        let (fact, event) = opened(record, &vault)?;
-        let short = |document: &DocumentId| document.short().to_owned();
-        let document = fact.as_ref().and_then(Fact::document).or_else(|| event.as_ref().and_then(Event::document));
-        let item = event.as_ref().and_then(item_of);
-        let about = document.map(short).or_else(|| item.map(|item| item.document().to_owned()));
-        let wanted = match &about {
-            None => {
-                let of_that_case = |(case, _): &(&str, _)| event.as_ref().and_then(case_of) == Some(case);
-                let list = event.as_ref().and_then(list_of);
-                let is_on_it = list.as_ref().is_some_and(|list| on_lists.stood_on(list));
-                let lists_cases = matches!(list, Some(List::Cases)) && of_case.is_some();
-                let of_all = beginning.is_none() && of_case.as_ref().is_none_or(of_that_case);
-                of_all || is_on_it || lists_cases
-            }
-            Some(about) => {
-                of_case.as_ref().is_none_or(|(_, documents)| documents.contains(about))
-                    && beginning.is_none_or(|beginning| {
-                        document.is_some_and(|document| document.as_str().starts_with(beginning))
-                            || about.starts_with(beginning)
-                    })
-            }
+/// The trail that a state directory holds, or the part of it that is wanted.
+pub struct Trail<'a> {
+    vault: Vault,
+    folder: PathBuf,
+    filter: &'a AuditFilter,
+    /// The first digits of the ids of the wanted case's documents.
+    of_case: Option<BTreeSet<String>>,
+}
+
+impl<'a> Trail<'a> {
+    pub fn open(state: &Path, at_rest: &AtRest, filter: &'a AuditFilter) -> Result<Self, ArchiveError> {
+        let vault = keys::look(state, at_rest)?;
+        let folder = state.join(JOURNAL);
+        let of_case = filter.case.as_deref().map(|case| documents_of(&folder, &vault, case)).transpose()?;
+        Ok(Self { vault, folder, filter, of_case })
+    }
+
+    /// What is about to be shown, for the record.
+    pub fn as_list(&self) -> List {
+        let case = self.filter.case.clone();
+        let documents = match &self.of_case {
+            Some(documents) => documents.iter().cloned().collect(),
+            None => self.filter.beginning().map(str::to_owned).into_iter().collect(),
         };
-        if wanted && (of_case.is_some() || beginning.is_some()) {
-            if let Some(document) = document {
-                on_lists.follow(document, fact.as_ref(), event.as_ref());
+        List::Trail { case, documents }
+    }
+
+    /// Gives every line that is wanted to `told`, in the order of the records.
+    pub fn tell(&self, mut told: impl FnMut(AuditLine)) -> Result<(), ArchiveError> {
+        let Self { vault, folder, filter, of_case } = self;
+        let beginning = filter.beginning();
+        let mut on_lists = OnLists::default();
+        journal::walk(folder, None, |record: Entry| {
+            let (sequence, time) = (record.sequence, record.time);
+            let (fact, event) = opened(record, vault)?;
+            let short = |document: &DocumentId| document.short().to_owned();
+            let document = fact.as_ref().and_then(Fact::document).or_else(|| event.as_ref().and_then(Event::document));
+            let item = event.as_ref().and_then(item_of);
+            let about = document.map(short).or_else(|| item.map(|item| item.document().to_owned()));
+            let wanted = match &about {
+                None => {
+                    let of_that_case = |case: &str| event.as_ref().and_then(case_of) == Some(case);
+                    let list = event.as_ref().and_then(list_of);
+                    let is_on_it = list.as_ref().is_some_and(|list| on_lists.stood_on(list));
+                    let lists_cases = matches!(list, Some(List::Cases)) && filter.case.is_some();
+                    let of_all = beginning.is_none() && filter.case.as_deref().is_none_or(of_that_case);
+                    of_all || is_on_it || lists_cases
+                }
+                Some(about) => {
+                    of_case.as_ref().is_none_or(|documents| documents.contains(about))
+                        && beginning.is_none_or(|beginning| {
+                            document.is_some_and(|document| document.as_str().starts_with(beginning))
+                                || about.starts_with(beginning)
+                        })
+                }
+            };
+            if wanted && (of_case.is_some() || beginning.is_some()) {
+                if let Some(document) = document {
+                    on_lists.follow(document, fact.as_ref(), event.as_ref());
+                }
+                if let Some(item) = item {
+                    on_lists.resolve(item);
+                }
             }
-            if let Some(item) = item {
-                on_lists.resolve(item);
+            if wanted && filter.since.is_none_or(|since| time >= since) {
+                let (who, what) = event.as_ref().map_or_else(|| unopened(fact.as_ref()), words);
+                told(AuditLine { sequence, time, who, document: document.cloned(), what });
             }
-        }
-        if wanted && filter.since.is_none_or(|since| time >= since) {
-            let (who, what) = event.as_ref().map_or_else(|| unopened(fact.as_ref()), words);
-            told(AuditLine { sequence, time, who, document: document.cloned(), what });
-        }
+            Ok(())
+        })?;
         Ok(())
-    })?;
-    Ok(())
+    }
 }
 
 /// A record's fact and, as far as it can be opened, its event.
@@ -147,7 +165,13 @@ fn documents_of(folder: &Path, vault: &Vault, case: &str) -> Result<BTreeSet<Str
 
 /// The case that an event is about which is about no document.
 fn case_of(event: &Event) -> Option<&str> {
-    if let Event::CaseShown { case_id, .. } = event { Some(case_id) } else { None }
+    if let Event::CaseShown { case_id: case, .. }
+    | Event::Listed { list: Some(List::Trail { case: Some(case), .. }), .. } = event
+    {
+        Some(case)
+    } else {
+        None
+    }
 }
 
 /// The list that an event tells of; an export of the queue is one too.
@@ -210,13 +234,18 @@ fn words(event: &Event) -> (String, String) {
         Event::KnownBy { marks, .. } => (machine(), format!("noted {} marks by which to know it again", marks.len())),
         Event::Repeats { item, of, .. } => (machine(), format!("noted that {item} says what {of} said before")),
         Event::Listed { by, entries, list } => {
-            let of = match list {
-                Some(List::Queue { lane: Some(lane) }) => format!("{entries} open items of lane {lane}"),
-                Some(List::Queue { lane: None }) => format!("{entries} open items"),
-                Some(List::Cases) => format!("{entries} cases"),
-                Some(List::Other) | None => entries.to_string(),
+            let what = match list {
+                Some(List::Queue { lane: Some(lane) }) => format!("a list of {entries} open items of lane {lane}"),
+                Some(List::Queue { lane: None }) => format!("a list of {entries} open items"),
+                Some(List::Cases) => format!("a list of {entries} cases"),
+                Some(List::Held { .. }) => format!("the list of what is held, {entries} entries"),
+                Some(List::Outbox { .. }) => format!("the list of {entries} mails that were not sent"),
+                Some(List::Trail { case: Some(case), .. }) => format!("the trail of case {case}"),
+                Some(List::Trail { case: None, documents }) if documents.is_empty() => "the whole trail".to_owned(),
+                Some(List::Trail { case: None, documents }) => format!("the trail of {}", documents.join(", ")),
+                Some(List::Other) | None => format!("a list of {entries}"),
             };
-            (by.clone(), format!("was shown a list of {of}"))
+            (by.clone(), format!("was shown {what}"))
         }
         Event::CaseShown { case_id, by } => (by.clone(), format!("was shown case {case_id}")),
         Event::Operated { by, what } => {
@@ -276,6 +305,12 @@ fn unopened(fact: Option<&Fact>) -> (String, String) {
         Some(Fact::MailQueued { mail, .. }) => format!("queued {mail}"),
         Some(Fact::MailFailed { mail, .. }) => format!("gave {mail} up"),
         Some(Fact::MailRetried { mail, .. } | Fact::MailDismissed { mail, .. }) => format!("saw to {mail}"),
+        Some(Fact::ContentSeen { .. }) => "noted what the message says, to know it again".to_owned(),
+        Some(Fact::KnownBy { marks, .. }) => format!("noted {} marks by which to know it again", marks.len()),
+        Some(Fact::Repeats { document, segment }) => {
+            format!("noted that {} says what another one said before", ItemId::new(document, *segment))
+        }
+        // Records of no document, and those that the fact is all of: they open as long as there is a key at all.
         Some(
             Fact::AttemptStarted { .. }
             | Fact::HandedBack { .. }
@@ -284,9 +319,6 @@ fn unopened(fact: Option<&Fact>) -> (String, String) {
             | Fact::RefusalCleared { .. }
             | Fact::CasesLoaded {}
             | Fact::RecordsLost { .. }
-            | Fact::ContentSeen { .. }
-            | Fact::KnownBy { .. }
-            | Fact::Repeats { .. }
             | Fact::Listed {}
             | Fact::CaseShown {}
             | Fact::Operated {}
@@ -296,7 +328,7 @@ fn unopened(fact: Option<&Fact>) -> (String, String) {
             | Fact::MailAttempted { .. }
             | Fact::MailSent { .. },
         )
-        | None => "something".to_owned(),
+        | None => "a record".to_owned(),
     };
-    ("-".to_owned(), format!("{what}; the rest can be opened by nobody any more"))
+    ("-".to_owned(), format!("{what}; what else it says can be opened by nobody any more"))
 }

@@ -28,6 +28,11 @@ fn problems(state: &TempDir) -> Vec<String> {
     verify(state.path(), &options(), None).unwrap().problems.iter().map(ToString::to_string).collect()
 }
 
+/// Puts a file back from a copy.
+fn restore(path: &Path, bytes: &[u8]) {
+    io::Write::write_all(&mut fs::File::create(path).unwrap(), bytes).unwrap();
+}
+
 fn length(path: &Path) -> u64 {
     fs::metadata(path).unwrap().len()
 }
@@ -315,4 +320,110 @@ fn a_copy_of_an_earlier_purge_does_not_destroy_the_same_document_received_again(
     drop(archive);
     append(&state, &purge["fact"].to_string());
     assert_eq!(open(&state).read_document(&document).unwrap(), b"six");
+}
+
+/// What somebody, or a disk, may leave after the last record.
+const GARBAGE: [&[u8]; 3] = [b"garbage\n", b"no zero, no end of a record \xff\xfe\n{\"seq\":7}\n", b"\n"];
+
+#[test]
+fn garbage_with_an_end_of_line_after_the_last_record_is_an_alarm_that_names_the_way_without_a_copy() {
+    let original = TempDir::new().unwrap();
+    let archive = open(&original);
+    fill(&archive);
+    let before = answers(&archive);
+    drop(archive);
+    for garbage in GARBAGE {
+        let state = copy_state(original.path());
+        let journal = journal_of(&state);
+        let end = length(&journal);
+        io::Write::write_all(&mut fs::File::options().append(true).open(&journal).unwrap(), garbage).unwrap();
+        // The index knows of no record there. It may lag behind, so that proves nothing, and nothing is cut away.
+        let refused = Archive::open(state.path(), &options()).err().unwrap();
+        assert!(matches!(refused, ArchiveError::JournalDamaged { .. }), "{refused}");
+        let way = format!("truncate -s {end} {}", journal.display());
+        assert!(refused.to_string().contains(&way), "{refused}");
+        assert!(problems(&state)[0].contains(&way));
+        fs::File::options().write(true).open(&journal).unwrap().set_len(end).unwrap();
+        assert_eq!(answers(&open(&state)), before);
+        assert_eq!(problems(&state), [""; 0]);
+    }
+}
+
+#[test]
+fn the_way_without_a_copy_leads_on_where_a_record_in_the_middle_is_damaged_and_every_document_is_there() {
+    let (state, documents) = filled();
+    let journal = journal_of(&state);
+    flip(&journal, length(&journal) / 2);
+    let Err(ArchiveError::JournalDamaged { offset, .. }) = Archive::open(state.path(), &options()) else {
+        panic!("no alarm")
+    };
+    fs::File::options().write(true).open(&journal).unwrap().set_len(offset).unwrap();
+    let archive = open(&state);
+    for document in &documents {
+        assert!(archive.document(document).unwrap().is_some() && archive.read_document(document).is_ok());
+    }
+    drop(archive);
+    let told = problems(&state);
+    assert!(told.len() == 1 && told[0].contains("were lost from the journal's end"), "{told:?}");
+}
+
+#[test]
+fn a_record_of_a_newer_version_is_not_taken_for_damage() {
+    let (state, _) = filled();
+    append(&state, r#"{"invented_later":{}}"#);
+    let refused = Archive::open(state.path(), &options()).err().unwrap();
+    assert!(matches!(refused, ArchiveError::JournalNewer { .. }), "{refused}");
+    assert!(refused.to_string().contains("run the version that wrote it"), "{refused}");
+    let told = problems(&state);
+    assert!(told.len() == 1 && told[0].contains("does not know"), "{told:?}");
+}
+
+#[test]
+fn verify_says_what_to_do_when_the_journals_folder_is_missing() {
+    let (state, _) = filled();
+    fs::remove_dir_all(state.path().join(JOURNAL)).unwrap();
+    let refused = verify(state.path(), &options(), None).unwrap_err();
+    assert!(matches!(refused, ArchiveError::JournalMissing { .. }) && refused.is_fatal(), "{refused}");
+    let as_run = Archive::open(state.path(), &options()).err().unwrap();
+    assert_eq!(refused.to_string(), as_run.to_string());
+}
+
+#[test]
+fn a_key_that_cannot_be_made_where_it_was_wanted_is_the_places_fault() {
+    let folder = TempDir::new().unwrap();
+    restore(&folder.path().join("file"), b"");
+    for place in ["nowhere/a.key", "file/a.key"] {
+        let refused = new_key(&folder.path().join(place)).unwrap_err();
+        assert!(matches!(refused, ArchiveError::KeyFile { .. }), "{refused}");
+        assert!(refused.to_string().contains("name a file in a folder that is there"), "{refused}");
+    }
+}
+
+#[test]
+fn a_queued_document_whose_file_is_lost_is_named_until_it_is_restored_or_its_items_are_resolved() {
+    let (state, [queued, ..]) = filled();
+    let archive = open(&state);
+    let file = document_file(&state, &queued);
+    let whole = fs::read(&file).unwrap();
+    let lost = |archive: &Archive| -> Vec<DocumentId> {
+        archive.lost().unwrap().into_iter().map(|lost| lost.document).collect()
+    };
+    assert_eq!(lost(&archive), []);
+    fs::remove_file(&file).unwrap();
+    let archive = {
+        drop(archive);
+        open(&state)
+    };
+    assert_eq!(lost(&archive), std::slice::from_ref(&queued));
+    drop(archive);
+    restore(&file, &whole);
+    let archive = open(&state);
+    assert_eq!(lost(&archive), []);
+    // Its bytes alone are damaged: all that was recorded opens, and it is known once somebody wanted them.
+    flip(&file, length(&file) / 2);
+    assert_eq!(lost(&archive), []);
+    assert!(archive.read_document(&queued).is_err());
+    assert_eq!(lost(&archive), std::slice::from_ref(&queued));
+    archive.record(resolved(ItemId::new(&queued, 1))).unwrap();
+    assert_eq!(lost(&archive), [], "a person has given it up");
 }

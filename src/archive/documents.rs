@@ -343,6 +343,16 @@ impl Documents {
         stored_in(&self.stored)
     }
 
+    /// Every document of which a reading is kept, or was begun to be, whether or not it is there itself.
+    pub(super) fn with_readings(&self) -> Result<Vec<DocumentId>, ArchiveError> {
+        named_in(&self.readings, |name| name.split('.').next().unwrap_or(name))
+    }
+
+    /// Whether anything bears the document's name: its file, or what was read on it.
+    pub(super) fn leaves_anything(&self, id: &DocumentId) -> bool {
+        self.exists(id) || self.reading_path(id).symlink_metadata().is_ok()
+    }
+
     /// Destroys documents and what was read on them, durably: first both copies of the key in each file, so that also a
     /// copy of the file's blocks that the disk keeps for a while says nothing without them; then the files.
     pub(super) fn destroy(&self, ids: &[DocumentId]) -> Result<(), ArchiveError> {
@@ -450,6 +460,11 @@ const SHARDS: [&str; 16] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "a
 
 /// Every document in this folder.
 pub(super) fn stored_in(folder: &Path) -> Result<Vec<DocumentId>, ArchiveError> {
+    named_in(folder, |name| name)
+}
+
+/// Every document that a file in this folder is named after; `named` takes out its id.
+fn named_in(folder: &Path, named: impl Fn(&str) -> &str) -> Result<Vec<DocumentId>, ArchiveError> {
     let mut found = Vec::new();
     for shard in SHARDS {
         let folder = folder.join(shard);
@@ -460,7 +475,7 @@ pub(super) fn stored_in(folder: &Path) -> Result<Vec<DocumentId>, ArchiveError> 
         };
         for entry in entries {
             let name = entry.map_err(failed)?.file_name().into_string();
-            found.extend(name.ok().and_then(|name| DocumentId::try_from(name).ok()));
+            found.extend(name.ok().and_then(|name| DocumentId::try_from(named(&name).to_owned()).ok()));
         }
     }
     Ok(found)

@@ -65,10 +65,12 @@ pub enum ArchiveError {
     /// Another process has the archive open.
     #[error("the state directory {} is in use by {}; stop that process first", state.display(), process(*holder))]
     Locked { state: PathBuf, holder: Option<u32> },
-    /// A record of the journal that had been acknowledged does not check.
+    /// A record of the journal that may have been acknowledged does not check.
     #[error(
         "the journal is damaged: {} at byte {offset}, record {sequence}: {what}; nothing was changed; restore this file \
-         from a copy", path.display()
+         from a copy; without one, keep what lies in {} elsewhere, remove the files after this one, cut this one there \
+         (truncate -s {offset} {}) and start the daemon: what was recorded from there on is lost, and documents without a \
+         record are received again", path.display(), folder(path).display(), path.display()
     )]
     JournalDamaged {
         path: PathBuf,
@@ -78,6 +80,12 @@ pub enum ArchiveError {
         sequence: u64,
         what: &'static str,
     },
+    /// A record of the journal agrees with its own digest and is none that this program knows.
+    #[error(
+        "the journal holds what this version of the program does not know: {} at byte {offset}, record {sequence}; nothing \
+         was changed; run the version that wrote it, or a later one", path.display()
+    )]
+    JournalNewer { path: PathBuf, offset: u64, sequence: u64 },
     /// There are documents but no journal.
     #[error(
         "the journal {} is missing although documents are stored; restore it from a copy; without one, put an empty file \
@@ -172,11 +180,17 @@ impl ArchiveError {
             | Self::CannotSeal { .. }
             | Self::Locked { .. }
             | Self::JournalDamaged { .. }
+            | Self::JournalNewer { .. }
             | Self::JournalMissing { .. }
             | Self::IndexFailed { .. }
             | Self::SyncFailed { .. }
             | Self::Stopped => Remedy::Stop,
         }
+    }
+
+    /// Whether it says that a document's stored file is missing or damaged.
+    pub fn is_of_lost_file(&self) -> bool {
+        matches!(self, Self::DocumentMissing { .. } | Self::DocumentDamaged { .. } | Self::RecordDoesNotOpen { .. })
     }
 
     /// Whether the process must end.
@@ -213,6 +227,11 @@ impl From<super::index::Fault> for ArchiveError {
     fn from(fault: super::index::Fault) -> Self {
         Self::IndexFailed { what: fault.to_string() }
     }
+}
+
+/// Where a file lies.
+fn folder(path: &Path) -> &Path {
+    path.parent().unwrap_or(path)
 }
 
 fn process(holder: Option<u32>) -> String {

@@ -312,7 +312,8 @@ impl AsRef<ItemId> for ItemName {
     }
 }
 
-/// What somebody was shown a list of. Which entries were on it, the records before it tell.
+/// What somebody was shown a list of. Which entries were on it, the records before it tell; `documents` are the first
+/// digits of the ids of those of which they do not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum List {
@@ -320,7 +321,15 @@ pub enum List {
     Queue { lane: Option<String> },
     /// The cases of the registry.
     Cases,
-    /// Anything else: held documents and refusals, mails, the trail.
+    /// What is held: documents, refused files, mails that were given up. Named are documents whose file was lost, and
+    /// those that such a mail is about.
+    Held { documents: Vec<String> },
+    /// Mails that were not sent yet. Named are all documents that they are about.
+    Outbox { documents: Vec<String> },
+    /// The audit trail: of a case, with the documents that ever belonged to it; of the documents named; or, where there
+    /// is neither, the whole.
+    Trail { case: Option<String>, documents: Vec<String> },
+    /// One entry that is about no document. In older records all of the above but the first two.
     Other,
 }
 

@@ -8,7 +8,9 @@
 //!   (the cut bytes are kept beside, as `….torn`).
 //! * **damage before it**: a record that had been acknowledged does not check. That is reported with file, offset
 //!   and sequence, and never cut away. At the very end only somebody else can know that a record had been acknowledged:
-//!   whoever opens the journal says what the index has taken in.
+//!   whoever opens the journal says what the index has taken in. An index that knows of no record there proves nothing:
+//!   it reaches the disk later than the journal does, so that what a kill, or a power loss, came after may be missing
+//!   from it. So a whole line that does not check is an alarm also there, and a person decides.
 //!
 //! In a sealed archive a record holds the event's [`Fact`] in the clear and the event itself sealed (`sealed`, base64):
 //! under the data key of the document that it is about, or under the archive key of generation `key`. Sequence and
@@ -220,6 +222,9 @@ fn digest_of(json: &[u8]) -> String {
     DocumentId::from_digest(&Sha256::digest(json)).into()
 }
 
+/// What is wrong with a line whose own digest checks, so that no damage made it so.
+const NEWER: &str = "the record was written by a newer version of this program";
+
 /// Takes a line apart and checks its digest; what is wrong with it otherwise.
 fn parse<E, F>(line: &[u8], at: Location) -> Result<Record<E, F>, &'static str>
 where
@@ -233,14 +238,14 @@ where
     if own.as_bytes() != digest {
         return Err("the record does not agree with its own SHA-256");
     }
-    let read: ReadRecord<E, F> = serde_json::from_slice(json).map_err(|_| "the record holds an event unknown here")?;
+    let read: ReadRecord<E, F> = serde_json::from_slice(json).map_err(|_| NEWER)?;
     if read.v > VERSION {
-        return Err("the record was written by a newer version of this program");
+        return Err(NEWER);
     }
     let said = match (read.event, read.fact) {
         (Some(event), None) => Said::Plain(event),
         (None, Some(fact)) => Said::Sealed { fact, generation: read.key, sealed: read.sealed.map(str::to_owned) },
-        (Some(_), Some(_)) | (None, None) => return Err("the record holds no event"),
+        (Some(_), Some(_)) | (None, None) => return Err(NEWER),
     };
     Ok(Record {
         sequence: read.seq,
@@ -311,9 +316,17 @@ pub(super) fn acknowledged_and_torn(folder: &Path, head: &Head, torn: usize) -> 
         path,
         offset: length.saturating_sub(torn as u64),
         sequence: head.sequence + 1,
-        what: "the last record is damaged, and the index proves that it had been acknowledged (without a copy: move the \
-               folder index out of the state directory, and the next start goes on without this record)",
+        what: "the last record is damaged, and the index proves that it had been acknowledged",
     })
+}
+
+/// What stands at a place of the journal is no record, for this reason.
+fn not_a_record(path: PathBuf, offset: u64, sequence: u64, what: &'static str) -> ArchiveError {
+    if what == NEWER {
+        ArchiveError::JournalNewer { path, offset, sequence }
+    } else {
+        ArchiveError::JournalDamaged { path, offset, sequence, what }
+    }
 }
 
 /// What a record says cannot be believed.
@@ -403,7 +416,7 @@ where
             torn.append(&mut rest);
             return Ok(Scanned { end, torn });
         }
-        return Err(ArchiveError::JournalDamaged { path, offset: end, sequence: expected, what: wrong });
+        return Err(not_a_record(path, end, expected, wrong));
     }
 }
 
@@ -454,7 +467,7 @@ impl Reader {
         };
         let mut line = vec![0; at.length as usize];
         file.read_exact_at(&mut line, at.offset).map_err(|e| ArchiveError::read_failed(&path, e))?;
-        parse(&line, at).map_err(|what| ArchiveError::JournalDamaged { path, offset: at.offset, sequence: 0, what })
+        parse(&line, at).map_err(|what| not_a_record(path, at.offset, 0, what))
     }
 }
 

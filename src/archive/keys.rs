@@ -307,6 +307,7 @@ pub fn check_keys(state: &Path, at_rest: &AtRest) -> Result<Option<Remark>, Arch
 }
 
 /// Writes a new key into a new file.
+#[allow(clippy::wildcard_enum_match_arm, reason = "one kind of failure is named anew, all others stay")]
 pub fn new_key(path: &Path) -> Result<(), ArchiveError> {
     if path.symlink_metadata().is_ok() {
         return Err(ArchiveError::key_file(path, "is there already; name a file that is not"));
@@ -314,7 +315,25 @@ pub fn new_key(path: &Path) -> Result<(), ArchiveError> {
     let mut draft = path.as_os_str().to_owned();
     draft.push(".next");
     let draft = PathBuf::from(draft);
-    write_key(&Disk::default(), &draft, path, &Key::random()?)
+    write_key(&Disk::default(), &draft, path, &Key::random()?).map_err(|error| match error {
+        // A disk that is full or fails may get better; the rest is the place's fault.
+        ArchiveError::WriteFailed { source, .. }
+            if matches!(
+                source.kind(),
+                io::ErrorKind::NotFound
+                    | io::ErrorKind::NotADirectory
+                    | io::ErrorKind::PermissionDenied
+                    | io::ErrorKind::ReadOnlyFilesystem
+                    | io::ErrorKind::InvalidFilename
+                    | io::ErrorKind::InvalidInput
+            ) =>
+        {
+            let what =
+                format!("cannot be made: {source}; name a file in a folder that is there and that you may write to");
+            ArchiveError::key_file(path, what)
+        }
+        other => other,
+    })
 }
 
 /// Puts a state directory under the key in `new`: what is sealed stays as it is, what comes is sealed under an

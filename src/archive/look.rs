@@ -7,7 +7,7 @@
 //! damaged, the document and its items are shown all the same, as held, with what is left to say: one lost file must
 //! not hide the others, nor itself.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use super::apply::{
     ARRIVAL, CHANGED, DOCUMENT, DocumentEntry, HELD, ITEM, ItemEntry, KnownEntry, REFUSAL, RefusalEntry, Standing,
@@ -26,21 +26,11 @@ use crate::queue::item::{ItemId, ItemState, QueueItem};
 const PAGE: usize = 256;
 
 /// Why a document is shown as held of which nothing can be opened.
-const LOST: &str = "its stored file is missing or damaged; restore it from a copy";
+const LOST: &str = "its stored file is missing or damaged; restore it from a copy, or have it sent again";
 
 /// Begins the flag of an item of a document whose items had been resolved before its file, and with it the record of that,
 /// was lost.
 const RESOLVED_BEFORE: &str = "resolved_before: a person had resolved an item of this document";
-
-/// Whether an error says that a document's key is not to be had.
-pub(super) fn is_lost(error: &ArchiveError) -> bool {
-    matches!(
-        error,
-        ArchiveError::DocumentMissing { .. }
-            | ArchiveError::DocumentDamaged { .. }
-            | ArchiveError::RecordDoesNotOpen { .. }
-    )
-}
 
 /// Where a document stands.
 #[derive(Clone, Debug, PartialEq)]
@@ -101,7 +91,7 @@ impl Archive {
                 match self.inner.reader.read(at) {
                     Ok((Event::Held { reason, stage, mail, .. }, since)) => Status::Held { reason, stage, since, mail },
                     Ok(_) => return Err(Fault::Entry.into()),
-                    Err(error) if is_lost(&error) => {
+                    Err(error) if error.is_of_lost_file() => {
                         self.notice(&error);
                         let since = self.inner.reader.entry(at)?.time;
                         Status::Held { reason: LOST.to_owned(), stage: Stage::Read, since, mail: None }
@@ -145,6 +135,51 @@ impl Archive {
         Ok(held)
     }
 
+    /// Documents that were queued, of which something is open, and whose stored file is missing or damaged since: as held
+    /// ones, because nobody can read them. Those of which all can still be told, and only the pages are damaged, as far as
+    /// that was noticed.
+    pub fn lost(&self) -> Result<Vec<DocumentState>, ArchiveError> {
+        let mut held = Vec::new();
+        for item in self.items() {
+            held.extend(Some(item?).filter(|item| item.state == ItemState::Held).map(|item| item.id));
+        }
+        self.lost_among(&held)
+    }
+
+    /// [`Self::lost`], where the items that are shown as held are known.
+    pub fn lost_among(&self, held: &[ItemId]) -> Result<Vec<DocumentState>, ArchiveError> {
+        let mut found = BTreeSet::new();
+        for item in held {
+            if let Some(document) = self.find_document(item.document())?
+                && self.entry(&document)?.is_some_and(|entry| entry.standing == Standing::Queued)
+            {
+                found.insert(document);
+            }
+        }
+        for document in self.inner.noticed.documents() {
+            let Some(entry) = self.entry(&document)?.filter(|entry| entry.standing == Standing::Queued) else {
+                continue;
+            };
+            let mut open = false;
+            for &segment in &entry.segments {
+                open |= self.inner.index.get(&item_key(UNRESOLVED, entry.rank, segment))?.is_some();
+            }
+            // It may have been restored, or sent again.
+            if open && !found.contains(&document) && self.inner.documents.check(&document).is_err() {
+                found.insert(document);
+            }
+        }
+        let mut lost = Vec::new();
+        for document in found {
+            let Some(state) = self.document(&document)? else { continue };
+            let since = state.receipts.first().map_or(jiff::Timestamp::UNIX_EPOCH, |receipt| receipt.received_at);
+            let status = Status::Held { reason: LOST.to_owned(), stage: Stage::Queue, since, mail: None };
+            lost.push(DocumentState { status, ..state });
+        }
+        lost.sort_by_key(|lost| lost.received);
+        Ok(lost)
+    }
+
     /// The items that no person has resolved, those of held documents among them, in the order of arrival; fetched
     /// as the iterator goes.
     pub fn items(&self) -> Items<'_> {
@@ -175,7 +210,7 @@ impl Archive {
                     _,
                 )) => (document, source_key),
                 Ok(_) => return Err(Fault::Entry.into()),
-                Err(error) if is_lost(&error) => continue,
+                Err(error) if error.is_of_lost_file() => continue,
                 Err(error) => return Err(error),
             };
             let Some(rest) = source_key.strip_prefix(beginning) else { continue };
@@ -280,7 +315,7 @@ impl Archive {
         match self.inner.reader.read(at) {
             Ok((Event::DocumentReceived { receipt, .. } | Event::ArrivedAgain { receipt, .. }, _)) => Ok(receipt),
             Ok(_) => Err(Fault::Entry.into()),
-            Err(error) if is_lost(&error) => {
+            Err(error) if error.is_of_lost_file() => {
                 self.notice(&error);
                 Ok(recovered_receipt(document, self.inner.reader.entry(at)?.time))
             }
@@ -292,7 +327,7 @@ impl Archive {
     fn item_event(&self, at: Location) -> Result<Option<Event>, ArchiveError> {
         match self.inner.reader.read(at) {
             Ok((event, _)) => Ok(Some(event)),
-            Err(error) if is_lost(&error) => {
+            Err(error) if error.is_of_lost_file() => {
                 self.notice(&error);
                 Ok(None)
             }

@@ -12,7 +12,6 @@ use serde::{Deserialize, Serialize};
 use super::apply::{MAIL, MAIL_FAILED, MAIL_WAITING, MailEntry, MailStanding, decode, mail_key};
 use super::event::Event;
 use super::index::Fault;
-use super::look::is_lost;
 use super::vault::Vault;
 use super::{Archive, ArchiveError};
 use crate::document::DocumentId;
@@ -206,7 +205,7 @@ impl Archive {
             let (reason, since) = match self.inner.reader.read(failed) {
                 Ok((Event::MailFailed { reason, .. }, since)) => (reason, since),
                 Ok(_) => return Err(Fault::Entry.into()),
-                Err(error) if is_lost(&error) => (String::new(), self.inner.reader.entry(failed)?.time),
+                Err(error) if error.is_of_lost_file() => (String::new(), self.inner.reader.entry(failed)?.time),
                 Err(error) => return Err(error),
             };
             let mail = self.mail_of(&id, &entry)?;
@@ -231,7 +230,7 @@ impl Archive {
     fn mail_of(&self, id: &MailId, entry: &MailEntry) -> Result<Option<Mail>, ArchiveError> {
         let (event, queued_at) = match self.inner.reader.read(entry.queued) {
             Ok(read) => read,
-            Err(error) if is_lost(&error) => return Ok(None),
+            Err(error) if error.is_of_lost_file() => return Ok(None),
             Err(error) => return Err(error),
         };
         let Event::MailQueued { key, kind, document, item, recipient, subject, body } = event else {

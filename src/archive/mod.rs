@@ -95,7 +95,7 @@ use self::vault::Vault;
 use self::writer::{Incoming, Request, Stored, Writer};
 use crate::document::{DocumentId, Reading, Receipt};
 
-pub use self::audit::{AuditFilter, AuditLine, audit};
+pub use self::audit::{AuditFilter, AuditLine, Trail};
 pub use self::error::{ArchiveError, Remedy};
 pub use self::index::Summary as IndexSummary;
 pub use self::kept::{KeptCases, kept_cases};
@@ -410,7 +410,14 @@ impl Archive {
 
     /// A document's bytes, proven to be those that were accepted.
     pub fn read_document(&self, document: &DocumentId) -> Result<Vec<u8>, ArchiveError> {
-        self.inner.documents.read(document)
+        let read = self.inner.documents.read(document);
+        if let Err(error) = &read
+            // What was purged is missing as it should be.
+            && self.inner.index.get(&apply::document_key(document.as_str()))?.is_some()
+        {
+            self.notice(error);
+        }
+        read
     }
 
     /// Keeps what was read on a document. It can be read again, so it may be gone after a crash.

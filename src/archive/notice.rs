@@ -7,7 +7,6 @@ use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
 use super::apply::{DOCUMENT, id_of_key};
-use super::look::is_lost;
 use super::{Archive, ArchiveError};
 use crate::document::DocumentId;
 
@@ -19,6 +18,11 @@ const NAMED: usize = 100;
 pub(super) struct Noticed(Mutex<HashSet<DocumentId>>);
 
 impl Noticed {
+    /// Those that were told of, whatever has become of them since.
+    pub(super) fn documents(&self) -> Vec<DocumentId> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+
     /// Whether this document is to be told of: it was not before, and not too many were.
     fn is_new(&self, document: &DocumentId) -> bool {
         let mut noticed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -38,8 +42,8 @@ impl Archive {
         if self.inner.noticed.is_new(document) {
             tracing::error!(
                 %document,
-                "the stored file of a document is missing or damaged, and what was recorded of it cannot be opened; restore \
-                 the file from a copy, or have the same document sent again"
+                "the stored file of a document is missing or damaged; restore it from a copy, or have the same document sent \
+                 again; nicufaxd held list tells which one it is"
             );
         }
     }
@@ -64,8 +68,8 @@ impl Archive {
                     ),
                     Ok(_) => {}
                     // Gone from the archive since the page was fetched, or gone from the disk.
-                    Err(error) if is_lost(&error) && self.document(&document)?.is_some() => self.notice(&error),
-                    Err(error) if is_lost(&error) => continue,
+                    Err(error) if error.is_of_lost_file() && self.document(&document)?.is_some() => self.notice(&error),
+                    Err(error) if error.is_of_lost_file() => continue,
                     Err(error) => {
                         tracing::error!(%document, %error, "the stored file of a document cannot be looked at");
                     }

@@ -183,7 +183,8 @@ fn record_loss(journal: &mut Journal, known: Head) -> Result<Lost, ArchiveError>
     Ok(Lost { from, to, digest })
 }
 
-/// Destroys what is recorded as purged and still there: a crash came in between, or a copy was put back.
+/// Destroys what is recorded as purged and still there, a document or what was read on it: a crash came in between, or a
+/// copy was put back.
 ///
 /// Where the journal is not proven whole, the same document may have come again after its purge, in a record that is
 /// lost: then its file has another key than that under which its first arrival was recorded, and it is left to be
@@ -192,14 +193,15 @@ fn finish_purges(documents: &Documents, recovered: &Recovered, proven: bool) -> 
     let Recovered { index, reader, .. } = recovered;
     let mut left = Vec::new();
     for (key, entry) in index.page(&[PURGED], None, usize::MAX)? {
-        let Some(document) = id_of_key(&key).filter(|document| documents.exists(document)) else { continue };
+        let Some(document) = id_of_key(&key).filter(|document| documents.leaves_anything(document)) else { continue };
         let came_again = || match reader.read(decode::<PurgedEntry>(&entry)?.received) {
             Err(ArchiveError::RecordDoesNotOpen { .. }) => Ok(true),
             // Its key is destroyed already.
             Ok(_) | Err(ArchiveError::DocumentDamaged { .. }) => Ok(false),
             Err(error) => Err(error),
         };
-        if proven || !came_again()? {
+        // A reading alone can be made again, whatever it is of.
+        if proven || !documents.exists(&document) || !came_again()? {
             left.push(document);
         }
     }

@@ -423,7 +423,8 @@ fn a_purged_document_is_gone_for_good_and_everything_else_stays_as_it_was() {
     assert_eq!(answers(&Archive::rebuild(state.path(), &options()).unwrap()), before);
     let mut trail = Vec::new();
     let filter = AuditFilter { document: Some(done.short().to_owned()), ..AuditFilter::default() };
-    audit(state.path(), &options().at_rest, &filter, |line| trail.push(format!("{} {}", line.who, line.what))).unwrap();
+    let told = Trail::open(state.path(), &options().at_rest, &filter).unwrap();
+    told.tell(|line| trail.push(format!("{} {}", line.who, line.what))).unwrap();
     assert!(trail.last().unwrap().contains("uid 7 purged under rule kept-long-enough"), "{trail:?}");
     assert!(
         trail.iter().any(|line| line.contains("resolved")) && trail.iter().all(|line| !line.contains("done.tif")),
@@ -436,6 +437,38 @@ fn a_purged_document_is_gone_for_good_and_everything_else_stays_as_it_was() {
     drop(Archive::open(state.path(), &options()).unwrap());
     assert!(!file.exists());
     is_whole(state.path(), &options());
+}
+
+#[test]
+fn what_was_read_on_a_purged_document_is_told_of_and_destroyed_though_the_document_itself_is_gone() {
+    for with_index in [true, false] {
+        let state = TempDir::new().unwrap();
+        let archive = Archive::open(state.path(), &options()).unwrap();
+        let (others, done) = filled(&archive);
+        for document in [&done, &others[0]] {
+            archive.put_reading(document, &Reading::new(DocumentFormat::Tiff, Vec::new())).unwrap();
+        }
+        let readings = || files_below(&state.path().join("readings"));
+        let of_it = readings().into_iter().find(|file| file.to_str().unwrap().contains(done.as_str())).unwrap();
+        let copy = fs::read(&of_it).unwrap();
+        let due = archive.due_for_purge(&[rule(None, 1.days())], &in_days(2)).unwrap();
+        archive.purge(due, "uid 7", || false).unwrap();
+        drop(archive);
+        // As a kill between the two leaves it.
+        Write::write_all(&mut File::create(&of_it).unwrap(), &copy).unwrap();
+        assert_eq!(readings().len(), 2);
+        let report = verify(state.path(), &options(), None).unwrap();
+        assert!(
+            matches!(report.problems.as_slice(), [Problem::PurgedButPresent { document }] if *document == done),
+            "{report:?}"
+        );
+        if !with_index {
+            fs::remove_dir_all(state.path().join("index")).unwrap();
+        }
+        drop(Archive::open(state.path(), &options()).unwrap());
+        assert!(!of_it.exists() && readings().len() == 1);
+        is_whole(state.path(), &options());
+    }
 }
 
 #[test]

@@ -306,7 +306,9 @@ fn verified(state: &TempDir) -> Vec<String> {
 
 fn audited(state: &TempDir) -> Vec<String> {
     let mut lines = Vec::new();
-    audit(state.path(), &options().at_rest, &AuditFilter::default(), |line| lines.push(line.what)).unwrap();
+    let filter = AuditFilter::default();
+    let trail = Trail::open(state.path(), &options().at_rest, &filter).unwrap();
+    trail.tell(|line| lines.push(line.what)).unwrap();
     lines
 }
 

@@ -6,6 +6,7 @@
 //! It changes nothing. It may run beside a daemon: then the index, which only one process may open, is looked at by the
 //! daemon, which tells what it holds; what was added meanwhile may be seen or not.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::apply::{DOCUMENT, DocumentEntry, LOST, LostEntry, PURGED, WAITING, decode, document_key, id_of_key};
@@ -45,7 +46,9 @@ pub enum Problem {
     Unreadable { document: DocumentId, error: ArchiveError },
     #[error("{0}")]
     Journal(ArchiveError),
-    #[error("document {document} was purged, yet a file bears its name; the next start destroys it")]
+    #[error(
+        "document {document} was purged, yet a file bears its name, in documents or in readings; the next start destroys it"
+    )]
     PurgedButPresent { document: DocumentId },
     #[error("the index does not agree with the journal ({what}); run: nicufaxd rebuild")]
     Index { what: String },
@@ -117,7 +120,7 @@ pub fn verify(state: &Path, options: &OpenOptions, told: Option<Summary>) -> Res
     }
     let documents = Documents::new(disk, state, &vault);
     let folder = state.join(JOURNAL);
-    if folder.is_dir() && journal::segments(&folder)?.is_empty() && !documents.stored()?.is_empty() {
+    if (!folder.is_dir() || journal::segments(&folder)?.is_empty()) && !documents.stored()?.is_empty() {
         return Err(ArchiveError::JournalMissing { path: folder });
     }
     let chain = match rebuild::check_chain(&folder) {
@@ -125,7 +128,7 @@ pub fn verify(state: &Path, options: &OpenOptions, told: Option<Summary>) -> Res
             (report.records, report.torn) = (head.sequence, torn);
             head
         }
-        Err(error @ ArchiveError::JournalDamaged { .. }) => {
+        Err(error @ (ArchiveError::JournalDamaged { .. } | ArchiveError::JournalNewer { .. })) => {
             // What the journal says is not to be trusted from there on; nothing else can be checked against it.
             report.problems.push(Problem::Journal(error));
             return Ok(report);
@@ -167,7 +170,7 @@ pub fn verify(state: &Path, options: &OpenOptions, told: Option<Summary>) -> Res
         Ok(())
     });
     match replayed {
-        Err(error @ ArchiveError::JournalDamaged { .. }) => {
+        Err(error @ (ArchiveError::JournalDamaged { .. } | ArchiveError::JournalNewer { .. })) => {
             report.problems.push(Problem::Journal(error));
             return Ok(report);
         }
@@ -219,16 +222,18 @@ fn check_documents(documents: &Documents, index: &Index, report: &mut Report) ->
     }
     report.purged = index.summary().count(PURGED);
     report.waiting = index.summary().count(WAITING);
-    for document in documents.stored()? {
+    let (stored, read, mut left) = (documents.stored()?, documents.with_readings()?, BTreeSet::new());
+    for (document, is_stored) in stored.iter().map(|id| (id, true)).chain(read.iter().map(|id| (id, false))) {
         if index.get(&document_key(document.as_str()))?.is_some() {
             continue;
         }
-        if index.get(&super::apply::purged_key(&document))?.is_some() {
-            report.problems.push(Problem::PurgedButPresent { document });
-        } else {
-            report.unrecorded.push(document);
+        if index.get(&super::apply::purged_key(document))?.is_some() {
+            left.insert(document.clone());
+        } else if is_stored {
+            report.unrecorded.push(document.clone());
         }
     }
+    report.problems.extend(left.into_iter().map(|document| Problem::PurgedButPresent { document }));
     Ok(())
 }
 

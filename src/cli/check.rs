@@ -20,6 +20,7 @@ use crate::daemon::pool_settings;
 use crate::intake::folder::AfterAccept;
 use crate::intake::imap::{ImapSettings, SignIn, check_authorities};
 use crate::outbox;
+use crate::queue::export::is_as_made;
 use crate::reader::cage;
 use crate::reader::pool::{ReadError, ReaderPool};
 use crate::route::overlap::findings;
@@ -224,7 +225,8 @@ impl Found<'_> {
             let bits = if metadata.gid() == group.as_raw() { 0o050 } else { 0o005 };
             metadata.mode() & bits == bits
         };
-        if std::fs::metadata(folder).is_ok_and(|metadata| !enters(&metadata)) {
+        // One that the daemon made is given to the group by the next start.
+        if std::fs::metadata(folder).is_ok_and(|metadata| !enters(&metadata) && !is_as_made(&metadata)) {
             let folder = folder.display();
             self.add(
                 "export.group",

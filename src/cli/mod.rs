@@ -16,6 +16,7 @@ mod route;
 mod run;
 mod status;
 mod submit;
+mod terminal;
 mod verify;
 
 use std::io::Read;
@@ -356,8 +357,17 @@ pub fn main() -> ExitCode {
 /// Prints what the command line came to instead of a command: help and version are answers, the rest is misuse.
 fn misused(told: &clap::Error) -> ExitCode {
     // When nobody reads it, the exit code says enough.
-    _ = told.print();
-    if told.use_stderr() { ExitCode::from(EX_USAGE) } else { ExitCode::SUCCESS }
+    if !told.use_stderr() {
+        _ = told.print();
+        return ExitCode::SUCCESS;
+    }
+    // It repeats what it was given, so it is asked about the same words made plain.
+    let plain = std::env::args_os().map(|argument| terminal::line(&argument.to_string_lossy()));
+    match Arguments::try_parse_from(plain) {
+        Err(told) => _ = told.print(),
+        Ok(_) => say(format_args!("{told}")),
+    }
+    ExitCode::from(EX_USAGE)
 }
 
 /// What an archive's fault means to a script.
@@ -393,9 +403,12 @@ fn remark(given: Option<String>) -> Result<Option<String>, Failure> {
 }
 
 fn load(file: &std::path::Path) -> Result<Config, Failure> {
-    Config::load(file).map_err(|problems| Failure {
-        exit: EX_CONFIG,
-        message: problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\nnicufaxd: "),
+    Config::load(file).map_err(|mut problems| {
+        let last = problems.pop().map(|problem| problem.to_string());
+        for problem in problems {
+            say(format_args!("nicufaxd: {problem}"));
+        }
+        Failure::new(EX_CONFIG, last.unwrap_or_default())
     })
 }
 
@@ -406,19 +419,19 @@ fn show(config: &Config, request: &Request) -> Result<(), Failure> {
 
 fn print_json(value: &serde_json::Value) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(value).map_err(|error| Failure::software(&error))?;
-    print_text(&format!("{text}\n"))
+    print_text(&format!("{}\n", terminal::json(&text)))
 }
 
 /// Writes a line to standard error; one that nobody can read any more is no failure, least of all a document's.
 fn say(line: std::fmt::Arguments<'_>) {
     use std::io::Write;
-    _ = writeln!(std::io::stderr().lock(), "{line}");
+    _ = writeln!(std::io::stderr().lock(), "{}", terminal::line(&line.to_string()));
 }
 
 /// Writes to standard output; a reader that has gone away (`| head`) is no failure.
 fn print_text(text: &str) -> Result<(), Failure> {
     use std::io::Write;
-    match std::io::stdout().lock().write_all(text.as_bytes()) {
+    match std::io::stdout().lock().write_all(terminal::text(text).as_bytes()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::software(&error)),
         Ok(()) | Err(_) => Ok(()),
     }
@@ -429,18 +442,10 @@ fn counted(count: u64, thing: &str) -> String {
     format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
 }
 
-/// Whether a sign steers a terminal: control characters, and those that turn the direction of writing round or are not
-/// to be seen.
-fn steers(sign: char) -> bool {
-    sign.is_control()
-        || matches!(sign, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
-}
-
 /// A table with columns as wide as their widest cell; the last column is not padded. Names of files come from anywhere:
 /// what would steer a terminal or break a row is shown as a mark.
 fn table(head: &[&str], rows: &[Vec<String>]) -> String {
-    let plain = |cell: &String| cell.chars().map(|sign| if steers(sign) { '\u{fffd}' } else { sign }).collect();
-    let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(plain).collect()).collect();
+    let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(|cell| terminal::part(cell)).collect()).collect();
     let mut widths: Vec<usize> = head.iter().map(|cell| cell.chars().count()).collect();
     for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {

@@ -45,8 +45,12 @@ pub fn run(config: &Config, drain: bool) -> Result<(), Failure> {
     match outcome {
         Ok(summary) => {
             if drain {
+                let lost = match summary.lost {
+                    0 => String::new(),
+                    lost => format!(", {lost} lost (nicufaxd held list names what can be done)"),
+                };
                 say(format_args!(
-                    "nicufaxd: {} documents queued, {} held; see {}",
+                    "nicufaxd: {} documents queued, {} held{lost}; see {}",
                     summary.queued,
                     summary.held,
                     config.export.folder.join("index.html").display()

@@ -159,6 +159,14 @@ pub async fn run(
     let (looking, stop_looking) = (archive.clone(), stopping.clone());
     let looked = tokio::task::spawn_blocking(move || looking.check_document_keys(|| *stop_looking.borrow()));
 
+    // As is what was exported before, to whom it is given.
+    let put_right = || {
+        let (worklist, stop) = (config.export.clone(), stopping.clone());
+        move || export::put_right(&worklist, || mode == Mode::Serve && *stop.borrow())
+    };
+    let mut putting_right = tokio::task::JoinSet::new();
+    putting_right.spawn_blocking(put_right());
+
     let mut sources = tokio::task::JoinSet::<Result<(), SourceError>>::new();
     for folder in &config.folders {
         let (settings, archive, accepted) = (folder.clone(), archive.clone(), accepted.clone());
@@ -208,7 +216,10 @@ pub async fn run(
             // The work loop sees `stop`, finishes or hands back within GRACE, and ends; so does this loop then.
             _ = terminate.recv() => begin_stop("SIGTERM", &stop),
             _ = interrupt.recv() => begin_stop("SIGINT", &stop),
-            _ = hangup.recv() => knowledge.reload().await?,
+            _ = hangup.recv() => {
+                putting_right.spawn_blocking(put_right());
+                knowledge.reload().await?;
+            }
             () = knowledge.cases_changed_on_disk() => knowledge.reload_cases().await?,
             _ = watchdog.tick() => systemd::alive(),
         }
@@ -216,7 +227,7 @@ pub async fn run(
     let told_to_stop = stop.send_replace(true);
     // An index that fails is noticed by the work loop too.
     _ = looked.await.map_err(|_| DaemonError::Task)?;
-    let worked = worked.map_err(DaemonError::Archive)?;
+    let mut worked = worked.map_err(DaemonError::Archive)?;
     // In a drain, the work ends as soon as the last source does, so its error may be told only here.
     while let Some(ended) = sources.join_next().await {
         if let Err(error) = ended.map_err(|_| DaemonError::Task)? {
@@ -247,7 +258,14 @@ pub async fn run(
     control.end().await;
     finish.send_replace(true);
     exporter.await.map_err(|_| DaemonError::Task)?;
+    while let Some(ended) = putting_right.join_next().await {
+        ended.map_err(|_| DaemonError::Task)?;
+    }
     if mode == Mode::Drain {
+        worked.lost = {
+            let archive = archive.clone();
+            blocking(move || Ok(archive.lost()?.len())).await?
+        };
         // The exporter logs failures and tries again; who waits for a drain wants to be told.
         let (worklist, archive) = (config.export.clone(), archive.clone());
         let written = tokio::task::spawn_blocking(move || export::write_queue(&worklist, &archive));

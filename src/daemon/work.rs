@@ -36,6 +36,8 @@ pub struct Worked {
     pub queued: u64,
     pub held: u64,
     pub handed_back: usize,
+    /// Documents, of whatever run, that were queued and whose stored file is missing or damaged.
+    pub lost: usize,
 }
 
 pub struct WorkLoop {

@@ -42,6 +42,7 @@ pub fn words(error: &ArchiveError) -> Option<String> {
         | ArchiveError::KeyFile { .. }
         | ArchiveError::StatePlain { .. }
         | ArchiveError::StateSealed { .. }
+        | ArchiveError::JournalNewer { .. }
         | ArchiveError::CannotSeal { .. }
         | ArchiveError::RecordDoesNotOpen { .. }
         | ArchiveError::NotDoneWith { .. }

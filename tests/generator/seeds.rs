@@ -54,6 +54,8 @@ pub fn seeds(fonts: &Fonts, number: u64) -> io::Result<Vec<Seed>> {
     all.push(seed("picture", "scan.png", png(Some(&label))?));
     all.push(seed("picture", "alpha.png", image_of(&image::DynamicImage::new_rgba8(9, 7))?));
     all.push(seed("picture", "deep.png", image_of(&image::DynamicImage::new_rgb16(9, 7))?));
+    all.extend(facsimiles(&all));
+    all.extend(codes()?);
     all.extend(messages(&label)?);
     all.extend(frames()?);
     all.extend(texts(&cases(number)));
@@ -64,6 +66,47 @@ fn image_of(image: &image::DynamicImage) -> io::Result<Vec<u8>> {
     let mut bytes = Cursor::new(Vec::new());
     image.write_to(&mut bytes, image::ImageFormat::Png).map_err(io::Error::other)?;
     Ok(bytes.into_inner())
+}
+
+/// What is to be shown of a document that another target has too: as it is, turned, and a little askew.
+fn facsimiles(all: &[Seed]) -> Vec<Seed> {
+    let of = |name: &str, how: u8| {
+        let document = all.iter().find(|seed| seed.name == name)?;
+        Some(seed("facsimile", &format!("{how}-{name}"), [&[how], document.bytes.as_slice()].concat()))
+    };
+    let documents = ["g3-msb.tif", "g4-lsb.tif", "grey-lzw.tif", "colour-zip.tif", "scan.jpg", "scan.png", "deep.png"];
+    documents.iter().flat_map(|name| [of(name, 128), of(name, 131), of(name, 200)]).flatten().collect()
+}
+
+/// Barcodes as `fuzz/targets/codes.rs` draws them.
+fn codes() -> io::Result<Vec<Seed>> {
+    use rxing::BarcodeFormat::{CODABAR, CODE_39, CODE_128, DATA_MATRIX, ITF, QR_CODE};
+    use rxing::{EncodeHints, MultiFormatWriter, Writer};
+    let mut all = Vec::new();
+    for (format, module, name) in [
+        (CODE_128, 3, "code-128"),
+        (CODE_39, 3, "code-39"),
+        (CODABAR, 3, "codabar"),
+        (ITF, 3, "itf"),
+        (QR_CODE, 7, "qr"),
+        (DATA_MATRIX, 7, "data-matrix"),
+    ] {
+        let hints = EncodeHints { Margin: Some("0".to_owned()), ..EncodeHints::default() };
+        let code =
+            MultiFormatWriter.encode_with_hints("7712004501", &format, 1, 1, &hints).map_err(io::Error::other)?;
+        // Bars half an inch high.
+        let rows = if module == 3 { 34 } else { code.height() };
+        let modules: Vec<bool> = (0..rows)
+            .flat_map(|row| (0..code.width()).map(move |column| (column, row)))
+            .map(|(column, row)| code.get(column, if module == 3 { 0 } else { row }))
+            .collect();
+        let packed = modules
+            .chunks(8)
+            .map(|eight| (0..).zip(eight).fold(0, |byte, (at, &dark)| byte | u8::from(dark) << (7 - at)));
+        let head = [module - 1, code.width() as u8];
+        all.push(seed("codes", name, head.into_iter().chain(packed).collect::<Vec<u8>>()));
+    }
+    Ok(all)
 }
 
 fn tiffs(label: &Bitmap) -> io::Result<Vec<Seed>> {

@@ -2,12 +2,14 @@
 //!
 //! Files and folders made here are their owner's alone, or also a group's to read.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, BufWriter};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::Gid;
+
+use super::access;
 
 /// A file that is written and on disk, but does not bear its name yet. Dropped, it is removed.
 pub(super) struct Replacement {
@@ -32,7 +34,7 @@ impl Replacement {
 
     /// Makes the temporary file, to be written piece by piece and then [`synced`](Self::synced).
     pub fn begin(folder: &Path, file: &str, group: Option<Gid>) -> io::Result<(Self, BufWriter<File>)> {
-        let temporary = folder.join(format!(".{file}.new"));
+        let temporary = folder.join(temporary_name(file));
         match fs::remove_file(&temporary) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -41,7 +43,7 @@ impl Replacement {
         let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
         let replacement = Self { temporary, target: folder.join(file), file: file.to_owned(), replaced: false };
         if let Some(group) = group {
-            share(&opened, group, 0o640)?;
+            access::share(&opened, group, access::file_mode(Some(group)))?;
         }
         Ok((replacement, BufWriter::with_capacity(64 * 1024, opened)))
     }
@@ -73,28 +75,21 @@ impl Drop for Replacement {
     }
 }
 
-/// Makes a folder that is not there yet. One that is keeps the group and the mode that somebody gave it; one that was made
-/// here before there was a group is given to it.
+/// Makes a folder that is not there yet; one that is stays as it is.
 pub(super) fn make_folder(folder: &Path, group: Option<Gid>) -> io::Result<()> {
-    if let Ok(there) = fs::metadata(folder)
-        && there.is_dir()
-    {
-        return match group {
-            Some(group) if there.permissions().mode() & 0o777 == 0o700 => share(&File::open(folder)?, group, 0o750),
-            Some(_) | None => Ok(()),
-        };
+    if folder.is_dir() {
+        return Ok(());
     }
     DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     match group {
-        Some(group) => share(&File::open(folder)?, group, 0o750),
+        Some(group) => access::share(&File::open(folder)?, group, access::folder_mode(Some(group))),
         None => Ok(()),
     }
 }
 
-/// Gives a file or folder of ours to a group, with this mode whatever the umask says.
-fn share(file: &File, group: Gid, mode: u32) -> io::Result<()> {
-    rustix::fs::fchown(file, None, Some(group))?;
-    file.set_permissions(Permissions::from_mode(mode))
+/// What a file is called until it is whole.
+pub(super) fn temporary_name(file: &str) -> String {
+    format!(".{file}.new")
 }
 
 /// Makes renames in a folder last.
@@ -105,6 +100,7 @@ pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use std::io::Write;
+    use std::os::unix::fs::PermissionsExt;
 
     use super::*;
 

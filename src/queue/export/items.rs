@@ -11,13 +11,11 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use rustix::fs::Gid;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{debug, error, info};
@@ -37,7 +35,7 @@ use crate::reader::pool::{ReadError, ReaderPool};
 /// Times that a page's picture is asked for when its worker dies of it.
 const TRIES: u32 = 2;
 
-const FOLDER: &str = "items";
+pub(super) const FOLDER: &str = "items";
 const DOCUMENT: &str = "document.pdf";
 const ITEM: &str = "item.json";
 
@@ -172,12 +170,11 @@ impl ItemExporter {
                 }
             }
         }
-        let failed = |error| ExportError::Folder { folder: root.clone(), error };
-        for (id, folder) in folders(&root).map_err(failed)?.into_iter().filter(|(id, _)| !open.contains(id)) {
+        for (id, folder) in folders(&root)?.into_iter().filter(|(id, _)| !open.contains(id)) {
             if in_hand.contains(&id) {
                 compared.wanted.insert(id, None);
             } else {
-                fs::remove_dir_all(&folder).map_err(failed)?;
+                remove_folder(folder)?;
             }
         }
         Ok(compared)
@@ -187,11 +184,6 @@ impl ItemExporter {
     fn bring_up_to_date(&self, root: &Path, item: &QueueItem, json: &str) -> Result<bool, ExportError> {
         let folder = root.join(item.id.to_string());
         let Ok(there) = fs::read(folder.join(ITEM)) else { return Ok(false) };
-        // Made before there was a group to read it.
-        let of_group = |group: Gid| fs::metadata(&folder).is_ok_and(|folder| folder.gid() == group.as_raw());
-        if self.worklist.group.is_some_and(|group| !of_group(group)) {
-            return Ok(false);
-        }
         let same_pages = serde_json::from_slice(&there).is_ok_and(|before: QueueItem| {
             (before.page_range, before.pages, before.state) == (item.page_range, item.pages, item.state)
         });
@@ -258,7 +250,12 @@ impl ItemExporter {
                 let mut read = reading.as_ref().map_or_else(Vec::new, pipeline::covering_pages);
                 read.extend(reading.map_or_else(Vec::new, |reading| reading.pages));
                 read.retain(|page| (item.page_range[0]..=item.page_range[1]).contains(&page.number));
-                Some(Pages { bytes: self.archive.read_document(&document)?.into(), read })
+                match self.archive.read_document(&document) {
+                    Ok(bytes) => Some(Pages { bytes: bytes.into(), read }),
+                    // Nobody can show them until it is restored; one lost file must not keep the others from being shown.
+                    Err(error) if error.is_of_lost_file() => None,
+                    Err(error) => return Err(error.into()),
+                }
             }
         };
         Ok(Some(Work { item, document, json, folder, pages }))
@@ -388,17 +385,18 @@ fn digest(json: &str) -> u64 {
 }
 
 /// The folders of items, whoever may have made them; none if there are none.
-fn folders(root: &Path) -> io::Result<Vec<(ItemId, PathBuf)>> {
+pub(super) fn folders(root: &Path) -> Result<Vec<(ItemId, PathBuf)>, ExportError> {
+    let unreadable = |error| ExportError::Unreadable { file: root.display().to_string(), error };
     let entries = match fs::read_dir(root) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries?,
+        entries => entries.map_err(unreadable)?,
     };
     let mut folders = Vec::new();
     for entry in entries {
-        let entry = entry?;
+        let entry = entry.map_err(unreadable)?;
         let id = entry.file_name().to_str().and_then(|name| ItemId::try_from(name.to_owned()).ok());
         if let Some(id) = id
-            && entry.file_type()?.is_dir()
+            && entry.file_type().map_err(unreadable)?.is_dir()
         {
             folders.push((id, entry.path()));
         }
@@ -406,17 +404,19 @@ fn folders(root: &Path) -> io::Result<Vec<(ItemId, PathBuf)>> {
     Ok(folders)
 }
 
+/// Removes an item's folder; one that is gone is no error, as the exporter and a purge may come together.
+pub(super) fn remove_folder(folder: PathBuf) -> Result<(), ExportError> {
+    match fs::remove_dir_all(&folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(ExportError::NotRemoved { folder, error }),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
 /// Removes the folders of items that are not open.
 pub(super) fn remove_closed(worklist: &Worklist, archive: &Archive) -> Result<(), ExportError> {
-    let root = worklist.folder.join(FOLDER);
-    let failed = |error| ExportError::Folder { folder: root.clone(), error };
-    for (id, folder) in folders(&root).map_err(failed)? {
+    for (id, folder) in folders(&worklist.folder.join(FOLDER))? {
         if !archive.item(&id)?.as_ref().is_some_and(has_folder) {
-            match fs::remove_dir_all(&folder) {
-                // The exporter was faster.
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
-                Ok(()) | Err(_) => {}
-            }
+            remove_folder(folder)?;
         }
     }
     Ok(())
@@ -425,8 +425,7 @@ pub(super) fn remove_closed(worklist: &Worklist, archive: &Archive) -> Result<()
 /// Names what in the items' folders does not say what the archive says.
 pub(super) fn disagreements(worklist: &Worklist, archive: &Archive) -> Result<Vec<Disagreement>, ExportError> {
     let root = worklist.folder.join(FOLDER);
-    let failed = |error| ExportError::Folder { folder: root.clone(), error };
-    let mut there: HashMap<ItemId, PathBuf> = folders(&root).map_err(failed)?.into_iter().collect();
+    let mut there: HashMap<ItemId, PathBuf> = folders(&root)?.into_iter().collect();
     let mut differing = Vec::new();
     let mut awaited = 0_u64;
     let mut differs = |folder: &Path, id: &ItemId| {

@@ -6,6 +6,7 @@
 //! exports are copies: nothing reads them back, and they can be written again at any time. Log lines carry counts
 //! and durations only.
 
+mod access;
 mod atomic;
 mod csv;
 mod html;
@@ -26,6 +27,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{debug, error, info};
 
+pub use self::access::{is_as_made, put_right};
 use self::atomic::Replacement;
 use self::scratch::{Scratch, Span};
 use super::item::{ItemId, QueueItem};
@@ -50,6 +52,10 @@ const RETRY: Duration = Duration::from_secs(5);
 pub enum ExportError {
     #[error("the export folder {} cannot be made ({error}); correct export.dir or its permissions", folder.display())]
     Folder { folder: PathBuf, error: io::Error },
+    #[error("the item's folder {} is to go and cannot be removed ({error}); remove it by hand, or correct its permissions", folder.display())]
+    NotRemoved { folder: PathBuf, error: io::Error },
+    #[error("group or mode of {} cannot be changed ({error}); make the daemon's user a member of export.group, and the owner of the exports", path.display())]
+    Access { path: PathBuf, error: io::Error },
     #[error("what was written to the export folder {} may not last ({error}); all of it is written anew; look at the disk", folder.display())]
     NotSynced { folder: PathBuf, error: io::Error },
     #[error("{file} cannot be written ({error}); make room, or correct the export folder's permissions")]

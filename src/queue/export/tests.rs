@@ -216,3 +216,15 @@ async fn the_exporter_brings_the_files_up_to_date_when_it_starts_without_any_cha
     run_exporter(worklist(&folder), archive.clone(), archive.watch_items(), stopped).await;
     assert_eq!(fs::read_to_string(folder.join("queue.jsonl")).unwrap(), "");
 }
+
+#[test]
+fn a_folder_that_cannot_be_removed_is_told_of_as_that_and_one_that_is_gone_is_none() {
+    let root = tempfile::tempdir().unwrap();
+    items::remove_folder(root.path().join("gone")).unwrap();
+    // Somebody's file where an item's folder was a moment ago.
+    let folder = root.path().join("0123456789abcdef-1");
+    File::create(&folder).unwrap();
+    let error = items::remove_folder(folder.clone()).unwrap_err().to_string();
+    assert!(error.contains("cannot be removed") && error.contains(folder.to_str().unwrap()), "{error}");
+    assert!(!error.contains("cannot be made"), "{error}");
+}
