@@ -457,7 +457,7 @@ fn held_value(held: &DocumentState) -> Value {
         Status::Waiting | Status::Queued => ("", "", None, None),
     };
     let of_receipt = held.receipts.first().and_then(|receipt| receipt.sender.as_ref());
-    let sender = of_receipt.or_else(|| mail?.from.as_ref());
+    let sender = of_receipt.map(String::as_str).or_else(|| mail?.sender());
     json!({ "id": held.document.short(), "kind": "document", "document": held.document, "stage": stage,
             "sender": sender, "reason": reason, "since": since, "receipts": held.receipts })
 }

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 pub use self::format::{DocumentFormat, is_heic};
 pub use self::mail::{
     Automatic, MOST_COVERING, Mail, MailHead, OWN_MESSAGE_ID, OWN_PARAMETER, OwnMail, UnreadPart, beginning,
+    echoes_ours,
 };
 
 /// A document's identity: the digest of its bytes, as 64 lower-case hexadecimal digits. SHA-256, or where the archive is

@@ -89,8 +89,15 @@ pub async fn read(pool: &Arc<ReaderPool>, id: &DocumentId, bytes: Arc<[u8]>) -> 
 }
 
 /// Why a document has not one page that could be read, if so: there is nothing to decide on then, and a person must
-/// look at the paper itself. Unless they are pictures in a message whose words are a paper of their own.
+/// look at the paper itself. Unless they are pictures in a message whose words are a paper of their own. The text of a
+/// message of which nothing else can be read is a paper when it tells facts: "see attached" is none.
 pub fn nothing_readable<'r>(reading: &'r Reading, rules: &TypeRules, received: Date) -> Option<&'r str> {
+    if let Some(mail) = reading.mail.as_ref().filter(|mail| mail.is_body)
+        && let Some(reason) = mail.nothing_else.as_deref()
+    {
+        let text = understand::understand(reading, rules, received);
+        return (text.fields.len() < FACTS_OF_A_PAPER).then_some(reason);
+    }
     // Nobody sends blank pages alone: they were fed upside down. Beside a message's words they may be meant.
     let is_blank = |page: &Page| page.source == PageSource::Blank && reading.mail.is_none();
     let first = reading.pages.first().filter(|_| reading.pages.iter().all(|page| is_lost(page) || is_blank(page)))?;
@@ -778,6 +785,20 @@ mod tests {
         let [only] = decisions.as_slice() else { panic!("{} decisions", decisions.len()) };
         assert_eq!((only.page_range, only.linked.case_id.as_deref()), ([1, 1], Some("C-1")));
         assert!(has_flag(only, 2), "{:?}", only.flags);
+    }
+
+    #[test]
+    fn a_messages_own_text_beside_what_cannot_be_read_is_a_paper_when_it_tells_facts() {
+        let rules = TypeRules::builtin();
+        let with = |text: &str| {
+            let reason = Some("the email holds only a winmail.dat".to_owned());
+            let mail = Mail { is_body: true, papers: vec![[1, 1]], nothing_else: reason, ..Mail::default() };
+            Reading { mail: Some(mail), ..reading_of(&[text]) }
+        };
+        assert_eq!(nothing_readable(&with(&girl()), &rules, today()), None);
+        let short =
+            with("Please see the attached review.\nThank you\nB. Nurse, RN\nUtilization Management\n508-555-0183");
+        assert_eq!(nothing_readable(&short, &rules, today()), Some("the email holds only a winmail.dat"));
     }
 
     #[test]

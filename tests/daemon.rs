@@ -80,7 +80,6 @@ fn assert_queued_once(setup: &Setup, files: &BTreeSet<String>) {
 
 #[test]
 fn a_daemon_stopped_amid_work_hands_it_back_and_the_next_start_finishes_it_without_a_used_attempt() {
-    // With one attempt, a document whose attempt was not given back would be held at the next start.
     let setup = Setup::with("", "[reader]\nattempts = 1\n");
     let fonts = Fonts::load().unwrap();
     let mut files = BTreeSet::new();
@@ -105,6 +104,21 @@ fn a_daemon_stopped_amid_work_hands_it_back_and_the_next_start_finishes_it_witho
     assert!(setup.exported_of("long.tif").is_empty(), "it was finished before it could be handed back");
     setup.drain();
     assert_queued_once(&setup, &files);
+    let trail = setup.succeed(&["audit"]);
+    assert!(trail.contains("attempt 1 began") && !trail.contains("attempt 2 began"), "an attempt was not given back");
+}
+
+#[test]
+fn a_document_whose_daemon_is_killed_more_often_than_it_may_fail_is_queued_all_the_same() {
+    let setup = Setup::with("", "[reader]\nattempts = 1\n");
+    setup.arrive("long.tif", &long_fax(&Fonts::load().unwrap(), 12));
+    for _ in 0..3 {
+        let daemon = setup.start();
+        wait_until("work in hand", || is_busy(&setup));
+        daemon.kill();
+    }
+    setup.drain();
+    assert_queued_once(&setup, &BTreeSet::from(["long.tif".to_owned()]));
 }
 
 #[test]

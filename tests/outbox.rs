@@ -441,6 +441,15 @@ fn urgent_items_silent_sources_and_digests_are_told_of_once_across_restarts_and_
     waits_for_nothing(&setup);
     daemon.stop();
     let daemon = start_with_clock(&setup);
+    // The notice itself, forwarded to where the faxes come in, is no word of theirs.
+    let back = b"From: fax@clinic.example\r\nTo: um@clinic.example\r\nMessage-ID: <nicufaxd.0a1b@clinic.example>\r\n\r\nsilent";
+    setup.arrive("back.eml", back);
+    wait_until("what came back to be seen", || {
+        let trail = setup.succeed(&["audit"]);
+        trail.contains("a mail of ours that came back").then_some(())
+    });
+    waits_for_nothing(&setup);
+    assert_eq!(of("it@clinic.example").len(), 1);
     setup.arrive("two.tif", &fax("DISCHARGE SUMMARY", "Discharged home"));
     let heard = wait("it@clinic.example", 2);
     assert!(heard[1]["head"]["subject"].as_str().unwrap().contains("speaks again"), "{heard:#?}");

@@ -10,11 +10,13 @@ use super::{EX_CONFIG, EX_SOFTWARE, EX_TEMPFAIL, archive_exit_code, say};
 use crate::config::Config;
 use crate::control::Failure;
 use crate::daemon::knowledge::KnowledgeError;
+use crate::daemon::memory::share_one_arena;
 use crate::daemon::{self, DaemonError, Mode, Progress};
 use crate::log;
 use crate::outbox::alarm;
 
 pub fn run(config: &Config, drain: bool) -> Result<(), Failure> {
+    share_one_arena();
     let last_error = log::start(&config.log);
     // Waiting is all that these threads do; what computes runs in workers or on blocking threads.
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -143,6 +143,36 @@ impl Problems<'_> {
                 let problem = format!("is the folder that `{}` takes from", other.source);
                 self.add(format!("{}.folder", account.key), problem, "name another folder, or take one of them out");
             }
+            if comes_back(account, accounts) {
+                let problem = "leads back to its own folder by way of other sources: messages would go round for ever";
+                self.add(
+                    format!("{}.after_folder", account.key),
+                    problem,
+                    "name a folder from which none of them takes",
+                );
+            }
         }
     }
+}
+
+/// Whether what is moved out of a folder is moved on by other sources of its account until it is back.
+fn comes_back(account: &ImapSettings, accounts: &[ImapSettings]) -> bool {
+    let is_same = |one: &str, other: &str| {
+        one == other || (one.eq_ignore_ascii_case("INBOX") && other.eq_ignore_ascii_case("INBOX"))
+    };
+    let mut at = account;
+    // Each source is passed once at most.
+    for _ in accounts {
+        let AfterStored::MoveTo(into) = &at.after else { return false };
+        let next = accounts.iter().find(|other| {
+            (&other.host, other.port, &other.user) == (&at.host, at.port, &at.user) && is_same(&other.folder, into)
+        });
+        match next {
+            // A folder that is its own is told of where it is set.
+            Some(next) if std::ptr::eq(next, account) => return !std::ptr::eq(at, account),
+            Some(next) => at = next,
+            None => return false,
+        }
+    }
+    false
 }

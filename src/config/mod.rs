@@ -344,6 +344,27 @@ mod tests {
     }
 
     #[test]
+    fn mailboxes_whose_messages_would_go_round_for_ever_are_refused() {
+        let mailbox = |name: &str, user: &str, folder: &str, into: &str| {
+            format!(
+                "[[intake.mailbox]]\nname = \"{name}\"\nimap = {{ host = \"localhost\", tls = \"none\", user = \"{user}\", \
+                 password_file = \"p\", folder = \"{folder}\", after_folder = \"{into}\" }}\n"
+            )
+        };
+        let keys = |mailboxes: &[String]| -> Vec<String> {
+            let problems = parse(&format!("{LEAST}{}", mailboxes.concat())).err().unwrap_or_default();
+            problems.into_iter().map(|problem| problem.key).collect()
+        };
+        let [first, second] = [mailbox("a", "um", "INBOX", "Read"), mailbox("b", "um", "Read", "Done")];
+        assert_eq!(keys(&[first.clone(), second.clone()]), Vec::<String>::new());
+        let round = [first.clone(), second, mailbox("c", "um", "Done", "inbox")];
+        let told: Vec<String> = (0..3).map(|at| format!("intake.mailbox[{at}].imap.after_folder")).collect();
+        assert_eq!(keys(&round), told);
+        // The folders of another account are others.
+        assert_eq!(keys(&[first, mailbox("b", "cm", "Read", "INBOX")]), Vec::<String>::new());
+    }
+
+    #[test]
     fn values_out_of_range_are_all_reported_with_their_range() {
         let text = format!("{LEAST}[reader]\nattempts = 0\npage_timeout = \"1s\"\n[log]\nlevel = \"loud\"\n");
         let keys: Vec<_> = parse(&text).unwrap_err().into_iter().map(|problem| problem.key).collect();

@@ -5,7 +5,7 @@
 //! gives the attempt back. A document with more pages than it takes to tell what it is has two: triage, whose attempt is
 //! given back, and the rest.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::decider::Decider;
@@ -15,7 +15,7 @@ use crate::archive::event::{Event, MACHINE, Stage};
 use crate::archive::{Archive, ArchiveError, Remedy, Status, blocking};
 use crate::clock;
 use crate::document::{
-    Automatic, DocumentId, DocumentType, MailHead, MatchStatus, OwnMail, PageSource, Reading, Receipt,
+    Automatic, DocumentFormat, DocumentId, DocumentType, MailHead, MatchStatus, OwnMail, PageSource, Reading, Receipt,
 };
 use crate::fault::{self, Step};
 use crate::log;
@@ -36,6 +36,11 @@ const ARCHIVE_UNAVAILABLE_FOR: Duration = Duration::from_secs(10);
 /// On an email's item to which a rule for forwards applies.
 const NOT_FORWARDED: &str = "not_forwarded: came by email; send it on by hand";
 
+/// Attempts that the daemon itself may not survive, or somebody else may have ended, beyond those that a document costs
+/// its workers: a machine that is switched off again and again must not have healthy documents given up, and one that
+/// takes the daemon along must not for ever.
+const DEATHS: u32 = 10;
+
 /// What became of one attempt.
 pub(super) enum Verdict {
     /// What its first pages tell is shown; the rest is to be read.
@@ -48,6 +53,8 @@ pub(super) enum Verdict {
     NotWaiting,
     /// Try again after this time.
     Again(Duration),
+    /// It cost its workers an attempt; try again after this time.
+    Failed(Duration),
     /// The daemon is stopping; the attempt was given back.
     HandedBack,
 }
@@ -64,18 +71,30 @@ type Triaged = (Begun, Option<Vec<QueueItem>>);
 
 impl WorkLoop {
     /// One attempt at one document, from its sealed bytes, or from what was read of it already, to its queue item.
-    pub(super) async fn attempt(&self, id: &DocumentId, begun: Option<Begun>) -> Result<Verdict, ArchiveError> {
+    /// `failed`: the attempts of this run that cost its workers something.
+    pub(super) async fn attempt(
+        &self,
+        id: &DocumentId,
+        begun: Option<Begun>,
+        failed: u32,
+    ) -> Result<Verdict, ArchiveError> {
         let start = Instant::now();
         let Some(state) = self.archive.document(id)? else { return Ok(Verdict::NotWaiting) };
         if state.status != Status::Waiting {
             return Ok(Verdict::NotWaiting);
         }
-        let attempt = state.attempts + 1;
-        if state.attempts >= self.attempts {
-            let reason = format!("given up after {} attempts: look at it by hand", state.attempts);
-            return self.hold(id, Stage::Read, &reason).await;
+        let most = self.attempts + DEATHS;
+        if state.attempts > most {
+            return self.hold(id, Stage::Read, &given_up(most)).await;
         }
-        self.record(Event::AttemptStarted { document: id.clone(), stage: Stage::Read, attempt }).await?;
+        self.record(Event::AttemptStarted { document: id.clone(), stage: Stage::Read, attempt: state.attempts + 1 })
+            .await?;
+        if state.attempts == most {
+            // Once more, and counted, for no more than its head.
+            let mail = self.head(id).await?;
+            return self.hold_with(id, Stage::Read, &given_up(most), mail).await;
+        }
+        let attempt = failed + 1;
 
         fault::at(Step::AttemptCounted);
 
@@ -103,12 +122,13 @@ impl WorkLoop {
                 return self.hold_with(id, Stage::Read, &reason, mail).await;
             }
             Err(error) if attempt >= self.attempts => {
-                let reason = format!("{error}; given up after {attempt} attempts: look at it by hand");
-                return self.hold(id, Stage::Read, &reason).await;
+                let reason = format!("{error}; {}", given_up(attempt));
+                let mail = self.head(id).await?;
+                return self.hold_with(id, Stage::Read, &reason, mail).await;
             }
             Err(error) => {
                 log::attempt_failed(id, attempt, self.attempts, &error.to_string());
-                return Ok(Verdict::Again(RETRY_AFTER * attempt));
+                return Ok(Verdict::Failed(RETRY_AFTER * attempt));
             }
         };
         log::document_read(
@@ -145,6 +165,7 @@ impl WorkLoop {
             let nothing_in_it = items
                 .iter()
                 .all(|item| item.document_type == DocumentType::Other && item.link.status == MatchStatus::Unmatched);
+            let has_facts = items.iter().any(has_fact);
             // Together: an item that is to be sent on is never there without the mail.
             let content = reading.mail.as_ref().and_then(|mail| mail.content.clone());
             let mut events = match self.same_before(id, content.as_deref())? {
@@ -170,7 +191,11 @@ impl WorkLoop {
             // Cases that came in the meantime were applied to the items of that moment; these were not yet there.
             if duplicate.is_some() || Arc::ptr_eq(&knowledge.registry, &self.knowledge.borrow().registry) {
                 // Whatever its head says: what reads like a hospital's paper is for a person.
-                let automatic = reading.mail.as_ref().and_then(|mail| mail.automatic).filter(|_| nothing_in_it);
+                let automatic = reading
+                    .mail
+                    .as_ref()
+                    .and_then(|mail| mail.automatic)
+                    .filter(|automatic| nothing_in_it && (*automatic != Automatic::Reply || !has_facts));
                 let own = !is_paper_in_words && self.is_own_forward(&reading).await?;
                 let own = own.then_some(Automatic::Own);
                 let automatic = automatic.or(own).map(|automatic| ("set_aside", automatic.name().to_owned()));
@@ -256,6 +281,20 @@ impl WorkLoop {
         }
     }
 
+    /// What the head of an email says that is given up, so that a person finds it; `None` when not even that can be read.
+    async fn head(&self, id: &DocumentId) -> Result<Option<MailHead>, ArchiveError> {
+        let (archive, of) = (self.archive.clone(), id.clone());
+        let bytes: Arc<[u8]> = blocking(move || archive.read_document(&of)).await?.into();
+        if DocumentFormat::sniff(&bytes) != Some(DocumentFormat::Message) {
+            return Ok(None);
+        }
+        Ok(match self.pool.inspect(id, bytes).await {
+            Ok(inspected) => inspected.mail.as_ref().map(MailHead::from),
+            Err(ReadError::Refused(refusal)) => refusal.mail,
+            Err(_) => None,
+        })
+    }
+
     /// Another document that says the very same and came before this one.
     fn same_before(&self, id: &DocumentId, content: Option<&str>) -> Result<Option<DocumentId>, ArchiveError> {
         let Some(content) = content else { return Ok(None) };
@@ -312,8 +351,14 @@ impl WorkLoop {
     /// The mails that are written because this document came.
     fn mails(&self, id: &DocumentId, source: &str, reading: &Reading, items: &[QueueItem]) -> Vec<Event> {
         let Some(planner) = &self.planner else { return Vec::new() };
-        let acknowledgement = planner.acknowledgement(id, source, reading.mail.as_ref());
+        let acknowledgement = planner.acknowledgement(id, source, reading).filter(|mail| self.may_answer(mail));
         acknowledgement.into_iter().chain(forwards(planner, id, reading, items)).collect()
+    }
+
+    /// Whether the author of this acknowledgement's message may be told of one more.
+    fn may_answer(&self, acknowledgement: &Event) -> bool {
+        let Event::MailQueued { recipient, .. } = acknowledgement else { return false };
+        self.answered.lock().unwrap_or_else(PoisonError::into_inner).note(recipient, clock::now())
     }
 
     async fn record(&self, event: Event) -> Result<(), ArchiveError> {
@@ -326,10 +371,19 @@ impl WorkLoop {
     }
 }
 
+fn given_up(attempts: u32) -> String {
+    format!("given up after {attempts} attempts: look at it by hand")
+}
+
 /// The mails by which a document is sent on. None for an email, which may hold what nobody has read: another baby's
 /// name in its text or its history, a picture that was taken for a logo. A person sends on what is in it.
 pub(super) fn forwards(planner: &Planner, id: &DocumentId, reading: &Reading, items: &[QueueItem]) -> Vec<Event> {
     if reading.mail.is_some() { Vec::new() } else { planner.forwards(id, items) }
+}
+
+/// Whether there is a fact about a baby on it: its hospital may be that of whoever is away.
+fn has_fact(item: &QueueItem) -> bool {
+    item.fields.keys().any(|name| name != "facility" && !name.starts_with("fax_"))
 }
 
 /// Says on an email's items that a rule would have sent them on: a person does it by hand.

@@ -3,17 +3,19 @@
 //! A restart is a normal path: what was accepted and is neither queued nor held is waiting, whatever ended the last
 //! run. Stopping hands back what can't be finished at once; a handed-back document keeps its attempts.
 
+mod answered;
 mod attempt;
 mod clocks;
 mod decider;
 pub mod knowledge;
+pub mod memory;
 mod repeats;
 pub mod retention;
 mod sharing;
 mod todo;
 mod work;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
@@ -151,6 +153,7 @@ pub async fn run(
             sharing,
             attempts: config.reader.attempts,
             progress,
+            answered: Mutex::default(),
         }
         .run(waiting, arrivals, stopping.clone()),
     );

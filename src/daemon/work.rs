@@ -3,12 +3,13 @@
 //! In two goes, where a document has more pages than it takes to tell what it is: first those (triage), and the rest
 //! when no other document waits for its triage. What waits between the two has given its attempt back.
 
-use std::collections::HashSet;
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
+use super::answered::Answered;
 use super::attempt::Verdict;
 use super::decider::Decider;
 use super::sharing::Sharing;
@@ -51,6 +52,8 @@ pub struct WorkLoop {
     /// Attempts before a document is held.
     pub attempts: u32,
     pub progress: watch::Sender<Progress>,
+    /// Whose messages were acknowledged.
+    pub answered: Mutex<Answered>,
 }
 
 impl WorkLoop {
@@ -70,6 +73,8 @@ impl WorkLoop {
         let mut todo = Todo::of(waiting);
         let mut in_hand: JoinSet<(DocumentId, Result<Verdict, ArchiveError>)> = JoinSet::new();
         let mut later: JoinSet<DocumentId> = JoinSet::new();
+        // What documents cost their workers in this run: what the daemon dies of is counted in the journal.
+        let mut failed: HashMap<DocumentId, u32> = HashMap::new();
         let mut worked = Worked::default();
         let mut sources_open = true;
         // Twice the workers, so that the next document's pages are at hand when a worker becomes free, and no more:
@@ -81,9 +86,9 @@ impl WorkLoop {
             while in_hand.len() < limit
                 && let Some((id, begun)) = todo.next()
             {
-                let this = this.clone();
+                let (this, failed) = (this.clone(), failed.get(&id).copied().unwrap_or(0));
                 in_hand.spawn(async move {
-                    let verdict = this.attempt(&id, begun).await;
+                    let verdict = this.attempt(&id, begun, failed).await;
                     let verdict = match verdict {
                         Ok(verdict) => Ok(verdict),
                         Err(error) => this.after_fault(&id, error).await,
@@ -119,8 +124,12 @@ impl WorkLoop {
                 Some(Ok(id)) = later.join_next() => todo.waiting.push_back(id),
                 Some(ended) = in_hand.join_next() => {
                     let Ok((id, verdict)) = ended else { continue };
-                    match verdict? {
-                        Verdict::Again(after) => drop(later.spawn(async move {
+                    let verdict = verdict?;
+                    if matches!(verdict, Verdict::Failed(_)) {
+                        *failed.entry(id.clone()).or_default() += 1;
+                    }
+                    match verdict {
+                        Verdict::Again(after) | Verdict::Failed(after) => drop(later.spawn(async move {
                             tokio::time::sleep(after).await;
                             id
                         })),
@@ -144,6 +153,7 @@ impl WorkLoop {
                 }
             }
             if let Some(id) = done_with {
+                failed.remove(&id);
                 if announced_again.remove(&id) {
                     todo.waiting.push_back(id);
                 } else {
@@ -170,7 +180,9 @@ impl WorkLoop {
                     Verdict::Queued { .. } => worked.queued += 1,
                     Verdict::Held => worked.held += 1,
                     Verdict::NotWaiting => {}
-                    Verdict::Begun(_) | Verdict::Again(_) | Verdict::HandedBack => worked.handed_back += 1,
+                    Verdict::Begun(_) | Verdict::Again(_) | Verdict::Failed(_) | Verdict::HandedBack => {
+                        worked.handed_back += 1;
+                    }
                 }
             }
             Ok(worked)

@@ -3,6 +3,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::DocumentFormat;
+
 /// Bytes of [`Mail::covering`]: a review that was written into a message fits many times over.
 pub const MOST_COVERING: usize = 64 * 1024;
 
@@ -26,6 +28,9 @@ pub struct Mail {
     pub pictures: Vec<[u32; 2]>,
     /// The one paper is the message's own text.
     pub is_body: bool,
+    /// Why a person must look at the message when its own text tells nothing: what else is in it cannot be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nothing_else: Option<String>,
     /// The message's own words beside its papers, at most [`MOST_COVERING`] bytes.
     #[serde(default)]
     pub covering: Option<String>,
@@ -109,6 +114,19 @@ pub const OWN_MESSAGE_ID: &str = "nicufaxd.";
 /// Message-IDs anew.
 pub const OWN_PARAMETER: &str = "owner-program=nicufaxd";
 
+/// Bytes of a message in which the marks of ours are looked for: its head, and that of what a report encloses.
+const ECHO: usize = 64 * 1024;
+
+/// Whether these bytes are a message that bears a mark of ours: one of ours, or one that encloses, quotes the head of, or
+/// answers one. Looks for the marks and parses nothing.
+pub fn echoes_ours(bytes: &[u8]) -> bool {
+    let beginning = bytes.get(..bytes.len().min(ECHO)).unwrap_or_default();
+    let id = ["<", OWN_MESSAGE_ID].concat();
+    let has = |mark: &[u8]| beginning.windows(mark.len()).any(|window| window == mark);
+    DocumentFormat::sniff(bytes) == Some(DocumentFormat::Message)
+        && (has(id.as_bytes()) || has(OWN_PARAMETER.as_bytes()))
+}
+
 /// A part of an email that could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -175,5 +193,25 @@ impl Automatic {
             Self::Loop => "mail loop",
             Self::Own => "a mail of ours that came back",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_that_is_encloses_or_answers_one_of_ours_is_an_echo() {
+        let head = "From: a@b.example\r\nTo: c@d.example\r\n";
+        for (rest, is_echo) in [
+            ("Message-ID: <nicufaxd.0a1b@d.example>\r\n\r\nsilent", true),
+            ("Auto-Submitted: auto-generated; owner-program=nicufaxd\r\n\r\nsilent", true),
+            ("In-Reply-To: <nicufaxd.0a1b@d.example>\r\n\r\nI am away", true),
+            ("\r\nCould not be delivered:\r\n\r\nMessage-ID: <nicufaxd.0a1b@d.example>\r\n", true),
+            ("Message-ID: <1@b.example>\r\n\r\nWe write to nicufaxd.", false),
+        ] {
+            assert_eq!(echoes_ours(format!("{head}{rest}").as_bytes()), is_echo, "{rest}");
+        }
+        assert!(!echoes_ours(b"%PDF-1.4 <nicufaxd.0a1b@d.example>"));
     }
 }

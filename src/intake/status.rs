@@ -22,6 +22,9 @@ pub struct SourceStatus {
     pub refused: usize,
     /// Files taken since the daemon started.
     pub accepted: u64,
+    /// Those of them that are mails of ours come back, or tell of or answer one: the source itself said nothing by them.
+    #[serde(default)]
+    pub echoes: u64,
 }
 
 /// The status of every source by its name; cheap to clone, shared by all tasks.
@@ -54,6 +57,14 @@ impl SourceStatuses {
             status.last_error = Some(reason.to_owned());
         });
         is_new
+    }
+
+    /// Notes that a document was taken.
+    pub(super) fn accepted(&self, source: &str, is_echo: bool) {
+        self.update(source, |status| {
+            status.accepted += 1;
+            status.echoes += u64::from(is_echo);
+        });
     }
 
     pub(super) fn update(&self, source: &str, change: impl FnOnce(&mut SourceStatus)) {

@@ -6,6 +6,8 @@
 //! the rule's confidence or a higher one, every page was read, and the whole document is one item about one baby.
 //! Whatever is less sure is left to a person, who sees the item in its lane.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -14,7 +16,7 @@ use super::template::{Name, Templates};
 use crate::archive::MailKind;
 use crate::archive::event::Event;
 use crate::config::outbox::{ForwardRule, OutboxSettings};
-use crate::document::{DocumentId, Mail, MatchStatus};
+use crate::document::{DocumentId, Mail, MatchStatus, Reading};
 use crate::pipeline;
 use crate::queue::item::{ItemState, QueueItem};
 
@@ -84,9 +86,13 @@ impl Planner {
     }
 
     /// The mail by which the sender of an email learns that it came; none unless it came to a mailbox, a person seems
-    /// to have written it, and the sender is on the list.
-    pub fn acknowledgement(&self, document: &DocumentId, source: &str, mail: Option<&Mail>) -> Option<Event> {
-        let mail = mail.filter(|mail| mail.answerable && mail.automatic.is_none())?;
+    /// to have written it, and the sender is on the list. A message that quotes an acknowledgement is the answer to it,
+    /// perhaps of a robot that says of itself nowhere that it is one.
+    pub fn acknowledgement(&self, document: &DocumentId, source: &str, reading: &Reading) -> Option<Event> {
+        let mail = reading.mail.as_ref().filter(|mail| mail.answerable && mail.automatic.is_none())?;
+        if self.templates.is_quoted(Name::Acknowledgement, &own_words(reading, mail)) {
+            return None;
+        }
         let to = Address::parse(mail.from.as_deref()?)?;
         let settings = &self.settings;
         let is_ours = to.is_same(&settings.from) || !settings.mailboxes.iter().any(|mailbox| mailbox == source);
@@ -116,6 +122,15 @@ impl Planner {
     }
 }
 
+/// What a message says in its own words.
+fn own_words<'r>(reading: &'r Reading, mail: &'r Mail) -> Cow<'r, str> {
+    if !mail.is_body {
+        return Cow::Borrowed(mail.covering.as_deref().unwrap_or_default());
+    }
+    let words = reading.pages.iter().flat_map(|page| &page.words).map(|word| word.text.as_str());
+    Cow::Owned(words.collect::<Vec<_>>().join(" "))
+}
+
 /// Why a rule sends this item on, in words; `None` when it does not.
 fn reason(rule: &ForwardRule, item: &QueueItem) -> Option<String> {
     rule.when.iter().find_map(|name| {
@@ -143,7 +158,7 @@ mod tests {
 
     use super::*;
     use crate::config::Config;
-    use crate::document::{DocumentType, Receipt};
+    use crate::document::{DocumentFormat, DocumentType, Receipt};
 
     const TABLES: &str = "state_dir = \"s\"\n[cases]\npath = \"c\"\n[export]\ndir = \"w\"\n\
         [[intake.mailbox]]\nname = \"um\"\nmaildir = \"um\"\n\
@@ -212,13 +227,23 @@ mod tests {
     #[test]
     fn an_acknowledgement_goes_to_listed_people_who_wrote_to_a_mailbox_and_to_nobody_else() {
         let planner = planner();
-        let told = |source, mail: &Mail| planner.acknowledgement(&document(), source, Some(mail)).is_some();
+        let reading = |mail: &Mail| {
+            let words = crate::reader::message::page_of_text("Are you there?", 1, 1);
+            Reading { mail: Some(mail.clone()), ..Reading::new(DocumentFormat::Message, vec![words]) }
+        };
+        let told = |source, mail: &Mail| planner.acknowledgement(&document(), source, &reading(mail)).is_some();
         assert!(told("um", &mail("ur@hospital.example")));
         assert!(!told("secure-fax", &mail("ur@hospital.example")), "no mailbox");
         assert!(!told("um", &mail("ur@elsewhere.example")), "not listed");
         assert!(!told("um", &mail("FAX@clinic.example")), "our own");
         assert!(!told("um", &Mail { answerable: false, ..mail("ur@hospital.example") }));
         assert!(!told("um", &mail("ur@hospital.example\r\nbcc: x@hospital.example")));
-        assert!(planner.acknowledgement(&document(), "um", None).is_none());
+        let quoted = Mail {
+            covering: Some("> Your message was received. Its id is 0a1b.".to_owned()),
+            ..mail("ur@hospital.example")
+        };
+        assert!(!told("um", &quoted) && told("um", &Mail { is_body: true, ..quoted.clone() }));
+        let fax = Reading { mail: None, ..reading(&quoted) };
+        assert!(planner.acknowledgement(&document(), "um", &fax).is_none());
     }
 }

@@ -8,6 +8,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+/// Letters of a template that nobody writes by chance.
+const TELLING: usize = 20;
+
 /// A larger file is no template.
 const MOST_BYTES: u64 = 64 * 1024;
 
@@ -134,6 +137,22 @@ impl Templates {
     }
 }
 
+impl Templates {
+    /// Whether a text holds what a template says, as the answer to a mail does that quotes it.
+    pub fn is_quoted(&self, name: Name, text: &str) -> bool {
+        let template = self.of.iter().find(|(of, _)| *of == name).map(|(_, template)| template.body.as_str());
+        // Between its placeholders; lines are broken anew, and marked as quoted, by whoever quotes.
+        let pieces = template.unwrap_or_default().split(['{', '}']).step_by(2).map(words);
+        let Some(piece) = pieces.max_by_key(String::len).filter(|piece| piece.len() >= TELLING) else { return false };
+        words(text).contains(&piece)
+    }
+}
+
+/// The letters and digits of a text.
+fn words(text: &str) -> String {
+    text.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
 fn read(file: &Path) -> io::Result<Option<String>> {
     match std::fs::metadata(file) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -184,6 +203,14 @@ fn fill(text: &str, values: &[(&str, &str)]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_answer_that_quotes_a_template_is_known_and_other_words_are_not() {
+        let templates = Templates::load(None).unwrap();
+        let quoted = |text: &str| templates.is_quoted(Name::Acknowledgement, text);
+        assert!(quoted("Thank you.\n> Your message\n> was received. Its id is 0a1b2c."));
+        assert!(!quoted("Was your message received?"));
+    }
 
     #[test]
     fn the_built_in_templates_are_sound_and_name_only_placeholders_that_are_filled() {

@@ -193,7 +193,8 @@ impl Watch {
             // A maildir's two folders are told of apart: `um/new` and `um/cur`.
             let below = format!("{source}/");
             let of_source = accepted.iter().filter(|(name, _)| *name == source || name.starts_with(&below));
-            let count = of_source.map(|(_, status)| status.accepted).sum();
+            // What echoes our own mails, the notice of the silence above all, is no word of the source's.
+            let count = of_source.map(|(_, status)| status.accepted - status.echoes).sum();
             let allowed = SignedDuration::try_from(*silent_after).unwrap_or(SignedDuration::MAX);
             let number = known.number;
             if count != known.accepted {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
-use super::take::{Ready, Taken, read, store_and_release};
+use super::take::{Ready, Stored, Taken, read, store_and_release};
 use super::{FolderError, FolderSettings};
 use crate::archive::{Archive, ArchiveError};
 use crate::clock;
@@ -251,8 +251,8 @@ impl Folder {
             let together = taken.len() > 1;
             for (file, taken) in taken {
                 match taken {
-                    Taken::Stored { document, first, waits, release, took } => {
-                        self.after_storing(&file, &document, (first, waits), took);
+                    Taken::Stored { document, accepted, release, took } => {
+                        self.after_storing(&file, &document, accepted, took);
                         match release {
                             Ok(Released::Yes) => {
                                 self.unreleased.remove(&file.key);
@@ -291,12 +291,13 @@ impl Folder {
         FolderError::Archive { source_name: self.settings.name.clone(), error }
     }
 
-    fn after_storing(&mut self, file: &Ready, document: &DocumentId, (first, waits): (bool, bool), took: Duration) {
+    fn after_storing(&mut self, file: &Ready, document: &DocumentId, accepted: Stored, took: Duration) {
+        let Stored { first, waits, is_echo } = accepted;
         let source = &self.settings.name;
         if !self.unreleased.contains_key(&file.key) {
             let (bytes, ms) = (file.entry.fingerprint.size, took.as_millis() as u64);
             info!(stage = "intake", %document, %source, bytes, first, ms, "document stored");
-            self.statuses.update(source, |status| status.accepted += 1);
+            self.statuses.accepted(source, is_echo);
             if waits {
                 self.unannounced.push_back(document.clone());
             }

@@ -10,7 +10,7 @@ use super::{FolderKind, FolderSettings};
 use crate::archive::event::Event;
 use crate::archive::{Accepted, Archive, ArchiveError, Arrival, Content};
 use crate::clock;
-use crate::document::{DocumentId, Receipt};
+use crate::document::{DocumentId, Receipt, echoes_ours};
 use crate::fault::{self, Step};
 use crate::intake::judge::SidecarFile;
 use crate::intake::release::{Released, release};
@@ -39,13 +39,21 @@ enum ReadContent {
     Not(Taken),
 }
 
+/// How a document was stored.
+#[derive(Clone, Copy)]
+pub(super) struct Stored {
+    pub first: bool,
+    /// For the pipeline.
+    pub waits: bool,
+    /// See [`echoes_ours`].
+    pub is_echo: bool,
+}
+
 /// What became of a file that was ready.
 pub(super) enum Taken {
     Stored {
         document: DocumentId,
-        first: bool,
-        /// For the pipeline.
-        waits: bool,
+        accepted: Stored,
         release: std::io::Result<Released>,
         /// Since its reading began.
         took: Duration,
@@ -77,21 +85,23 @@ pub(super) fn store_and_release(settings: &FolderSettings, archive: &Archive, ba
     let mut arrivals = Vec::new();
     let mut files = Vec::with_capacity(batch.len());
     for Read { file, content, begun } in batch {
+        let mut is_echo = false;
         let known = match content {
             ReadContent::Stored(document) => Some(Ok(Accepted { document, first: false, waits: false })),
             ReadContent::Not(taken) => Some(Err(taken)),
             ReadContent::Arrival(arrival) => {
+                is_echo = matches!(&arrival.content, Content::Bytes(bytes) if echoes_ours(bytes));
                 arrivals.push(arrival);
                 None
             }
         };
-        files.push((file, known, begun));
+        files.push((file, known, is_echo, begun));
     }
     let mut accepted = archive.accept_all(arrivals).into_iter();
 
     let mut released = Vec::new();
     let mut outcomes = Vec::with_capacity(files.len());
-    for (file, known, begun) in files {
+    for (file, known, is_echo, begun) in files {
         let stored = known.unwrap_or_else(|| match accepted.next() {
             Some(outcome) => outcome.map_err(Taken::Failed),
             None => Err(Taken::Failed(ArchiveError::Stopped)),
@@ -104,7 +114,8 @@ pub(super) fn store_and_release(settings: &FolderSettings, archive: &Archive, ba
                 if matches!(release, Ok(Released::Yes)) {
                     released.push(Event::SourceReleased { document: document.clone(), source_key: key.clone() });
                 }
-                Taken::Stored { document, first, waits, release, took: begun.elapsed() }
+                let accepted = Stored { first, waits, is_echo };
+                Taken::Stored { document, accepted, release, took: begun.elapsed() }
             }
             Err(taken) => taken,
         };

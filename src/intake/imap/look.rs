@@ -18,7 +18,7 @@ use super::{Announcing, ImapSettings, Trouble};
 use crate::archive::event::Event;
 use crate::archive::{Accepted, Archive, ArchiveError, Arrival, Content, Remedy};
 use crate::clock;
-use crate::document::{DocumentId, Receipt};
+use crate::document::{DocumentId, Receipt, echoes_ours};
 use crate::fault::{self, Step};
 use crate::intake::refusals::Refusals;
 use crate::intake::status::SourceStatuses;
@@ -192,16 +192,16 @@ impl Mailbox {
                 self.refuse(message.uid, Refusal::Empty);
                 continue;
             }
-            arriving.push((message.uid, bytes.len() as u64));
+            arriving.push((message.uid, bytes.len() as u64, echoes_ours(&bytes)));
             arrivals.push(self.arrival(*message, Content::Bytes(bytes)));
         }
         let archive = self.archive.clone();
         let outcomes = on_blocking_thread(move || archive.accept_all(arrivals)).await;
         let mut stored = Vec::new();
         let mut failed = None;
-        for ((uid, size), outcome) in arriving.into_iter().zip(outcomes) {
+        for ((uid, size, is_echo), outcome) in arriving.into_iter().zip(outcomes) {
             match outcome {
-                Ok(accepted) => stored.push((uid, self.note_stored(uid, size, accepted, begun))),
+                Ok(accepted) => stored.push((uid, self.note_stored(uid, size, accepted, is_echo, begun))),
                 Err(error) => failed = Some(error),
             }
         }
@@ -222,7 +222,7 @@ impl Mailbox {
         let stored = storing.await.map_err(|_| ArchiveError::Stopped)?;
         match fetched? {
             Fetched::Whole(size) => {
-                let document = self.note_stored(message.uid, size, stored?, begun);
+                let document = self.note_stored(message.uid, size, stored?, false, begun);
                 self.release(connection, &[(message.uid, document)]).await
             }
             // It was broken off, so nothing was stored.
@@ -274,11 +274,11 @@ impl Mailbox {
         }
     }
 
-    fn note_stored(&mut self, uid: Uid, bytes: u64, accepted: Accepted, begun: Instant) -> DocumentId {
+    fn note_stored(&mut self, uid: Uid, bytes: u64, accepted: Accepted, is_echo: bool, begun: Instant) -> DocumentId {
         let Accepted { document, first, waits } = accepted;
         let (source, ms) = (&self.settings.source, begun.elapsed().as_millis() as u64);
         info!(stage = "intake", %document, %source, bytes, first, ms, "document stored");
-        self.statuses.update(source, |status| status.accepted += 1);
+        self.statuses.accepted(source, is_echo);
         self.stored.insert(uid, document.clone());
         if waits {
             self.announcing.announce(document.clone());

@@ -33,6 +33,7 @@ pub(super) fn mail(message: &Message<'_>) -> Mail {
         papers: Vec::new(),
         pictures: Vec::new(),
         is_body: false,
+        nothing_else: None,
         unread: Vec::new(),
     }
 }
@@ -65,20 +66,24 @@ fn shortened(text: &str) -> String {
     text.chars().filter(|sign| !sign.is_control()).take(LONGEST).collect()
 }
 
-/// A fax number, as it is written.
-const NUMBER: &str = r"(\+?[0-9(][0-9 ().\-/]{8,18}[0-9])";
+/// A fax number, as it is written: ten digits, with or without the country's 1; or one of another country, behind a `+`.
+/// A count of pages behind it is none of its digits.
+const NUMBER: &str =
+    r"((?:\+?1[ .\-/]*)?\(?[0-9]{3}\)?[ .\-/]*[0-9]{3}[ .\-/]*[0-9]{4}\b|\+[2-9][0-9](?:[ .\-/]?[0-9]){6,13}\b)";
 
 /// What gateways put before the number from which a fax came.
 const LABEL: &str = r"(?:caller[ -]?id|remote[ -]?(?:c?s?id|station(?:[ -]id)?|fax(?:[ -]number)?|number)|[ct]sid|ani\b|(?:sender|sending|calling|originating|from|sent from)(?:'s)?(?:[ -]fax)?[ -](?:number|no\.?|id))";
 
 /// `Fax from 617-555-0134, 4 pages` → `6175550134`, as gateways from fax to mail write it into subjects.
 fn fax_sender(subject: &str) -> Option<String> {
-    static SENDER: LazyLock<[Regex; 2]> = LazyLock::new(|| {
+    static SENDER: LazyLock<[Regex; 3]> = LazyLock::new(|| {
         [
             pattern(&format!(
                 r"(?i)\b[a-z]?fax\b.{{0,40}}?\b(?:from|caller id|csid|sender|number)\b[^0-9+(]{{0,20}}{NUMBER}"
             )),
             pattern(&format!(r"(?i)\b{LABEL}\s*[:=#]?\s*{NUMBER}")),
+            // `Fax message 617-555-0134 to 866-303-5749`
+            pattern(&format!(r"(?i)\b[a-z]?fax\b[^0-9+(]{{0,40}}{NUMBER}\s*(?:to|->|=>|→)\s*{NUMBER}")),
         ]
     });
     first_number(&*SENDER, subject)
@@ -128,7 +133,10 @@ fn reported_pages_in(text: &str) -> Option<u32> {
 }
 
 fn first_count(patterns: &[Regex], text: &str) -> Option<u32> {
-    let found = patterns.iter().find_map(|pattern| pattern.captures(text))?;
+    static NUMBERS: LazyLock<Regex> = LazyLock::new(|| pattern(NUMBER));
+    // The end of a telephone number is no count of the pages behind it.
+    let text = NUMBERS.replace_all(text, "|");
+    let found = patterns.iter().find_map(|pattern| pattern.captures(&text))?;
     found.get(1).or(found.get(2))?.as_str().parse().ok().filter(|pages| *pages > 0)
 }
 
@@ -235,6 +243,13 @@ fn automatic(message: &Message<'_>) -> Option<Automatic> {
     (replied || (titled(&AWAY) && by_a_machine)).then_some(Automatic::Reply)
 }
 
+/// Whether its subject alone says that somebody is away. A person may begin one so too: it counts only for a message
+/// that holds nothing else, and what reads like a hospital's paper is never set aside.
+pub(super) fn is_titled_away(mail: &Mail) -> bool {
+    let subject = mail.subject.as_deref().unwrap_or_default().to_lowercase();
+    AWAY.iter().any(|title| subject.starts_with(title))
+}
+
 /// How subjects begin by which mail servers tell that they could not deliver: Postfix, qmail, Exim, Exchange, sendmail,
 /// and what Exchange makes of it in other languages.
 const UNDELIVERED: [&str; 17] = [
@@ -330,6 +345,19 @@ mod tests {
             ("eFax: 12 page(s), Caller-ID: +1-617-555-0134", Some("6175550134"), Some(12)),
             ("Remote ID 617.555.0134, a 7-page message", Some("6175550134"), Some(7)),
             ("You have a new fax (Pages: 2) from +1 617 555 0134", Some("6175550134"), Some(2)),
+            ("Fax from 617-555-0134 (4 pages)", Some("6175550134"), Some(4)),
+            ("Fax from 617-555-0134 4 pages", Some("6175550134"), Some(4)),
+            ("Fax from 6175550134 - 4 pages", Some("6175550134"), Some(4)),
+            ("Fax from 16175550134 - 4 Pages", Some("6175550134"), Some(4)),
+            ("Fax from +1 617-555-0134 (4 pages)", Some("6175550134"), Some(4)),
+            ("Fax from +16175550134, 4 pages", Some("6175550134"), Some(4)),
+            ("Fax from 617.555.0134: 4 pgs", Some("6175550134"), Some(4)),
+            ("Fax message 617-555-0134 to 866-303-5749 pages: 4", Some("6175550134"), Some(4)),
+            ("Fax from 617-555-0134 at 03/16/2026 09:12", Some("6175550134"), None),
+            ("New fax from 6175550134 on 2026-03-16", Some("6175550134"), None),
+            ("Fax from 508-555-0167 ext 12, 4 pages", Some("5085550167"), Some(4)),
+            ("Fax from +44 20 7946 0958, 4 pages", Some("442079460958"), Some(4)),
+            ("FAX FROM UNKNOWN, 4 PAGES", None, Some(4)),
             ("NICU clinicals attached", None, None),
             ("Call me at 617-555-0134", None, None),
         ] {

@@ -5,9 +5,14 @@
 //! attachment. Logos and signatures are no papers. What is there and cannot be read is named ([`UnreadPart`]); a
 //! message that holds nothing else is refused with that reason. Runs in the cage; every size is bounded.
 
+mod base64_block;
+mod closing;
 mod head;
 mod picture;
+mod protected;
+mod signed;
 mod text;
+mod transfer;
 mod uuencode;
 mod zip;
 
@@ -16,15 +21,16 @@ use std::collections::HashSet;
 use std::mem;
 use std::path::Path;
 
-use base64::Engine;
 use mail_parser::decoders::quoted_printable::quoted_printable_decode;
 use mail_parser::{Encoding, Message, MessageParser, MessagePart, MimeHeaders, PartType};
 
+use self::base64_block::Taken;
+use self::closing::{Closed, closed};
 use self::picture::{Shown, Shows, Standing, shows};
 pub use self::text::{page_of_text, pages_of_text};
 use super::render::{self, RenderError, RenderLimits};
 use crate::document::{
-    DocumentFormat, DocumentId, MOST_COVERING, Mail, MailHead, OwnMail, UnreadPart, beginning, is_heic,
+    Automatic, DocumentFormat, DocumentId, MOST_COVERING, Mail, MailHead, OwnMail, UnreadPart, beginning, is_heic,
 };
 
 /// Forwarded within forwarded: deeper ones are somebody's joke or an attack.
@@ -41,6 +47,9 @@ const MOST_FILES: usize = 2_000;
 
 /// Pages of a message's own text: nobody writes 40,000 lines, and each costs the time to understand it.
 const MOST_BODY_PAGES: u32 = 100;
+
+/// A message's own text beside what cannot be read is looked at when it has more words: a greeting and a name have fewer.
+const FEW_WORDS: usize = 20;
 
 /// Words of a subject that say something by themselves.
 const TELLING_SUBJECT: usize = 3;
@@ -95,8 +104,9 @@ pub fn head(bytes: &[u8]) -> Option<MailHead> {
 /// Opens a message and counts its pages.
 pub fn open(bytes: &[u8], limits: &RenderLimits) -> Result<Opened, RenderError> {
     const DAMAGED: RenderError = RenderError::DamagedDocument { reason: "its message can't be parsed" };
-    let message = Parsed::of(bytes).ok_or(DAMAGED)?;
-    let mut finds = Finds::default();
+    let Closed { bytes, cuts } = closed(bytes);
+    let message = Parsed::of(&bytes).ok_or(DAMAGED)?;
+    let mut finds = Finds { cuts, ..Finds::default() };
     finds.message(&message.0, 0);
     let mut mail = head::mail(&message.0);
     drop(message);
@@ -141,15 +151,14 @@ pub fn open(bytes: &[u8], limits: &RenderLimits) -> Result<Opened, RenderError> 
         papers.push((last, paper));
     }
     finds.unread.sort_unstable();
-    finds.unread.dedup();
     if papers.is_empty() {
         let body = finds.bodies.join("\n\n");
         // A small picture may be a signature's: the text is the document then, and the flag tells of the picture.
         let telling = finds.unread.iter().find(|part| **part != UnreadPart::SmallPicture || body.trim().is_empty());
-        match (refused, telling) {
-            (Some(error), _) => return Err(error),
-            (None, Some(part)) => return Err(RenderError::NothingReadable { part: *part }),
-            (None, None) => {}
+        let refused = refused.or(telling.map(|part| RenderError::NothingReadable { part: *part }));
+        match refused {
+            Some(error) if body.split_whitespace().nth(FEW_WORDS).is_none() => return Err(error),
+            refused => mail.nothing_else = refused.map(|error| error.to_string()),
         }
         let in_subject = mail.subject.as_deref().unwrap_or_default().split_whitespace().count();
         if body.trim().is_empty() && in_subject < TELLING_SUBJECT {
@@ -169,6 +178,10 @@ pub fn open(bytes: &[u8], limits: &RenderLimits) -> Result<Opened, RenderError> 
         mail.papers = vec![[1, pages]];
         papers.push((pages, body));
         mail.is_body = true;
+        if finds.unread.is_empty() && finds.files == 0 && head::is_titled_away(&mail) {
+            mail.automatic = mail.automatic.or(Some(Automatic::Reply));
+            mail.answerable = false;
+        }
     } else {
         // Machines that tell of other messages send no papers.
         mail.automatic = None;
@@ -179,6 +192,11 @@ pub fn open(bytes: &[u8], limits: &RenderLimits) -> Result<Opened, RenderError> 
             own.enclosed = Some(DocumentId::of(bytes).as_str().to_owned());
         }
     }
+    if finds.cut_in_text {
+        finds.unread.push(UnreadPart::Damaged);
+    }
+    finds.unread.sort_unstable();
+    finds.unread.dedup();
     mail.unread = finds.unread;
     Ok(Opened { papers, mail })
 }
@@ -228,6 +246,10 @@ struct Finds {
     /// Of all files, papers or not.
     bytes: u64,
     files: usize,
+    /// Where parts of the message that is being looked through were cut off: [`Closed::cuts`].
+    cuts: Vec<u32>,
+    /// A text was cut off. It is read as far as it goes.
+    cut_in_text: bool,
 }
 
 impl Finds {
@@ -241,6 +263,9 @@ impl Finds {
             if body.contains("-----BEGIN PGP MESSAGE-----") {
                 self.unread.push(UnreadPart::Encrypted);
             } else {
+                if protected::is_note(&body) || protected::links_there(message) {
+                    self.unread.push(UnreadPart::Encrypted);
+                }
                 self.bodies.push(body);
             }
         }
@@ -249,6 +274,7 @@ impl Finds {
         let bodies: HashSet<u32> = message.text_body.iter().chain(&message.html_body).copied().collect();
         for (number, part) in message.parts.iter().enumerate() {
             let is_body = bodies.contains(&(number as u32));
+            let was_cut = self.was_cut(message, part);
             match &part.body {
                 PartType::Multipart(_) if part.is_content_type("multipart", "encrypted") => {
                     self.unread.push(UnreadPart::Encrypted);
@@ -256,7 +282,8 @@ impl Finds {
                 PartType::Multipart(_) => {}
                 // What could not be delivered was ours, or somebody else's who may have sent a paper in our name.
                 PartType::Message(nested) if is_report && depth == 0 => self.returned(nested),
-                PartType::Message(nested) => self.message(nested, depth + 1),
+                PartType::Message(nested) if part.encoding == Encoding::None => self.message(nested, depth + 1),
+                PartType::Message(nested) => self.enclosed(&nested.raw_message, depth + 1),
                 PartType::Text(_) | PartType::Html(_) | PartType::Binary(_) | PartType::InlineBinary(_)
                     if is_report || is_of_no_interest(part) => {}
                 PartType::Text(_) | PartType::Html(_) | PartType::Binary(_) | PartType::InlineBinary(_)
@@ -264,17 +291,30 @@ impl Finds {
                 {
                     self.uuencoded(message, part, &shown, depth);
                 }
-                PartType::Text(text) | PartType::Html(text) => match file_sent_as_text(message, part) {
-                    Some(bytes) => self.part(part, bytes, shown.standing(part), depth),
-                    None if is_body && !is_attached(part) => {}
-                    None if !self.has_room_for(1, text.len()) => {}
-                    None if matches!(part.body, PartType::Html(_)) => self.text(&text::of_html(text)),
-                    None => {
-                        let text = self.without_files(text.to_string(), depth);
-                        self.text(&text);
+                PartType::Text(text) | PartType::Html(text) => {
+                    let salvaged = transfer::salvaged(message, part);
+                    if salvaged.is_some() {
+                        self.unread.push(UnreadPart::Damaged);
                     }
-                },
+                    let text = match &salvaged {
+                        Some(bytes) => Cow::Owned(transfer::text(part, bytes)),
+                        None => Cow::Borrowed(&**text),
+                    };
+                    match file_sent_as_text(message, part, salvaged.as_deref()) {
+                        Some(bytes) => {
+                            self.name_if_cut(was_cut, &bytes);
+                            self.part(part, bytes, shown.standing(part), depth);
+                        }
+                        None if is_body && !is_attached(part) => self.cut_in_text |= was_cut,
+                        None if !self.has_room_for(1, text.len()) => {}
+                        None => {
+                            self.cut_in_text |= was_cut;
+                            self.attached_text(part, text.into_owned(), depth);
+                        }
+                    }
+                }
                 PartType::Binary(bytes) | PartType::InlineBinary(bytes) => {
+                    self.name_if_cut(was_cut, bytes);
                     self.part(part, Cow::Borrowed(bytes), shown.standing(part), depth);
                 }
             }
@@ -293,6 +333,46 @@ impl Finds {
         }
     }
 
+    /// A message that came in coded form.
+    fn enclosed(&mut self, bytes: &[u8], depth: u32) {
+        let Closed { bytes, cuts } = closed(bytes);
+        match Parsed::of(&bytes) {
+            Some(nested) => {
+                let around = mem::replace(&mut self.cuts, cuts);
+                self.message(&nested.0, depth);
+                self.cuts = around;
+            }
+            None => self.unread.push(UnreadPart::Damaged),
+        }
+    }
+
+    /// Whether a part ends where its message was cut off, as far as its coded form tells: where base64 was filled up, all
+    /// of it is there.
+    fn was_cut(&self, message: &Message<'_>, part: &MessagePart<'_>) -> bool {
+        let coded = message.raw_message.get(part.offset_body as usize..part.offset_end as usize);
+        self.cuts.contains(&part.offset_end) && !coded.unwrap_or_default().trim_ascii_end().ends_with(b"=")
+    }
+
+    /// What is there of a file that was cut off is read; the file is named, unless it has its own end.
+    fn name_if_cut(&mut self, was_cut: bool, bytes: &[u8]) {
+        if was_cut && !has_end(bytes) {
+            self.unread.push(UnreadPart::Damaged);
+        }
+    }
+
+    fn attached_text(&mut self, part: &MessagePart<'_>, text: String, depth: u32) {
+        if !matches!(part.body, PartType::Html(_)) {
+            let text = self.without_files(text, depth);
+            return self.text(&text);
+        }
+        let text = text::of_html(&text);
+        if protected::is_page(part.attachment_name().unwrap_or_default()) || protected::is_note(&text) {
+            self.unread.push(UnreadPart::Encrypted);
+        } else {
+            self.text(&text);
+        }
+    }
+
     fn text(&mut self, text: &str) {
         if !text.trim().is_empty() {
             self.paper(Paper::Text(text.to_owned()));
@@ -301,10 +381,25 @@ impl Finds {
 
     /// A text without the files that were written into it, which are taken for themselves.
     fn without_files(&mut self, text: String, depth: u32) -> String {
-        if !uuencode::has_file(&text) {
+        let text = if uuencode::has_file(&text) { self.without_uuencoded(&text, depth) } else { text };
+        let Some(Taken { rest, blocks, is_most }) = base64_block::taken(&text) else { return text };
+        // Keys and signatures are blocks too.
+        if !is_most && blocks.iter().all(|bytes| !is_file(bytes)) {
             return text;
         }
-        let (rest, files) = uuencode::files(&text);
+        for bytes in blocks {
+            if !is_file(&bytes) {
+                self.unread.push(UnreadPart::Damaged);
+            } else if self.has_room_for(1, bytes.len()) {
+                self.name_if_cut(true, &bytes);
+                self.file(Cow::Owned(bytes), "", Standing::Attached, depth);
+            }
+        }
+        rest
+    }
+
+    fn without_uuencoded(&mut self, text: &str, depth: u32) -> String {
+        let (rest, files) = uuencode::files(text);
         for file in files {
             match file.bytes {
                 Some(bytes) if self.has_room_for(1, bytes.len()) => {
@@ -349,8 +444,12 @@ impl Finds {
             self.unread.push(UnreadPart::Encrypted);
         } else if is_type("pkcs7-mime") || is_type("x-pkcs7-mime") || has_extension(&name, "p7m") {
             let kind = part.content_type().and_then(|kind| kind.attribute("smime-type"));
-            let signed = kind.is_some_and(|kind| kind.eq_ignore_ascii_case("signed-data"));
-            self.unread.push(if signed { UnreadPart::Unsupported } else { UnreadPart::Encrypted });
+            let is_signed = kind.is_some_and(|kind| kind.eq_ignore_ascii_case("signed-data"));
+            match signed::content(&bytes) {
+                Some(content) if self.has_room_for(1, content.len()) => self.enclosed(&content, depth + 1),
+                Some(_) => {}
+                None => self.unread.push(if is_signed { UnreadPart::Damaged } else { UnreadPart::Encrypted }),
+            }
         } else if self.has_room_for(1, bytes.len()) {
             self.file(bytes, &name, standing, depth);
         }
@@ -368,10 +467,7 @@ impl Finds {
                 Shows::PerhapsAPage => self.unread.push(UnreadPart::SmallPicture),
                 Shows::Ornament => {}
             },
-            Some(DocumentFormat::Message) => match Parsed::of(&bytes) {
-                Some(nested) => self.message(&nested.0, depth + 1),
-                None => self.unread.push(UnreadPart::Damaged),
-            },
+            Some(DocumentFormat::Message) => self.enclosed(&bytes, depth + 1),
             Some(_) => self.paper(Paper::File(bytes.into_owned())),
             None if bytes.starts_with(b"PK\x03\x04") => self.archive(&bytes, depth),
             None if needs_password(&bytes) => self.unread.push(UnreadPart::Password),
@@ -436,19 +532,43 @@ fn is_uuencoded(part: &MessagePart<'_>) -> bool {
     ["uuencode", "x-uuencode", "x-uue", "uue"].iter().any(|name| encoding.eq_ignore_ascii_case(name))
 }
 
-/// What is declared a text, or nothing at all, and is a file by its content.
-fn file_sent_as_text<'a>(message: &'a Message<'_>, part: &MessagePart<'_>) -> Option<Cow<'a, [u8]>> {
+/// What is declared a text, or nothing at all, and is a file by its content; `salvaged`: its bytes if they were damaged.
+fn file_sent_as_text<'a>(
+    message: &'a Message<'_>,
+    part: &MessagePart<'_>,
+    salvaged: Option<&'a [u8]>,
+) -> Option<Cow<'a, [u8]>> {
+    if let Some(bytes) = salvaged {
+        // What was declared a file is none of a text's words, whatever is left of it.
+        let is_text = part.content_type().is_none_or(|kind| kind.ctype().eq_ignore_ascii_case("text"));
+        return (!is_text || is_file(bytes)).then_some(Cow::Borrowed(bytes));
+    }
     let raw = message.raw_message.get(part.offset_body as usize..part.offset_end as usize)?;
     let bytes = match part.encoding {
-        Encoding::Base64 => {
-            let digits: Vec<u8> = raw.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
-            Cow::Owned(base64::engine::general_purpose::STANDARD.decode(digits).ok()?)
-        }
+        Encoding::Base64 => Cow::Owned(transfer::base64(raw)),
         Encoding::None => Cow::Borrowed(raw),
         Encoding::QuotedPrintable => Cow::Owned(quoted_printable_decode(raw)?),
     };
-    let is_file = DocumentFormat::sniff(&bytes).is_some_and(|format| format != DocumentFormat::Message);
-    (is_file || bytes.starts_with(b"PK\x03\x04")).then_some(bytes)
+    is_file(&bytes).then_some(bytes)
+}
+
+/// Whether these bytes are a file of a kind that is looked into; a message is a text too.
+fn is_file(bytes: &[u8]) -> bool {
+    DocumentFormat::sniff(bytes).is_some_and(|format| format != DocumentFormat::Message)
+        || bytes.starts_with(b"PK\x03\x04")
+}
+
+/// Whether the end of a file is there, by the mark with which its kind ends; where there is no such mark, nobody knows.
+fn has_end(bytes: &[u8]) -> bool {
+    let tail = bytes.get(bytes.len().saturating_sub(1024)..).unwrap_or_default();
+    let has = |mark: &[u8]| tail.windows(mark.len()).any(|window| window == mark);
+    match DocumentFormat::sniff(bytes) {
+        Some(DocumentFormat::Pdf) => has(b"%%EOF"),
+        Some(DocumentFormat::Jpeg) => has(&[0xff, 0xd9]),
+        Some(DocumentFormat::Png) => has(b"IEND"),
+        Some(DocumentFormat::Gif) => tail.ends_with(b";"),
+        Some(DocumentFormat::Tiff | DocumentFormat::Bmp | DocumentFormat::Message) | None => false,
+    }
 }
 
 fn has_extension(name: &str, extension: &str) -> bool {

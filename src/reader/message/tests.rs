@@ -219,8 +219,6 @@ fn what_machines_send_of_other_messages_is_known_as_such_unless_it_brings_papers
     let away = format!("{HEAD}Auto-Submitted: auto-replied\r\n{}", text("I am away."));
     assert_eq!(automatic(away), Some(Automatic::Reply));
     let titled = format!("{}{}", HEAD.replace("NICU review", "Automatic reply: NICU review"), text("I am away."));
-    assert_eq!(automatic(titled.clone()), None, "a person may begin a subject so");
-    let titled = format!("X-Auto-Response-Suppress: All\r\n{titled}");
     assert_eq!(automatic(titled), Some(Automatic::Reply));
     let round =
         format!("{}{HEAD}{}", "Received: from a by b; Sun, 15 Mar 2026 07:08:54 -0400\r\n".repeat(60), text("x"));
@@ -539,4 +537,111 @@ fn a_paper_in_a_message_that_comes_back_is_looked_at_and_what_we_sent_is_compare
 fn the_head_of_a_gateways_message_tells_the_fax_number_and_the_pages() {
     let told = head(HEAD.replace("NICU review", "Fax from 617-555-0134, 4 pages").as_bytes()).unwrap();
     assert_eq!((told.sender(), told.reported_pages), (Some("6175550134"), Some(4)));
+}
+
+/// A message without the line that closes it.
+fn unclosed(parts: &[String]) -> Vec<u8> {
+    let whole = mixed(parts);
+    whole.strip_suffix(b"--=b--\r\n").unwrap().to_vec()
+}
+
+#[test]
+fn a_message_that_was_never_closed_is_read_to_its_last_paper() {
+    let paper = |bytes: &[u8]| part("Content-Type: application/pdf; name=a.pdf", bytes);
+    let told = opened(&unclosed(&[text("see attached"), paper(&pdf("")), paper(&pdf("/A 1"))]));
+    assert_eq!((told.mail.papers.as_slice(), told.mail.unread.as_slice()), (&[[1, 2], [3, 4]][..], &[][..]));
+    assert!(matches!(told.papers.last(), Some((_, Paper::File(bytes))) if *bytes == pdf("/A 1")));
+    let forwarded = unclosed(&[text("clinicals"), paper(&pdf(""))]);
+    let forwarded = format!("Content-Type: message/rfc822\r\n\r\n{}", String::from_utf8(forwarded).unwrap());
+    let told = opened(&mixed(&[text("fwd"), forwarded, paper(&pdf("/A 1"))]));
+    assert_eq!((told.mail.papers.as_slice(), told.mail.unread.as_slice()), (&[[1, 2], [3, 4]][..], &[][..]));
+}
+
+#[test]
+fn a_paper_that_was_cut_off_is_named_and_never_read_as_words() {
+    let parts = [text("see attached"), part("Content-Type: image/png; name=a.png", &sheet())];
+    let whole = unclosed(&parts);
+    for cut in [2, 3, 90, 401, 402, 403] {
+        match open(&whole[..whole.len() - cut], &RenderLimits::default()) {
+            Ok(told) => {
+                assert!(!told.mail.is_body && matches!(told.papers.as_slice(), [(_, Paper::File(_))]), "{cut}");
+                assert_eq!(told.mail.unread.is_empty(), cut < 4, "{cut}");
+            }
+            Err(error) => panic!("{cut}: {error}"),
+        }
+    }
+    let review = "Patient: Roe, Jan\r\nDOB: 2/7/2026\r\nWeight: 1450 g";
+    let told = opened(&unclosed(&[text(review)]));
+    assert_eq!((told.mail.is_body, told.mail.unread.as_slice()), (true, &[UnreadPart::Damaged][..]));
+}
+
+#[test]
+fn a_part_whose_coded_lines_are_damaged_is_read_as_far_as_it_goes() {
+    let footed = format!("{}\r\n_____\r\nUR list\r\n", part("Content-Type: application/pdf", &pdf("")).trim_end());
+    let told = opened(&mixed(&[text("see attached"), footed, text("more")]));
+    assert_eq!((told.mail.papers.as_slice(), told.mail.unread.as_slice()), (&[[1, 2]][..], &[UnreadPart::Damaged][..]));
+    let body = part("Content-Type: text/plain", b"Weight today 1450 g").replace("V2VpZ2h0", "V2V?pZ2h0");
+    let told = opened(&mixed(&[body]));
+    assert!(matches!(told.papers.as_slice(), [(1, Paper::Text(words))] if words.contains("Weight today 1450 g")));
+}
+
+#[test]
+fn a_text_that_is_a_block_of_base64_is_taken_for_the_file_that_it_is() {
+    let lines = |bytes: &[u8]| part("", bytes).split_once("\r\n\r\n").map(|(_, lines)| lines.to_owned()).unwrap();
+    let told = opened(&mixed(&[text(&format!("Content-Type: application/pdf\r\n\r\n{}", lines(&pdf(""))))]));
+    assert_eq!((told.mail.papers.as_slice(), told.mail.is_body), (&[[1, 2]][..], false));
+    let rest = lines(&sheet().repeat(20)[600..]);
+    assert_eq!(refused(&mixed(&[text(&rest)])), RenderError::NothingReadable { part: UnreadPart::Damaged });
+    let written = format!("begin-base64 644 form.pdf\r\n{}====\r\n", lines(&pdf("")));
+    assert_eq!(opened(&mixed(&[text(&written)])).mail.papers, [[1, 2]]);
+}
+
+#[test]
+fn a_long_text_beside_what_cannot_be_read_may_be_the_document_and_a_short_one_is_none() {
+    let beside = |words: &str| mixed(&[text(words), part("Content-Type: application/ms-tnef; name=winmail.dat", b"x")]);
+    let review = "Patient: Roe, Jan\r\nDOB: 2/7/2026\r\nWeight: 1450 g\r\nBed type: Isolette\r\n".repeat(4);
+    let mail = opened(&beside(&review)).mail;
+    assert_eq!((mail.is_body, mail.unread.as_slice()), (true, &[UnreadPart::WinmailDat][..]));
+    assert!(mail.nothing_else.unwrap().contains("winmail.dat"));
+    let short = refused(&beside("See attached.\r\nB. Nurse, RN"));
+    assert_eq!(short, RenderError::NothingReadable { part: UnreadPart::WinmailDat });
+}
+
+#[test]
+fn messages_that_are_to_be_read_elsewhere_are_encrypted_ones() {
+    let encrypted = RenderError::NothingReadable { part: UnreadPart::Encrypted };
+    let note = text("Ana Berg (ana@suh.example) has sent you a protected message.\r\nRead the message");
+    assert_eq!(refused(&mixed(&[note])), encrypted);
+    let page = "Content-Type: text/html\r\nContent-Disposition: attachment; filename=securedoc_20260316.html\r\n\r\n\
+                <form action=x><input name=y></form>\r\n";
+    assert_eq!(refused(&mixed(&[text("see attached"), page.to_owned()])), encrypted);
+}
+
+#[test]
+fn what_is_signed_and_wrapped_is_read() {
+    let inner = mixed(&[text("x"), part("Content-Type: application/pdf", &pdf(""))]);
+    let element = |tag: u8, within: &[u8]| [&[tag, 0x84], &(within.len() as u32).to_be_bytes()[..], within].concat();
+    let named = |last: u8, within: &[u8]| {
+        let identifier = [0x06, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, last];
+        element(0x30, &[&identifier[..], &element(0xa0, within)].concat())
+    };
+    let parts = [&[0x02, 1, 1, 0x31, 0][..], &named(1, &element(0x04, &inner)), &[0x31, 0]].concat();
+    let signed = named(2, &element(0x30, &parts));
+    let wrapped = |bytes: &[u8]| {
+        let kind = "Content-Type: application/pkcs7-mime; smime-type=signed-data; name=smime.p7m";
+        format!("{HEAD}{}", part(kind, bytes)).into_bytes()
+    };
+    assert_eq!(opened(&wrapped(&signed)).mail.papers, [[1, 2]]);
+    assert_eq!(refused(&wrapped(&signed[..90])), RenderError::NothingReadable { part: UnreadPart::Damaged });
+}
+
+#[test]
+fn a_subject_that_says_somebody_is_away_counts_where_nothing_is_attached() {
+    let with = |parts: &[String]| {
+        let message = String::from_utf8(mixed(parts)).unwrap().replace("NICU review", "Automatische Antwort: NICU");
+        opened(message.as_bytes()).mail
+    };
+    let away = with(&[text("Ich bin nicht da.")]);
+    assert_eq!((away.automatic, away.answerable), (Some(Automatic::Reply), false));
+    assert_eq!(with(&[text("see attached"), part("Content-Type: application/pdf", &pdf(""))]).automatic, None);
 }

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use mail_parser::decoders::html::html_to_text;
 use mail_parser::{Message, PartType};
 
+use super::transfer;
 use crate::document::{Bounds, Page, PageSource, Word};
 
 /// Size of a letter, pixels at [`RESOLUTION`]: two blanks are as wide as what parts two cells of a table.
@@ -50,9 +51,12 @@ const TAB: u32 = 8;
 /// What the reader of a message is to see: its plain text, or its HTML where that says more.
 pub(super) fn body(message: &Message<'_>) -> Option<String> {
     let parts = |ids: &[u32], html: bool| {
+        let decoded = |part, text: &str| {
+            transfer::salvaged(message, part).map_or_else(|| text.to_owned(), |bytes| transfer::text(part, &bytes))
+        };
         let texts = ids.iter().filter_map(|id| message.parts.get(*id as usize)).filter_map(|part| match &part.body {
-            PartType::Text(text) if !html => Some(text.to_string()),
-            PartType::Html(text) if html => Some(of_html(text)),
+            PartType::Text(text) if !html => Some(decoded(part, text)),
+            PartType::Html(text) if html => Some(of_html(&decoded(part, text))),
             PartType::Text(_)
             | PartType::Html(_)
             | PartType::Binary(_)

@@ -1,7 +1,13 @@
-//! Files that were written into a text with uuencode (POSIX.1-2017): `begin 644 name`, lines of coded bytes, `end`.
+//! Files that were written into a text with uuencode (POSIX.1-2017): `begin 644 name`, lines of coded bytes, `end`; or
+//! `begin-base64 644 name`, lines of base64, `====`.
+
+use super::transfer;
 
 /// Most bytes of one line: its first letter tells how many, 1 to 63.
 const LONGEST_LINE: usize = 63;
+
+/// How the first line begins of a file in base64; nobody writes so by chance.
+const BASE64: &str = "begin-base64 ";
 
 /// A file that stands in a text.
 #[derive(Debug, PartialEq, Eq)]
@@ -22,6 +28,19 @@ pub(super) fn files(text: &str) -> (String, Vec<Written>) {
     let (mut rest, mut files) = (String::new(), Vec::new());
     let mut lines = text.lines().peekable();
     while let Some(line) = lines.next() {
+        if let Some(name) = name_behind(line, BASE64) {
+            let (mut coded, mut ended) = (String::new(), false);
+            for line in lines.by_ref() {
+                ended = line.trim_end() == "====";
+                if ended {
+                    break;
+                }
+                coded.push_str(line);
+            }
+            let bytes = Some(transfer::base64(coded.as_bytes())).filter(|bytes| ended && !bytes.is_empty());
+            files.push(Written { name: name.to_owned(), bytes });
+            continue;
+        }
         let coded = lines.peek().is_some_and(|next| is_first(next));
         let Some(name) = name_of(line).filter(|_| coded) else {
             // What looks like a file, and is spoiled: its words stay, and it is told.
@@ -49,7 +68,11 @@ pub(super) fn files(text: &str) -> (String, Vec<Written>) {
 
 /// `begin 644 name`: "begin 644 ml of feeds today" is one too, where people write; see [`is_first`].
 fn name_of(line: &str) -> Option<&str> {
-    let (mode, name) = line.trim_end().strip_prefix("begin ")?.split_once(' ')?;
+    name_behind(line, "begin ")
+}
+
+fn name_behind<'l>(line: &'l str, mark: &str) -> Option<&'l str> {
+    let (mode, name) = line.trim_end().strip_prefix(mark)?.split_once(' ')?;
     let is_mode = matches!(mode.len(), 3 | 4) && mode.bytes().all(|digit| (b'0'..=b'7').contains(&digit));
     (is_mode && !name.trim().is_empty()).then(|| name.trim())
 }
@@ -66,7 +89,7 @@ pub(super) fn has_file(text: &str) -> bool {
     let mut lines = text.lines().peekable();
     while let Some(line) = lines.next() {
         let coded = lines.peek().is_some_and(|next| is_first(next));
-        if name_of(line).is_some_and(|name| coded || has_ending(name)) {
+        if name_of(line).is_some_and(|name| coded || has_ending(name)) || name_behind(line, BASE64).is_some() {
             return true;
         }
     }
@@ -114,6 +137,14 @@ mod tests {
         let (rest, files) = files("the form:\r\nbegin 644 a form.txt\r\n#0V%T\r\n`\r\nend\r\nRegards\r\n");
         assert_eq!(rest, "the form:\nRegards\n");
         assert_eq!(files, [Written { name: "a form.txt".to_owned(), bytes: Some(b"Cat".to_vec()) }]);
+    }
+
+    #[test]
+    fn a_file_written_in_base64_is_taken_out_too() {
+        let (rest, told) = files("the form:\nbegin-base64 644 form.pdf\nQ2\nF0\n====\nRegards\n");
+        assert_eq!(rest, "the form:\nRegards\n");
+        assert_eq!(told, [Written { name: "form.pdf".to_owned(), bytes: Some(b"Cat".to_vec()) }]);
+        assert_eq!(files("begin-base64 644 form.pdf\nQ2F0\n").1, [Written::damaged("form.pdf")]);
     }
 
     #[test]
