@@ -185,7 +185,30 @@ pub(super) fn near(read: &str, meant: &str) -> bool {
     let distance = strsim::levenshtein(read, meant);
     let same_start = read.chars().next() == meant.chars().next();
     // And of short words one: "needs" are no "feeds".
-    distance <= allowed && (same_start || (distance == 1 && meant.len() >= 7))
+    (distance <= allowed && (same_start || (distance == 1 && meant.len() >= 7)))
+        // Recognition that runs two letters into one makes one error of them, not two.
+        || (meant.len() >= LONG_ENOUGH_TO_BLUR && run_together(read) == run_together(meant))
+}
+
+/// Words that are shorter may become others when letters run together.
+const LONG_ENOUGH_TO_BLUR: usize = 6;
+
+/// A word with the pairs of letters that faxes run into one letter made that letter: `Pauent` and `Patient`, `Bum` and
+/// `Burn`.
+fn run_together(word: &str) -> String {
+    let one = [
+        ("rn", "m"),
+        ("nn", "m"),
+        ("cl", "d"),
+        ("vv", "w"),
+        ("ti", "u"),
+        ("tl", "u"),
+        ("li", "u"),
+        ("ll", "u"),
+        ("ii", "u"),
+        ("v", "u"),
+    ];
+    one.iter().fold(word.to_owned(), |word, (pair, letter)| word.replace(pair, letter))
 }
 
 /// A short word with signs that recognition mixes up made the same: `1D` and `ID`, `Oate` and `Date`.
@@ -304,6 +327,14 @@ mod tests {
             labels("Pt: Doe, Jo DOB: 2/2/26 MR#:0690714 Auth/Cert #: 12345 BW:1490"),
             [Label::PatientName, Label::BirthDate, Label::RecordNumber, Label::AuthNumber, Label::BirthWeight]
         );
+    }
+
+    #[test]
+    fn letters_that_run_together_are_one_misread_letter() {
+        assert_eq!(labels("Pauent Name (Last, First): Doe, Jo"), [Label::PatientName]);
+        assert_eq!(labels("Pavent Name: Doe, Jo"), [Label::PatientName]);
+        assert!(near("adnnission", "admission") && near("meclications", "medications"));
+        assert!(!near("needs", "feeds") && !near("patent", "parents"));
     }
 
     #[test]
