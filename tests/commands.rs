@@ -493,7 +493,6 @@ fn what_would_steer_a_terminal_is_shown_by_no_command_whether_it_stands_in_a_nam
         &["cases", "import", &nowhere],
         &["key", "new", &nowhere],
         &["queue", "list", "--lane", &nowhere],
-        &["--config", &nowhere, "check"],
     ] {
         let ended = setup.run(arguments);
         assert_ne!(ended.code, Some(0), "{arguments:?}");
