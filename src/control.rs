@@ -28,13 +28,17 @@ use crate::cli::{EX_DATAERR, EX_SOFTWARE, EX_TEMPFAIL, EX_UNAVAILABLE, archive_e
 use crate::clock;
 use crate::config::Config;
 use crate::daemon::Progress;
-use crate::daemon::knowledge::CasesInForce;
+use crate::daemon::knowledge::{CasesInForce, ground, load_cases};
 use crate::daemon::retention::{self, PurgeError};
 use crate::document::{DocumentId, Receipt};
 use crate::intake::status::SourceStatuses;
 use crate::intake::submit::{self, RefusedFile, Submission};
+use crate::link::Registry;
 use crate::log::{self, LastError};
 use crate::outbox::OutboxStatus;
+use crate::pipeline::Knowledge;
+use crate::queue::acts::{self, Disposition};
+use crate::queue::ground::Ground;
 use crate::queue::item::{ItemId, ItemState, QueueItem};
 use crate::reader::pool::ReaderPool;
 
@@ -77,12 +81,8 @@ pub enum Request {
     QueueShow {
         id: String,
     },
-    QueueResolve {
-        id: String,
-        by: String,
-        case: Option<String>,
-        note: Option<String>,
-    },
+    /// A person does something with an item.
+    Act(Disposition),
     HeldList,
     HeldShow {
         id: String,
@@ -158,10 +158,18 @@ fn socket_path(state_dir: &Path) -> PathBuf {
 
 /// Asks the running daemon, or the archive itself when none runs.
 pub fn ask(config: &Config, request: &Request) -> Result<Value, Failure> {
-    match ask_daemon(config, request, &[])? {
-        Some(value) => Ok(value),
-        None => answer(&Archive::open(&config.state_dir, &config.archive_options())?, request, &this_user()),
+    if let Some(value) = ask_daemon(config, request, &[])? {
+        return Ok(value);
     }
+    let archive = Archive::open(&config.state_dir, &config.archive_options())?;
+    let offline = || {
+        let registry = load_cases(config).map(|(registry, _)| registry).or_else(|_| {
+            let kept = archive.cases()?.and_then(|kept| Registry::parse(&kept.bytes).ok());
+            Ok::<_, ArchiveError>(kept.unwrap_or_else(Registry::empty))
+        })?;
+        Ok(ground(config, registry))
+    };
+    answer(&archive, offline, request, &this_user())
 }
 
 /// Who runs this program, for the record: the kernel's word, not a name that somebody gives.
@@ -214,7 +222,13 @@ pub fn ask_daemon(config: &Config, request: &Request, bytes: &[u8]) -> Result<Op
 // ---- answering
 
 /// The answer to a request that needs nothing but the archive. `by` is who asks: what is shown is recorded.
-pub fn answer(archive: &Archive, request: &Request, by: &str) -> Result<Value, Failure> {
+/// `ground` is what acts on items are judged by.
+pub fn answer(
+    archive: &Archive,
+    ground: impl FnOnce() -> Result<Ground, Failure>,
+    request: &Request,
+    by: &str,
+) -> Result<Value, Failure> {
     let listed = |entries: usize, list: List| {
         archive.record(Event::Listed { by: by.to_owned(), entries: entries as u64, list: Some(list) })
     };
@@ -280,20 +294,15 @@ pub fn answer(archive: &Archive, request: &Request, by: &str) -> Result<Value, F
             }
             Ok(exported)
         }
-        Request::QueueResolve { id, by: name, case, note } => {
-            let item = item_id(id)?;
-            let current = archive.item(&item)?.ok_or_else(|| no_such(id))?;
-            if !current.state.may_become(ItemState::Resolved) || current.state == ItemState::Resolved {
-                return Err(Failure::new(EX_DATAERR, format!("{id} is resolved already")));
-            }
-            archive.record(Event::Resolved {
-                item,
-                by: format!("{name} ({by})"),
-                disposition: if case.is_some() { "linked".to_owned() } else { "done".to_owned() },
-                case_id: case.clone(),
-                note: note.clone(),
-            })?;
-            Ok(json!({ "resolved": id }))
+        Request::Act(disposition) => {
+            let id = disposition.item.to_string();
+            let item = archive.item(&disposition.item)?.ok_or_else(|| no_such(&id))?;
+            let name = format!("{} ({by})", disposition.by.trim());
+            let refused = |refused| Failure::new(EX_DATAERR, format!("{id} {refused}"));
+            let events = acts::events(&item, disposition, &name, &ground()?, clock::now()).map_err(refused)?;
+            archive.record_all(events)?;
+            let item = archive.item(&disposition.item)?.ok_or_else(|| no_such(&id))?;
+            as_exported(&item)
         }
         Request::OutboxList => {
             let unsent = mails::unsent(archive)?;
@@ -467,7 +476,7 @@ fn names(entry: &Value, id: &str) -> bool {
     entry["id"] == id || (entry["kind"] == "document" && entry["document"] == id)
 }
 
-fn item_id(id: &str) -> Result<ItemId, Failure> {
+pub fn item_id(id: &str) -> Result<ItemId, Failure> {
     ItemId::try_from(id.to_owned()).map_err(|error| Failure::new(EX_DATAERR, format!("{id}: {error}")))
 }
 
@@ -488,6 +497,7 @@ pub struct Serving {
     pub sources: SourceStatuses,
     pub outbox: OutboxStatus,
     pub cases: watch::Receiver<CasesInForce>,
+    pub knowledge: watch::Receiver<Knowledge>,
     pub progress: watch::Receiver<Progress>,
     pub last_error: LastError,
     /// Weak, so that a draining daemon can end though it still answers.
@@ -570,7 +580,8 @@ async fn converse(stream: UnixStream, serving: &Arc<Serving>, started: Timestamp
         Ok(request) => {
             let archive = serving.archive.clone();
             let retries = matches!(request, Request::HeldRetry { .. });
-            let answered = tokio::task::spawn_blocking(move || answer(&archive, &request, &by)).await;
+            let ground = serving.knowledge.borrow().ground();
+            let answered = tokio::task::spawn_blocking(move || answer(&archive, || Ok(ground), &request, &by)).await;
             let reply = answered.unwrap_or_else(|error| Err(Failure::software(&error)));
             // A retried document goes back to the work loop at once.
             if retries

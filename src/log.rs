@@ -162,6 +162,14 @@ pub fn refusal_dismissed(id: &str) {
     info!(stage = "intake", source = "submit", id, "a person has seen to what was refused");
 }
 
+pub fn dispositions_taken(taken: usize, refused: usize) {
+    info!(stage = "dispositions", taken, refused, "dispositions taken; refused rows are told of beside the file");
+}
+
+pub fn dispositions_failed(reason: &str) {
+    error!(stage = "dispositions", reason, "dispositions cannot be taken");
+}
+
 pub fn items_overdue(items: usize) {
     warn!(stage = "queue", items, "overdue");
 }

@@ -20,6 +20,7 @@ use crate::document::{
     Understanding, beginning, confidence,
 };
 use crate::link::{self, LinkPolicy, Registry};
+use crate::queue::ground::Ground;
 use crate::queue::item::{ItemId, ItemState, QueueItem};
 use crate::reader::message::{page_of_text, pages_of_text};
 use crate::reader::pool::{ReadError, ReaderPool};
@@ -53,6 +54,12 @@ pub struct Knowledge {
 }
 
 impl Knowledge {
+    /// What acts of people are judged by.
+    pub fn ground(&self) -> Ground {
+        let (routing, registry) = (Arc::clone(&self.routing), Arc::clone(&self.registry));
+        Ground { routing, registry, zone: self.zone.clone(), mailboxes: Arc::clone(&self.mailboxes) }
+    }
+
     /// The day of a receipt.
     pub fn day_of(&self, received: Timestamp) -> Date {
         received.to_zoned(self.zone.clone()).date()
@@ -508,6 +515,9 @@ fn queue_item(
         arrivals,
         routing: Some(routing.routed),
         clock: Some(routing.clock),
+        claimed: None,
+        asked: None,
+        amended_by: None,
     }
 }
 

@@ -42,7 +42,7 @@ const FOREIGN: [(&str, &[&str]); 35] = [
     ("tokio_rustls", &["intake/imap"]),
     ("rustls_native_certs", &["intake/imap/tls.rs"]),
     ("ureq", &["intake/imap/oauth.rs"]),
-    ("csv", &["link/registry.rs", "queue/export/csv.rs"]),
+    ("csv", &["link/registry.rs", "queue/dispositions.rs", "queue/export/csv.rs"]),
     ("maud", &["queue/export/html.rs"]),
     ("indicatif", &["cli/run.rs"]),
     ("lettre", &["outbox/smtp.rs"]),

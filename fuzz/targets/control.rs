@@ -11,7 +11,7 @@ fuzz_target!(|line: &str| {
         let again = serde_json::to_string(&request).expect("a request can be sent");
         let back: Request = serde_json::from_str(&again).expect("it comes back");
         assert_eq!(serde_json::to_string(&back).expect("a request can be sent"), again);
-        if let Request::QueueShow { id } | Request::QueueResolve { id, .. } = request
+        if let Request::QueueShow { id } = request
             && let Ok(item) = ItemId::try_from(id.clone())
         {
             assert_eq!(item.to_string(), id, "an item goes by one name");

@@ -18,6 +18,7 @@
 //! | `m` mark of a message's content | id of the first document that says it |
 //! | `k` mark, rank | [`KnownEntry`], of a document with that mark |
 //! | `L` sequence of the record that tells of it | [`LostEntry`] |
+//! | `D` mark of a disposition's key | nothing: that it was taken |
 //! | `c` | the last record that changed what the exports show |
 //! | `M` mail id | [`MailEntry`] |
 //! | `Q` rank | id of a mail that waits to be sent |
@@ -31,7 +32,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::ArchiveError;
-use super::event::Event;
+use super::event::{ActKind, Event};
 use super::fact::{Fact, ForeignItem};
 use super::index::{Changes, Fault, Index};
 use super::journal::Location;
@@ -51,6 +52,7 @@ pub(super) const REFUSAL: u8 = b'r';
 pub(super) const PURGED: u8 = b'p';
 pub(super) const CONTENT: u8 = b'm';
 pub(super) const KNOWN: u8 = b'k';
+pub(super) const DISPOSITION: u8 = b'D';
 pub(super) const LOST: u8 = b'L';
 pub(super) const MAIL: u8 = b'M';
 pub(super) const MAIL_WAITING: u8 = b'Q';
@@ -119,6 +121,44 @@ pub(super) struct ItemEntry {
     /// The last share of its time that is known to have passed, in percent.
     #[serde(default, skip_serializing_if = "is_none_passed")]
     pub passed: u8,
+    /// What people did with it, as far as it still holds.
+    #[serde(default, skip_serializing_if = "Acts::is_empty")]
+    pub acts: Acts,
+}
+
+/// The records of what people did with an item that is open.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Acts {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub taken: Option<Location>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Location>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resumed: Option<Location>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub amended: Option<Location>,
+}
+
+impl Acts {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Notes an act that was recorded at `at`; whether that changes anything.
+    fn note(&mut self, act: ActKind, at: Location) -> bool {
+        let before = *self;
+        match act {
+            ActKind::Taken => self.taken = Some(at),
+            ActKind::Released => self.taken = None,
+            ActKind::Asked => (self.asked, self.resumed) = (Some(at), None),
+            ActKind::Resumed if self.asked.is_some() => (self.asked, self.resumed) = (None, Some(at)),
+            ActKind::Resumed => {}
+            // Its time is counted anew, by what the person says that it is.
+            ActKind::Amended => (self.amended, self.asked, self.resumed) = (Some(at), None, None),
+        }
+        *self != before
+    }
 }
 
 /// An arrival whose source has not let go of it.
@@ -212,6 +252,10 @@ fn arrival_key(rank: u64, sequence: u64) -> Vec<u8> {
 
 fn marked_key(kind: u8, mark: &Mark) -> Vec<u8> {
     [&[kind], mark.as_bytes()].concat()
+}
+
+pub(super) fn disposition_key(disposition: &Mark) -> Vec<u8> {
+    marked_key(DISPOSITION, disposition)
 }
 
 pub(super) fn content_key(content: &Mark) -> Vec<u8> {
@@ -350,12 +394,15 @@ impl<'a> Staging<'a> {
         }
     }
 
-    /// Removes the items that no person has acted on.
+    /// Removes the items that no person has resolved or amended.
     fn remove_untouched_items(&mut self, entry: &mut DocumentEntry) -> Result<(), Fault> {
         for segment in entry.segments.clone() {
             let key = item_key(ITEM, entry.rank, segment);
             let touched = match self.get(&key)? {
-                Some(bytes) => decode::<ItemEntry>(&bytes)?.resolved.is_some(),
+                Some(bytes) => {
+                    let item: ItemEntry = decode(&bytes)?;
+                    item.resolved.is_some() || item.acts.amended.is_some()
+                }
                 None => false,
             };
             if !touched {
@@ -365,6 +412,17 @@ impl<'a> Staging<'a> {
             }
         }
         Ok(())
+    }
+
+    /// What people did with a document's items, by their numbers.
+    fn acts_on(&self, entry: &DocumentEntry) -> Result<BTreeMap<u32, Acts>, Fault> {
+        let mut acts = BTreeMap::new();
+        for &segment in &entry.segments {
+            if let Some(bytes) = self.get(&item_key(ITEM, entry.rank, segment))? {
+                acts.insert(segment, decode::<ItemEntry>(&bytes)?.acts);
+            }
+        }
+        Ok(acts)
     }
 
     /// Has a document wait for the pipeline from the start.
@@ -537,15 +595,19 @@ impl<'a> Staging<'a> {
                 if !is_done && entry.standing != Standing::Waiting {
                     return Err(Objection::NothingNew);
                 }
+                let acts = self.acts_on(&entry)?;
                 self.remove_untouched_items(&mut entry)?;
                 for (position, &segment) in (0..).zip(segments) {
                     if !entry.segments.contains(&segment) {
+                        // Who has taken it has it still.
+                        let acts = acts.get(&segment).copied().unwrap_or_default();
                         let kept = ItemEntry {
                             document: document.clone(),
                             at,
                             position: Some(position),
                             resolved: None,
                             passed: 0,
+                            acts,
                         };
                         self.add_item(&mut entry, segment, &kept)?;
                     }
@@ -560,7 +622,14 @@ impl<'a> Staging<'a> {
                 let mut entry = self.known(document)?;
                 self.remove_untouched_items(&mut entry)?;
                 let free = (1..=u32::MAX).find(|segment| !entry.segments.contains(segment)).unwrap_or(u32::MAX);
-                let item = ItemEntry { document: document.clone(), at, position: None, resolved: None, passed: 0 };
+                let item = ItemEntry {
+                    document: document.clone(),
+                    at,
+                    position: None,
+                    resolved: None,
+                    passed: 0,
+                    acts: Acts::default(),
+                };
                 self.add_item(&mut entry, free, &item)?;
                 entry.held = Some(at);
                 self.stand(document, &mut entry, Standing::Held)?;
@@ -585,6 +654,26 @@ impl<'a> Staging<'a> {
                     self.stand(document, &mut entry, Standing::Queued)?;
                     self.put_document(document, &entry)?;
                 }
+            }
+            Fact::Acted { document, segment, act } => {
+                let key = item_key(ITEM, self.known(document)?.rank, *segment);
+                let unknown = || Objection::UnknownItem(ItemId::new(document, *segment));
+                let mut kept: ItemEntry = decode(&self.get(&key)?.ok_or_else(unknown)?)?;
+                if kept.resolved.is_some() || !kept.acts.note(*act, at) {
+                    return Err(Objection::NothingNew);
+                }
+                // What has passed is reckoned anew where the time is another.
+                if matches!(act, ActKind::Resumed | ActKind::Amended) {
+                    kept.passed = 0;
+                }
+                self.put(key, &kept)?;
+            }
+            Fact::DispositionTaken { disposition } => {
+                let key = disposition_key(disposition);
+                if self.get(&key)?.is_some() {
+                    return Err(Objection::NothingNew);
+                }
+                self.put(key, &())?;
             }
             Fact::ClockPassed { document, segment, percent } => {
                 let key = item_key(ITEM, self.known(document)?.rank, *segment);

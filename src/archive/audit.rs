@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use super::event::{Event, KeptResolution, List, MACHINE, Operation};
+use super::event::{Act, Event, KeptResolution, List, MACHINE, Operation};
 use super::fact::Fact;
 use super::journal::{self, Entry, Said};
 use super::on_lists::OnLists;
@@ -153,6 +153,11 @@ fn documents_of(folder: &Path, vault: &Vault, case: &str) -> Result<BTreeSet<Str
             Some(Event::Resolved { item, case_id, .. }) if case_id.as_deref() == Some(case) => {
                 found.insert(item.document().to_owned());
             }
+            Some(Event::Acted { item, act: Act::Amended { item: amended }, .. })
+                if amended.link.case_id.as_deref() == Some(case) =>
+            {
+                found.insert(item.document().to_owned());
+            }
             Some(Event::Purged { document, cases, .. }) if cases.contains(&mark) => {
                 found.insert(document.short().to_owned());
             }
@@ -224,6 +229,8 @@ fn words(event: &Event) -> (String, String) {
             let note = note.as_ref().map(|note| format!(", note: {note}")).unwrap_or_default();
             (by.clone(), format!("resolved {item} as {disposition}{case}{note}"))
         }
+        Event::Acted { item, by, act } => (by.clone(), act_words(item, act)),
+        Event::DispositionTaken { .. } => (machine(), "took a row of the dispositions file".to_owned()),
         Event::ClockPassed { item, percent } => (machine(), clock_words(item, *percent)),
         Event::RecordsLost { from, to, digest } => (
             machine(),
@@ -278,6 +285,18 @@ fn words(event: &Event) -> (String, String) {
     }
 }
 
+fn act_words(item: &ItemId, act: &Act) -> String {
+    match act {
+        Act::Taken { person, until } => format!("took {item} for {person} until {until}"),
+        Act::Released => format!("released {item}"),
+        Act::Asked { what, until, due_at } => {
+            format!("asked for information on {item} ({what}); its clock stands still until {until}, due {due_at}")
+        }
+        Act::Resumed { due_at } => format!("let the clock of {item} go on; due {due_at}"),
+        Act::Amended { item: amended } => format!("said what it is: {}", items_words(std::slice::from_ref(amended))),
+    }
+}
+
 fn clock_words(item: &ItemId, percent: u8) -> String {
     if percent >= ALL_OF_IT {
         format!("noted that {item} is overdue")
@@ -300,6 +319,7 @@ fn unopened(fact: Option<&Fact>) -> (String, String) {
         Some(Fact::ClockPassed { document, segment, percent }) => {
             clock_words(&ItemId::new(document, *segment), *percent)
         }
+        Some(Fact::Acted { document, segment, .. }) => format!("acted on {}", ItemId::new(document, *segment)),
         Some(Fact::Shown { .. }) => "shown".to_owned(),
         Some(Fact::ItemExported { .. }) => "exported".to_owned(),
         Some(Fact::MailQueued { mail, .. }) => format!("queued {mail}"),
@@ -319,6 +339,7 @@ fn unopened(fact: Option<&Fact>) -> (String, String) {
             | Fact::RefusalCleared { .. }
             | Fact::CasesLoaded {}
             | Fact::RecordsLost { .. }
+            | Fact::DispositionTaken { .. }
             | Fact::Listed {}
             | Fact::CaseShown {}
             | Fact::Operated {}

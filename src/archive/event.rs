@@ -121,6 +121,10 @@ pub enum Event<I = QueueItem> {
         #[serde(default)]
         note: Option<String>,
     },
+    /// A person has acted on an item that stays open; or the time of what they did is over.
+    Acted { item: ItemId, by: String, act: Act },
+    /// A row of the dispositions file was taken; recorded together with what it says.
+    DispositionTaken { key: String },
     /// This share of an item's time has passed, in percent; 100: it is overdue.
     ClockPassed { item: ItemId, percent: u8 },
     /// At a start the journal's end was missing: records that the index had taken in, so that they had been acknowledged.
@@ -275,6 +279,8 @@ impl<I> Event<I> {
             | Self::RecordsLost { .. }
             | Self::Resolved { .. }
             | Self::ClockPassed { .. }
+            | Self::Acted { .. }
+            | Self::DispositionTaken { .. }
             | Self::Listed { .. }
             | Self::CaseShown { .. }
             | Self::Operated { .. }
@@ -284,7 +290,11 @@ impl<I> Event<I> {
 
     /// The item that it is about, where it names that alone.
     pub(super) fn item(&self) -> Option<&ItemId> {
-        if let Self::Resolved { item, .. } | Self::ClockPassed { item, .. } = self { Some(item) } else { None }
+        if let Self::Resolved { item, .. } | Self::ClockPassed { item, .. } | Self::Acted { item, .. } = self {
+            Some(item)
+        } else {
+            None
+        }
     }
 
     /// Whether it tells of bytes that were stored or destroyed, or of what recovery found, so that the record alone would be untrue.
@@ -309,6 +319,55 @@ pub(super) struct ItemName {
 impl AsRef<ItemId> for ItemName {
     fn as_ref(&self) -> &ItemId {
         &self.id
+    }
+}
+
+/// What a person did with an item that stays open.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Act {
+    /// It is theirs until then.
+    Taken {
+        person: String,
+        until: jiff::Timestamp,
+    },
+    Released,
+    /// Its clock stands still until then at the latest, and it is due so much later.
+    Asked {
+        what: String,
+        until: jiff::Timestamp,
+        due_at: jiff::Timestamp,
+    },
+    /// Its clock goes on.
+    Resumed {
+        due_at: jiff::Timestamp,
+    },
+    /// It is as the person says; the machine does not decide on it any more.
+    Amended {
+        item: Box<QueueItem>,
+    },
+}
+
+/// An act without what it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum ActKind {
+    Taken,
+    Released,
+    Asked,
+    Resumed,
+    Amended,
+}
+
+impl Act {
+    pub(super) fn kind(&self) -> ActKind {
+        match self {
+            Self::Taken { .. } => ActKind::Taken,
+            Self::Released => ActKind::Released,
+            Self::Asked { .. } => ActKind::Asked,
+            Self::Resumed { .. } => ActKind::Resumed,
+            Self::Amended { .. } => ActKind::Amended,
+        }
     }
 }
 

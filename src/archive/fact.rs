@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::event::{Event, Stage};
+use super::event::{ActKind, Event, Stage};
 use super::mail::MailId;
 use super::vault::{Mark, Vault};
 use crate::document::DocumentId;
@@ -94,6 +94,14 @@ pub(super) enum Fact {
         document: DocumentId,
         segment: u32,
         percent: u8,
+    },
+    Acted {
+        document: DocumentId,
+        segment: u32,
+        act: ActKind,
+    },
+    DispositionTaken {
+        disposition: Mark,
     },
     Shown {
         document: DocumentId,
@@ -236,6 +244,12 @@ impl Fact {
             Event::ClockPassed { item, percent } => {
                 Self::ClockPassed { document: document_of(item, document)?, segment: item.segment(), percent: *percent }
             }
+            Event::Acted { item, act, by: _ } => {
+                Self::Acted { document: document_of(item, document)?, segment: item.segment(), act: act.kind() }
+            }
+            Event::DispositionTaken { key } => {
+                Self::DispositionTaken { disposition: vault.mark("disposition", [key, ""]) }
+            }
             Event::Shown { document, by: _ } => Self::Shown { document: document.clone() },
             Event::Listed { .. } => Self::Listed {},
             Event::CaseShown { .. } => Self::CaseShown {},
@@ -288,6 +302,7 @@ impl Fact {
             | Self::Retried { document }
             | Self::Resolved { document, .. }
             | Self::ClockPassed { document, .. }
+            | Self::Acted { document, .. }
             | Self::Shown { document }
             | Self::ResolutionsKept { document }
             | Self::ItemExported { document }
@@ -302,6 +317,7 @@ impl Fact {
             | Self::RefusalCleared { .. }
             | Self::CasesLoaded {}
             | Self::RecordsLost { .. }
+            | Self::DispositionTaken { .. }
             | Self::Listed {}
             | Self::CaseShown {}
             | Self::Operated {}
@@ -329,6 +345,7 @@ impl Fact {
             | Self::Retried { .. }
             | Self::Resolved { .. }
             | Self::ClockPassed { .. }
+            | Self::Acted { .. }
             | Self::Purged { .. } => true,
             Self::SourceReleased { .. }
             | Self::Refused { .. }
@@ -339,6 +356,7 @@ impl Fact {
             | Self::KnownBy { .. }
             | Self::CasesLoaded {}
             | Self::RecordsLost { .. }
+            | Self::DispositionTaken { .. }
             | Self::Shown { .. }
             | Self::Listed {}
             | Self::CaseShown {}
@@ -397,6 +415,8 @@ impl Fact {
             | Self::Retried { .. }
             | Self::CasesLoaded {}
             | Self::Resolved { .. }
+            | Self::Acted { .. }
+            | Self::DispositionTaken { .. }
             | Self::Shown { .. }
             | Self::Listed {}
             | Self::CaseShown {}

@@ -10,17 +10,18 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use super::apply::{
-    ARRIVAL, CHANGED, DOCUMENT, DocumentEntry, HELD, ITEM, ItemEntry, KnownEntry, REFUSAL, RefusalEntry, Standing,
-    UNRELEASED, UNRESOLVED, UnreleasedEntry, WAITING, content_key, decode, document_key, id_of_key, item_key,
-    known_key, ranked_key,
+    ARRIVAL, Acts, CHANGED, DOCUMENT, DocumentEntry, HELD, ITEM, ItemEntry, KnownEntry, REFUSAL, RefusalEntry,
+    Standing, UNRELEASED, UNRESOLVED, UnreleasedEntry, WAITING, content_key, decode, disposition_key, document_key,
+    id_of_key, item_key, known_key, ranked_key,
 };
-use super::event::{Event, Refusal, Resolution, Stage};
+use super::event::{Act, Event, Refusal, Resolution, Stage};
 use super::index::{Entry, Fault};
 use super::journal::Location;
 use super::rebuild::recovered_receipt;
 use super::{Archive, ArchiveError};
 use crate::document::{DocumentId, MailHead, Receipt};
-use crate::queue::item::{ItemId, ItemState, QueueItem};
+use crate::queue::item::{Asked, Claim, ItemId, ItemState, QueueItem};
+use crate::route::due::ClockState;
 
 /// Index entries fetched at a time.
 const PAGE: usize = 256;
@@ -356,12 +357,18 @@ impl Archive {
             (None, _) => held(LOST, None)?,
             _ => return Err(Fault::Entry.into()),
         };
+        if let Some(Event::Acted { act: Act::Amended { item: amended }, .. }) =
+            entry.acts.amended.map(|at| self.item_event(at)).transpose()?.flatten()
+        {
+            item = *amended;
+        }
         item.arrivals = document.arrivals;
         if let Some(at) = document.repeats.get(&segment)
             && let Some(Event::Repeats { of, new_pages, differs, .. }) = self.item_event(*at)?
         {
             item.says_again(of, &new_pages, &differs);
         }
+        self.with_acts(&mut item, entry.acts)?;
         if let Some(clock) = item.clock.as_mut().filter(|_| entry.passed > 0) {
             clock.pass(entry.passed);
         }
@@ -372,6 +379,43 @@ impl Archive {
             item.flags.push(format!("{RESOLVED_BEFORE} on {on}; what and by whom was lost with its stored file"));
         }
         Ok(item)
+    }
+}
+
+impl Archive {
+    /// Puts onto an item what people did with it.
+    fn with_acts(&self, item: &mut QueueItem, acts: Acts) -> Result<(), ArchiveError> {
+        let act = |at: Option<Location>| {
+            let Some(at) = at else { return Ok(None) };
+            Ok::<_, ArchiveError>(match self.item_event(at)? {
+                Some(Event::Acted { act, .. }) => Some((act, self.inner.reader.entry(at)?.time)),
+                _ => None,
+            })
+        };
+        if let Some((Act::Taken { person: by, until }, _)) = act(acts.taken)? {
+            item.claimed = Some(Claim { by, until });
+        }
+        if let Some((Act::Asked { what, until, due_at }, since)) = act(acts.asked)? {
+            item.asked = Some(Asked { what, since, until });
+            item.due_at = Some(due_at);
+            if let Some(clock) = &mut item.clock {
+                clock.move_due(due_at);
+                clock.state = ClockState::Paused;
+            }
+        }
+        if let Some((Act::Resumed { due_at }, _)) = act(acts.resumed)? {
+            item.due_at = Some(due_at);
+            if let Some(clock) = &mut item.clock {
+                clock.move_due(due_at);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a row of the dispositions file, known by this key, was taken.
+    pub fn is_disposition_taken(&self, key: &str) -> Result<bool, ArchiveError> {
+        let mark = self.inner.vault.mark("disposition", [key, ""]);
+        Ok(self.inner.index.get(&disposition_key(&mark))?.is_some())
     }
 }
 

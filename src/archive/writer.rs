@@ -107,6 +107,7 @@ impl Changed {
             | Event::Repeats { .. }
             | Event::Resolved { .. }
             | Event::ClockPassed { .. }
+            | Event::Acted { .. }
             | Event::Refused { .. }
             | Event::RefusalCleared { .. }
             | Event::ArrivedAgain { .. }
@@ -118,6 +119,7 @@ impl Changed {
             | Event::KnownBy { .. }
             | Event::CasesLoaded { .. }
             | Event::RecordsLost { .. }
+            | Event::DispositionTaken { .. }
             | Event::Shown { .. }
             | Event::Listed { .. }
             | Event::CaseShown { .. }

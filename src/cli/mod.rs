@@ -31,7 +31,9 @@ use crate::archive::event::MACHINE;
 use crate::archive::{ArchiveError, AuditFilter, ChainHead};
 use crate::config::{self, Config};
 use crate::control::{self, Failure, Request};
+use crate::document::{DocumentType, TransferDirection};
 use crate::intake::submit::SubmitOptions;
+use crate::queue::acts::{Action, Disposition};
 
 /// Bytes of a remark.
 const LONGEST_REMARK: u64 = 64 * 1024;
@@ -204,10 +206,80 @@ enum QueueCommand {
         /// The case it belongs to, if a person linked it.
         #[arg(long, value_name = "ID")]
         case: Option<String>,
+        /// It is not ours.
+        #[arg(long)]
+        misdirected: bool,
         /// A remark for the record; `-` reads it from standard input, so that no list of processes shows it.
         #[arg(long)]
         note: Option<String>,
     },
+    /// Take an item for a shift (8 hours): nobody else closes it meanwhile. Taking it again begins anew.
+    Take {
+        id: String,
+        #[arg(long, value_parser = a_person)]
+        by: String,
+    },
+    /// Give an item back.
+    Release {
+        id: String,
+        #[arg(long, value_parser = a_person)]
+        by: String,
+    },
+    /// The sender was asked for information: the clock stands still, as long as the due rule allows.
+    Ask {
+        id: String,
+        #[arg(long, value_parser = a_person)]
+        by: String,
+        /// What was asked for; `-` reads it from standard input, so that no list of processes shows it.
+        #[arg(long)]
+        what: String,
+    },
+    /// What was asked for came, or is not waited for any more: the clock goes on.
+    Resume {
+        id: String,
+        #[arg(long, value_parser = a_person)]
+        by: String,
+    },
+    /// Put right what the machine told of an item, which is routed by it anew; with neither type nor case, confirm it.
+    Amend {
+        id: String,
+        #[arg(long, value_parser = a_person)]
+        by: String,
+        #[arg(long = "type", value_parser = a_word::<DocumentType>)]
+        document_type: Option<DocumentType>,
+        /// Of a transfer.
+        #[arg(long, value_parser = a_word::<TransferDirection>)]
+        direction: Option<TransferDirection>,
+        #[arg(long, value_name = "ID")]
+        case: Option<String>,
+    },
+}
+
+/// A word of the exports, as they write it.
+fn a_word<T: serde::de::DeserializeOwned>(word: &str) -> Result<T, String> {
+    serde_json::from_value(serde_json::Value::String(word.to_owned())).map_err(|error| error.to_string())
+}
+
+impl QueueCommand {
+    /// What it does with an item; `None`: it only looks.
+    fn disposition(self) -> Result<Option<Disposition>, Failure> {
+        let of = |id: &str, action, by| Ok::<_, Failure>(Disposition::new(control::item_id(id)?, action, by));
+        Ok(Some(match self {
+            Self::List { .. } | Self::Show { .. } => return Ok(None),
+            Self::Resolve { id, by, case, misdirected, note } => {
+                let action = if misdirected { Action::Misdirected } else { Action::Done };
+                Disposition { case_id: case, note: remark(note)?, ..of(&id, action, by)? }
+            }
+            Self::Take { id, by } => of(&id, Action::Take, by)?,
+            Self::Release { id, by } => of(&id, Action::Release, by)?,
+            Self::Ask { id, by, what } => Disposition { note: remark(Some(what))?, ..of(&id, Action::Ask, by)? },
+            Self::Resume { id, by } => of(&id, Action::Resume, by)?,
+            Self::Amend { id, by, document_type, direction, case } => {
+                let amended = of(&id, Action::Amend, by)?;
+                Disposition { document_type, transfer_direction: direction, case_id: case, ..amended }
+            }
+        }))
+    }
 }
 
 /// A name for the record, which must not pass for the machine's.
@@ -311,9 +383,9 @@ pub fn main() -> ExitCode {
         Command::Queue(QueueCommand::Show { id }) => {
             load(config).and_then(|config| show(&config, &Request::QueueShow { id }))
         }
-        Command::Queue(QueueCommand::Resolve { id, by, case, note }) => load(config).and_then(|config| {
-            let note = remark(note)?;
-            queue::resolve(&config, &Request::QueueResolve { id, by, case, note })
+        Command::Queue(command) => load(config).and_then(|config| match command.disposition()? {
+            Some(disposition) => queue::act(&config, disposition),
+            None => Ok(()),
         }),
         Command::Route(RouteCommand::Explain { id }) => load(config).and_then(|config| route::explain(&config, &id)),
         Command::Route(RouteCommand::Test { file }) => load(config).and_then(|config| route::test(&config, &file)),

@@ -1,10 +1,12 @@
-//! `queue list|resolve`: the work queue, from the running daemon or from the archive.
+//! `queue list` and what people do with items: the work queue, from the running daemon or from the archive.
 
+use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{EX_DATAERR, EX_SOFTWARE, EX_USAGE, print_json, print_text, table};
+use super::{EX_DATAERR, EX_USAGE, print_json, print_text, table};
 use crate::config::Config;
 use crate::control::{self, Failure, Request};
+use crate::queue::acts::{Action, Disposition};
 use crate::queue::item::QueueItem;
 use crate::route::due::ClockState;
 
@@ -22,7 +24,7 @@ pub fn list(config: &Config, lane: Option<&str>, json: bool) -> Result<(), Failu
     }
     let items: Vec<QueueItem> = serde_json::from_value(items).map_err(|error| Failure::software(&error))?;
     let rows: Vec<Vec<String>> = items.iter().map(|item| row(config, item)).collect();
-    print_text(&table(&["due", "lane", "type", "match", "case", "file", "id", "why"], &rows))
+    print_text(&table(&["due", "lane", "taken by", "type", "match", "case", "file", "id", "why"], &rows))
 }
 
 fn row(config: &Config, item: &QueueItem) -> Vec<String> {
@@ -35,6 +37,7 @@ fn row(config: &Config, item: &QueueItem) -> Vec<String> {
     vec![
         due(config, item),
         item.lane.clone(),
+        item.claimed.as_ref().map_or_else(|| "-".to_owned(), |claim| claim.by.clone()),
         item.document_type.name().to_owned(),
         status.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned(),
         case(item),
@@ -64,17 +67,26 @@ fn case(item: &QueueItem) -> String {
     if best.is_empty() { "-".to_owned() } else { best.join(" ") }
 }
 
-pub fn resolve(config: &Config, request: &Request) -> Result<(), Failure> {
+pub fn act(config: &Config, disposition: Disposition) -> Result<(), Failure> {
+    let (id, action) = (disposition.item.clone(), disposition.action);
     // A mistyped case would be a wrong link made by hand.
-    if let Request::QueueResolve { case: Some(case), .. } = request
+    if let Some(case) = disposition.case_id.as_deref().filter(|_| action != Action::Take)
         && super::cases::in_force(config)?.get(case).is_none()
     {
-        let message = format!("{case} is no case of the registry in force; the item stays open");
+        let message = format!("{case} is no case of the registry in force; the item stays as it is");
         return Err(Failure::new(EX_DATAERR, message));
     }
-    let answer = control::ask(config, request)?;
-    match answer["resolved"].as_str() {
-        Some(id) => print_text(&format!("{id} resolved\n")),
-        None => Err(Failure::new(EX_SOFTWARE, "the answer is not understood")),
-    }
+    let item = control::ask(config, &Request::Act(disposition))?;
+    let item: QueueItem = serde_json::from_value(item).map_err(|error| Failure::software(&error))?;
+    let local = |at: Timestamp| at.to_zoned(config.time_zone.clone()).strftime("%a %Y-%m-%d %H:%M %Z").to_string();
+    let due = item.due_at.map(local).unwrap_or_default();
+    let done = match (action, &item.claimed, &item.asked) {
+        (Action::Take, Some(claim), _) => format!("taken until {}", local(claim.until)),
+        (Action::Ask, _, Some(asked)) => format!("its clock stands still until {}; due {due}", local(asked.until)),
+        (Action::Resume, _, _) => format!("its clock goes on; due {due}"),
+        (Action::Amend, _, _) => format!("{}, lane {}, due {due}", item.document_type, item.lane),
+        (Action::Release, _, _) => "released".to_owned(),
+        (Action::Take | Action::Ask | Action::Done | Action::Misdirected, _, _) => "resolved".to_owned(),
+    };
+    print_text(&format!("{id} {done}\n"))
 }

@@ -1,6 +1,5 @@
 //! `route explain|test`: why an item is where it is, and what the rules would do with given facts.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -8,10 +7,10 @@ use serde_json::{Value, json};
 use super::{EX_DATAERR, print_json, print_text};
 use crate::config::Config;
 use crate::control::{self, Failure, Request};
-use crate::link::Case;
+use crate::daemon::knowledge::ground;
+use crate::queue::ground::Ground;
 use crate::queue::item::QueueItem;
 use crate::route::facts::Facts;
-use crate::route::rules::RoutingRules;
 
 pub fn test(config: &Config, file: &Path) -> Result<(), Failure> {
     let wrong = |error: &dyn std::fmt::Display| Failure::new(EX_DATAERR, format!("{}: {error}", file.display()));
@@ -32,15 +31,13 @@ pub fn test(config: &Config, file: &Path) -> Result<(), Failure> {
 pub fn explain(config: &Config, id: &str) -> Result<(), Failure> {
     let item = control::ask(config, &Request::QueueShow { id: id.to_owned() })?;
     let item: QueueItem = serde_json::from_value(item).map_err(|error| Failure::software(&error))?;
-    let registry = super::cases::in_force(config)?;
-    let case = item.link.case_id.as_deref().and_then(|case_id| registry.get(case_id));
-    print_text(&explained(config, &item, case))
+    print_text(&explained(&ground(config, super::cases::in_force(config)?), &item))
 }
 
 /// The rules that were passed over, and the one that applies, in words.
-fn explained(config: &Config, item: &QueueItem, case: Option<&Case>) -> String {
-    let (rules, zone) = (&config.routing, &config.time_zone);
-    let facts = facts_of(config, item, case);
+fn explained(ground: &Ground, item: &QueueItem) -> String {
+    let (rules, zone) = (&ground.routing, &ground.zone);
+    let facts = ground.facts_of(item);
     let routing = rules.route(&facts, zone);
     let mut lines = vec![format!("{}, {}, in lane {}", item.id, item.document_type, item.lane)];
     for over in rules.passed_over(&facts, zone) {
@@ -56,23 +53,4 @@ fn explained(config: &Config, item: &QueueItem, case: Option<&Case>) -> String {
     }
     lines.push(String::new());
     lines.join("\n")
-}
-
-/// The facts of an item that is in the queue already.
-fn facts_of(config: &Config, item: &QueueItem, case: Option<&Case>) -> Facts {
-    let mut facts =
-        Facts::new(item.document_type, item.received_at).linked(&item.link, case, &item.fields, &item.missing);
-    facts.transfer_direction = item.transfer_direction;
-    facts.sender.clone_from(&item.sender);
-    facts.mailbox = config.lanes.get(&item.source).cloned();
-    facts.topics = item.routing.as_ref().map(|routed| routed.topics.clone()).unwrap_or_default();
-    facts.flags.clone_from(&item.flags);
-    let set = flags_of(&config.routing);
-    facts.flags.retain(|flag| !set.contains(flag.split(':').next().unwrap_or_default()));
-    facts
-}
-
-/// The flags that rules set, which none of them goes by.
-fn flags_of(rules: &RoutingRules) -> BTreeSet<String> {
-    rules.rules.iter().flat_map(|rule| rule.flag_names().collect::<Vec<_>>()).collect()
 }

@@ -32,6 +32,7 @@ pub(super) struct File {
     #[serde(default)]
     pub route: Route,
     pub cases: Cases,
+    pub dispositions: Option<Dispositions>,
     #[serde(default)]
     pub link: LinkPolicy,
     pub export: Export,
@@ -169,6 +170,12 @@ pub(super) struct Reader {
 #[serde(deny_unknown_fields)]
 pub(super) struct Understand {
     pub document_types: Option<PathBuf>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Dispositions {
+    pub path: PathBuf,
 }
 
 #[derive(Default, Deserialize)]

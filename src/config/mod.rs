@@ -80,6 +80,8 @@ pub struct Config {
     pub routing: Arc<RoutingRules>,
     /// The open-case registry.
     pub cases: PathBuf,
+    /// What people did with items elsewhere: CSV, or JSON Lines where the name ends so.
+    pub dispositions: Option<PathBuf>,
     pub link: LinkPolicy,
     /// `[export]`, in `time_zone`.
     pub export: Worklist,
@@ -238,6 +240,7 @@ impl Config {
             routing_file,
             routing: Arc::clone(&problems.routing),
             cases: resolve(base, &parsed.cases.path),
+            dispositions: parsed.dispositions.map(|table| resolve(base, &table.path)),
             link: parsed.link,
             export: Worklist {
                 folder: resolve(base, &parsed.export.dir),

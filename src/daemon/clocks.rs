@@ -7,11 +7,12 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::archive::event::Event;
+use crate::archive::event::{Act, Event, MACHINE};
 use crate::archive::{Archive, ArchiveError, blocking};
 use crate::clock;
 use crate::log;
-use crate::queue::item::ItemState;
+use crate::queue::item::{ItemState, QueueItem};
+use crate::route::due::{ALL_OF_IT, ClockState};
 
 /// Between two looks at the clock.
 const TICK: Duration = Duration::from_millis(500);
@@ -46,19 +47,44 @@ pub async fn run(archive: Archive, mut stopping: watch::Receiver<bool>) {
     }
 }
 
+/// What people did with an item for a while that is over.
+fn over(item: &QueueItem, now: Timestamp) -> Vec<Event> {
+    let mut acts = Vec::new();
+    if item.claimed.as_ref().is_some_and(|claim| claim.until <= now) {
+        acts.push(Act::Released);
+    }
+    if let Some((asked, due_at)) = item.asked.as_ref().zip(item.due_at)
+        && asked.until <= now
+    {
+        acts.push(Act::Resumed { due_at });
+    }
+    let event = |act| Event::Acted { item: item.id.clone(), by: MACHINE.to_owned(), act };
+    acts.into_iter().map(event).collect()
+}
+
 /// Records what has passed of the open items' time; gives when the next mark comes. Blocks.
 pub fn pass(archive: &Archive, now: Timestamp) -> Result<Option<Timestamp>, ArchiveError> {
     let (mut next, mut passed, mut overdue): (Option<Timestamp>, Vec<Event>, usize) = (None, Vec::new(), 0);
+    let mut is_again = false;
     for item in archive.items() {
         let item = item?;
+        let over = over(&item, now);
+        if !over.is_empty() {
+            passed.extend(over);
+            // What is left of its time is looked at next, with what these have changed.
+            is_again = true;
+            continue;
+        }
+        let ends = [item.claimed.as_ref().map(|claim| claim.until), item.asked.as_ref().map(|asked| asked.until)];
+        next = [next].into_iter().chain(ends).flatten().min();
         let Some((clock, due_at)) = item.clock.as_ref().zip(item.due_at) else { continue };
         if item.state == ItemState::Resolved {
             continue;
         }
         next = [next, clock.next_mark(now, due_at)].into_iter().flatten().min();
         let percent = clock.passed_by(now, due_at);
-        if percent > clock.passed {
-            overdue += usize::from(percent >= crate::route::due::ALL_OF_IT);
+        if percent > clock.passed && clock.state != ClockState::Paused {
+            overdue += usize::from(percent >= ALL_OF_IT);
             passed.push(Event::ClockPassed { item: item.id, percent });
         }
     }
@@ -69,5 +95,5 @@ pub fn pass(archive: &Archive, now: Timestamp) -> Result<Option<Timestamp>, Arch
     while passed.peek().is_some() {
         archive.record_all(passed.by_ref().take(TOGETHER).collect())?;
     }
-    Ok(next)
+    Ok(if is_again { Some(now) } else { next })
 }

@@ -24,6 +24,7 @@ use crate::link::{CaseStatus, Registry, RegistryError};
 use crate::log;
 use crate::outbox::Planner;
 use crate::pipeline::Knowledge;
+use crate::queue::ground::Ground;
 use crate::queue::item::{ItemState, QueueItem};
 use crate::understand::{RulesError, TypeRules};
 
@@ -327,6 +328,16 @@ pub fn knowledge(config: &Config, rules: TypeRules, registry: Registry) -> Knowl
     }
 }
 
+/// What acts on items are judged by under this configuration, with these cases.
+pub fn ground(config: &Config, registry: Registry) -> Ground {
+    Ground {
+        routing: Arc::clone(&config.routing),
+        registry: Arc::new(registry),
+        zone: config.time_zone.clone(),
+        mailboxes: Arc::new(config.lanes.clone()),
+    }
+}
+
 fn file_state(config: &Config) -> FileState {
     use std::os::unix::fs::MetadataExt;
     let metadata = std::fs::metadata(&config.cases).ok()?;
@@ -376,9 +387,9 @@ fn may_replace(before: &[QueueItem], now: &[QueueItem]) -> bool {
     let same_pages = |one: &QueueItem, other: &QueueItem| one.id == other.id && one.page_range == other.page_range;
     let parted_alike =
         before.len() == now.len() && before.iter().all(|one| now.iter().any(|other| same_pages(one, other)));
-    let open = |item: &QueueItem| item.state == ItemState::Open;
+    let open = |item: &QueueItem| item.state == ItemState::Open && item.amended_by.is_none();
     if !parted_alike {
-        return before.iter().all(open);
+        return before.iter().all(|item| open(item) && item.claimed.is_none() && item.asked.is_none());
     }
     before.iter().filter(|item| open(item)).any(|item| !now.contains(&item.as_decided()))
 }

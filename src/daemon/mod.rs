@@ -7,6 +7,7 @@ mod answered;
 mod attempt;
 mod clocks;
 mod decider;
+mod dispositions;
 pub mod knowledge;
 pub mod memory;
 mod repeats;
@@ -129,6 +130,7 @@ pub async fn run(
         sources: statuses.clone(),
         outbox: outbox.status(),
         cases: knowledge.cases_in_force(),
+        knowledge: knowledge.subscribe(),
         progress: progress.subscribe(),
         last_error,
         accepted: accepted.downgrade(),
@@ -196,6 +198,9 @@ pub async fn run(
     }
     let retention = (mode == Mode::Serve)
         .then(|| tokio::spawn(retention::daily(config.clone(), archive.clone(), stopping.clone())));
+    let dispositions = config.dispositions.clone().filter(|_| mode == Mode::Serve);
+    let dispositions = dispositions
+        .map(|file| tokio::spawn(dispositions::run(file, archive.clone(), knowledge.subscribe(), stopping.clone())));
     let clocks = (mode == Mode::Serve).then(|| tokio::spawn(clocks::run(archive.clone(), stopping.clone())));
     // While draining, the work loop ends when the last source has given up its sender. The control socket has only a
     // weak one, so that asking for the status doesn't keep a drained daemon alive.
@@ -237,10 +242,14 @@ pub async fn run(
             source_error.get_or_insert(error);
         }
     }
-    for task in [retention, clocks].into_iter().flatten() {
+    for task in [retention, clocks, dispositions].into_iter().flatten() {
         task.await.map_err(|_| DaemonError::Task)?;
     }
     if mode == Mode::Drain {
+        if let Some(file) = config.dispositions.as_deref().filter(|file| file.exists()) {
+            let ground = knowledge.subscribe().borrow().ground();
+            dispositions::take(file, &archive, &ground).await;
+        }
         let archive = archive.clone();
         blocking(move || clocks::pass(&archive, clock::now())).await?;
     }

@@ -148,6 +148,31 @@ pub struct QueueItem {
     /// How the time runs to `due_at`.
     #[serde(default)]
     pub clock: Option<Clock>,
+    /// Who has taken it, and until when.
+    #[serde(default)]
+    pub claimed: Option<Claim>,
+    /// What information its clock stands still for.
+    #[serde(default)]
+    pub asked: Option<Asked>,
+    /// Who has said that type and case are these.
+    #[serde(default)]
+    pub amended_by: Option<String>,
+}
+
+/// An item is somebody's for a while.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    pub by: String,
+    pub until: Timestamp,
+}
+
+/// Information that the sender was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    pub what: String,
+    pub since: Timestamp,
+    /// The clock goes on then, whatever has come.
+    pub until: Timestamp,
 }
 
 impl AsRef<ItemId> for ItemId {
@@ -194,7 +219,7 @@ impl QueueItem {
     pub fn as_decided(&self) -> Self {
         let flags = self.flags.iter().filter(|flag| !flag.starts_with(DUPLICATE)).cloned().collect();
         let clock = self.clock.clone().map(|clock| Clock { passed: 0, state: ClockState::Running, ..clock });
-        Self { duplicate_of: None, flags, clock, ..self.clone() }
+        Self { duplicate_of: None, flags, clock, claimed: None, asked: None, ..self.clone() }
     }
 
     /// The item by which a nurse sees a document that no stage could finish: of no known type, linked to no case,
@@ -243,6 +268,9 @@ impl QueueItem {
             arrivals: 1,
             routing: None,
             clock: Some(Clock::running(receipt.received_at, due_at, &WARN_AT, "")),
+            claimed: None,
+            asked: None,
+            amended_by: None,
         }
     }
 }
@@ -274,7 +302,7 @@ mod tests {
         let line = serde_json::to_string(&item).unwrap();
         let order = "id source source_file sender received_at pages page_range document_type type_confidence \
                      transfer_direction match fields missing duplicate_of flags lane priority due_at due_rule \
-                     assigned_to state type_reasons arrivals routing clock";
+                     assigned_to state type_reasons arrivals routing clock claimed asked amended_by";
         let mut rest = line.as_str();
         for name in order.split_whitespace() {
             let key = format!("\"{name}\":");

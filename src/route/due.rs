@@ -163,6 +163,13 @@ impl Clock {
         Self { started_at, basis: basis.to_owned(), marks, passed: 0, state: ClockState::Running }
     }
 
+    /// Has the marks stand in the time up to another due time.
+    pub fn move_due(&mut self, due_at: Timestamp) {
+        for mark in &mut self.marks {
+            mark.at = share(self.started_at, due_at, mark.percent);
+        }
+    }
+
     /// What of the time has passed by now, in percent: the last mark, 100 when all of it has, 0 before the first.
     pub fn passed_by(&self, now: Timestamp, due_at: Timestamp) -> u8 {
         if due_at <= now {

@@ -346,7 +346,7 @@ fn texts(cases: &[Case]) -> Vec<Seed> {
         json!({"request": "status"}),
         json!({"request": "queue_list", "lane": "um"}),
         json!({"request": "queue_show", "id": id}),
-        json!({"request": "queue_resolve", "id": id, "by": "N. Bellamy", "case": "UM41200", "note": null}),
+        json!({"request": "act", "item": id, "action": "done", "by": "N. Bellamy", "case_id": "UM41200", "note": null}),
         json!({"request": "held_retry", "id": "0123456789abcdef"}),
         json!({"request": "submit_refused", "source_file": "a.tif", "reason": "empty", "key": "k"}),
         json!({"request": "submit", "receipt": {"source": "submit", "source_file": "a.tif",

@@ -52,7 +52,7 @@ const BEFORE: [&str; 10] = [
 ];
 
 /// Columns after those of the fields.
-const AFTER: [&str; 25] = [
+const AFTER: [&str; 30] = [
     "other_fields",
     "missing",
     "flags",
@@ -78,6 +78,11 @@ const AFTER: [&str; 25] = [
     "category",
     "clock",
     "clock_passed",
+    "claimed_by",
+    "claimed_until",
+    "asked",
+    "asked_until",
+    "amended_by",
 ];
 
 /// The row of column names, with its line feed.
@@ -141,6 +146,11 @@ pub(super) fn row(item: &QueueItem, zone: &TimeZone) -> io::Result<Vec<u8>> {
         guarded(routed.category.as_deref().unwrap_or_default()),
         item.clock.as_ref().map(|clock| clock.state.name().to_owned()).unwrap_or_default(),
         item.clock.as_ref().map(|clock| clock.passed.to_string()).unwrap_or_default(),
+        guarded(item.claimed.as_ref().map(|claim| claim.by.as_str()).unwrap_or_default()),
+        item.claimed.as_ref().map(|claim| local(claim.until, zone)).unwrap_or_default(),
+        guarded(item.asked.as_ref().map(|asked| asked.what.as_str()).unwrap_or_default()),
+        item.asked.as_ref().map(|asked| local(asked.until, zone)).unwrap_or_default(),
+        guarded(item.amended_by.as_deref().unwrap_or_default()),
     ]);
     let mut writer = csv::WriterBuilder::new().buffer_capacity(2048).from_writer(Vec::with_capacity(1024));
     writer.write_record(cells)?;

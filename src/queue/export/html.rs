@@ -122,6 +122,9 @@ pub(super) fn row(item: &QueueItem, zone: &TimeZone) -> String {
                     span.tag { "ask for " (plain(name)) }
                 }
                 @for flag in &item.flags { span.tag { (plain(flag)) } }
+                @if let Some(claim) = &item.claimed { span.tag { "taken by " (claim.by) " until " (local(claim.until, zone)) } }
+                @if let Some(asked) = &item.asked { span.tag { "asked for " (asked.what) ", until " (local(asked.until, zone)) } }
+                @if let Some(person) = &item.amended_by { span.tag { "as told by " (person) } }
                 @if let Some(other) = &item.duplicate_of { span.tag { "same as " (other) } }
                 @if item.arrivals > 1 { span.tag { "arrived " (item.arrivals) " times" } }
             }

@@ -23,6 +23,9 @@ fn item(bytes: &[u8], due_at: Option<&str>) -> QueueItem {
     QueueItem {
         routing: None,
         clock: None,
+        claimed: None,
+        asked: None,
+        amended_by: None,
         id: ItemId::new(&DocumentId::of(bytes), 1),
         source: "secure-fax".into(),
         source_file: "0042.tif".into(),
