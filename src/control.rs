@@ -83,6 +83,10 @@ pub enum Request {
     },
     /// A person does something with an item.
     Act(Disposition),
+    /// What was determined of a case, or of all.
+    Determinations {
+        case: Option<String>,
+    },
     HeldList,
     HeldShow {
         id: String,
@@ -298,11 +302,24 @@ pub fn answer(
             let id = disposition.item.to_string();
             let item = archive.item(&disposition.item)?.ok_or_else(|| no_such(&id))?;
             let name = format!("{} ({by})", disposition.by.trim());
+            let earlier = match acts::determined_case(&item, disposition) {
+                Some(case_id) => archive.determinations(Some(case_id))?,
+                None => Vec::new(),
+            };
             let refused = |refused| Failure::new(EX_DATAERR, format!("{id} {refused}"));
-            let events = acts::events(&item, disposition, &name, &ground()?, clock::now()).map_err(refused)?;
+            let events =
+                acts::events(&item, disposition, &name, &ground()?, clock::now(), &earlier).map_err(refused)?;
             archive.record_all(events)?;
             let item = archive.item(&disposition.item)?.ok_or_else(|| no_such(&id))?;
             as_exported(&item)
+        }
+        Request::Determinations { case } => {
+            let found = archive.determinations(case.as_deref())?;
+            match case {
+                Some(case_id) => archive.record(Event::CaseShown { case_id: case_id.clone(), by: by.to_owned() })?,
+                None => listed(found.len(), List::Cases)?,
+            }
+            Ok(json!(found))
         }
         Request::OutboxList => {
             let unsent = mails::unsent(archive)?;

@@ -149,3 +149,46 @@ fn rows_of_the_dispositions_file_are_taken_once_and_refused_ones_told_of_beside_
     assert_eq!(setup.exported(), Vec::<Value>::new());
     setup.succeed(&["verify"]);
 }
+
+#[test]
+fn days_are_determined_once_and_a_correction_replaces_what_was_wrong() {
+    let (setup, ids) = queued(&["one", "two"], "[dispositions]\npath = \"d.jsonl\"\n");
+    let first = ids[0].as_str();
+    let determine = |id: &str, from: &str, to: &str, days: &str, more: &[&str]| {
+        let fixed = ["queue", "determine", id, "--by", "R. Bellamy", "--from", from, "--to", to, "--days", days];
+        let level = ["--requested", "3", "--decision"];
+        setup.run(&[&fixed[..], &level[..], more].concat())
+    };
+    let approved = ["approve_per_criteria", "--approved", "2"];
+    let refused = |ended: run::Ended, words: &str| {
+        assert!(ended.code == Some(DATAERR) && ended.said.contains(words), "{ended:?}");
+    };
+    refused(determine(first, "2026-03-03", "2026-03-05", "3", &approved), "is linked to no case");
+    setup.succeed(&["queue", "amend", first, "--by", "R. Bellamy", "--case", "UM-1"]);
+    refused(determine(first, "2026-03-03", "2026-03-05", "4", &approved), "are 3 days, not 4");
+    assert_eq!(determine(first, "2026-03-03", "2026-03-05", "3", &approved).code, Some(0));
+    assert_eq!(setup.json(&["queue", "show", first])["resolution"]["disposition"], "determined");
+    let known = setup.json(&["determinations", "--case", "UM-1", "--json"]);
+    assert_eq!((known.as_array().unwrap().len(), &known[0]["days"]), (1, &json!(3)), "{known:#}");
+    let number = known[0]["number"].to_string();
+
+    // The file says the same: these days are approved already, unless it is a correction.
+    let row = |id: u32, from: &str, days: u32, replaces: Option<&str>| {
+        json!({ "id": id, "item": ids[1], "action": "determine", "by": "R. Bellamy", "case_id": "UM-1", "from": from,
+                "to": "2026-03-05", "days": days, "level_requested": 3, "level_approved": 3,
+                "decision": "approve_per_physician_reviewer", "replaces": replaces.map(|number| number.parse::<u64>().unwrap()) })
+    };
+    fs::write(
+        setup.path("d.jsonl"),
+        format!("{}\n{}\n", row(1, "2026-03-05", 1, None), row(2, "2026-03-04", 2, Some(&number))),
+    )
+    .unwrap();
+    setup.drain();
+    let told = fs::read_to_string(setup.path("d.jsonl.refused.jsonl")).unwrap();
+    assert!(told.lines().count() == 1 && told.contains("approves days that number"), "{told}");
+    let table = setup.succeed(&["determinations"]);
+    assert!(table.contains("replaced") && table.contains("in force"), "{table}");
+    setup.succeed(&["rebuild"]);
+    assert_eq!(setup.succeed(&["determinations"]), table);
+    setup.succeed(&["verify"]);
+}

@@ -9,7 +9,8 @@ mod run;
 use std::fs;
 
 use generator::{Fonts, fax_of_lines};
-use run::{CONFIG, DATAERR, NO_CASES, Setup, USAGE, case};
+use run::{CONFIG, DATAERR, NO_CASES, Setup, USAGE, case, wait_until};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 /// When all of them were received: a Monday, 13:12 UTC.
@@ -271,6 +272,23 @@ fn rules_are_tried_on_facts_and_wrong_tables_are_told_of_and_changed_ones_taken_
     assert!(untaken.contains("no rule takes appeal with ") && untaken.contains("level 1"), "{untaken}");
     assert!(check(&delivered.replacen("overrides = true", "", 1)).contains("\"out of program: FEP\" and"));
     assert!(check("[[rule]]\n").contains("route.rules"));
+
+    // Told to, the daemon takes changed rules over, and routes what is open by them; bad ones it refuses.
+    fs::write(&rules, delivered).unwrap();
+    setup.arrive("chairs.tif", &fax_of_lines(&Fonts::load().unwrap(), &["Catalogue of office chairs", "Order today"]));
+    let daemon = setup.start();
+    let lane = || setup.exported_of("chairs.tif").first().map(|item| item["lane"].as_str().unwrap().to_owned());
+    assert_eq!(wait_until("the item", lane), "attention");
+    fs::write(&rules, "[[rule]]\n").unwrap();
+    daemon.signal(Signal::HUP);
+    daemon.wait_for_line("the refusal", |line| line["stage"] == "rules" && line["level"] == "ERROR");
+    let changed = "name = \"other\"\nwhen = { type = [\"other\"] }\nlane = \"attention\"";
+    assert!(delivered.contains(changed));
+    fs::write(&rules, delivered.replace(changed, &changed.replace("attention", "cm"))).unwrap();
+    daemon.signal(Signal::HUP);
+    wait_until("the other lane", || (lane().as_deref() == Some("cm")).then_some(()));
+    daemon.stop();
+
     fs::write(&rules, include_str!("../config/examples/continuity-of-care.toml")).unwrap();
     setup.succeed(&["check"]);
     let ended = setup.run(&["queue", "list", "--lane", "co_review"]);

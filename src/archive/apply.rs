@@ -19,6 +19,7 @@
 //! | `k` mark, rank | [`KnownEntry`], of a document with that mark |
 //! | `L` sequence of the record that tells of it | [`LostEntry`] |
 //! | `D` mark of a disposition's key | nothing: that it was taken |
+//! | `T` mark of a case, sequence | the record of a determination |
 //! | `c` | the last record that changed what the exports show |
 //! | `M` mail id | [`MailEntry`] |
 //! | `Q` rank | id of a mail that waits to be sent |
@@ -52,6 +53,7 @@ pub(super) const REFUSAL: u8 = b'r';
 pub(super) const PURGED: u8 = b'p';
 pub(super) const CONTENT: u8 = b'm';
 pub(super) const KNOWN: u8 = b'k';
+pub(super) const DETERMINATION: u8 = b'T';
 pub(super) const DISPOSITION: u8 = b'D';
 pub(super) const LOST: u8 = b'L';
 pub(super) const MAIL: u8 = b'M';
@@ -252,6 +254,11 @@ fn arrival_key(rank: u64, sequence: u64) -> Vec<u8> {
 
 fn marked_key(kind: u8, mark: &Mark) -> Vec<u8> {
     [&[kind], mark.as_bytes()].concat()
+}
+
+/// Begins the keys of a case's determinations.
+pub(super) fn determinations_key(case: &Mark) -> Vec<u8> {
+    marked_key(DETERMINATION, case)
 }
 
 pub(super) fn disposition_key(disposition: &Mark) -> Vec<u8> {
@@ -667,6 +674,10 @@ impl<'a> Staging<'a> {
                     kept.passed = 0;
                 }
                 self.put(key, &kept)?;
+            }
+            Fact::Determined { case } => {
+                let key = [determinations_key(case).as_slice(), &sequence.to_be_bytes()].concat();
+                self.put(key, &at)?;
             }
             Fact::DispositionTaken { disposition } => {
                 let key = disposition_key(disposition);

@@ -16,6 +16,7 @@ use super::on_lists::OnLists;
 use super::vault::Vault;
 use super::{ArchiveError, AtRest, JOURNAL, keys};
 use crate::document::DocumentId;
+use crate::queue::determination::Determination;
 use crate::queue::item::{ItemId, QueueItem};
 use crate::route::due::ALL_OF_IT;
 
@@ -170,12 +171,11 @@ fn documents_of(folder: &Path, vault: &Vault, case: &str) -> Result<BTreeSet<Str
 
 /// The case that an event is about which is about no document.
 fn case_of(event: &Event) -> Option<&str> {
-    if let Event::CaseShown { case_id: case, .. }
-    | Event::Listed { list: Some(List::Trail { case: Some(case), .. }), .. } = event
-    {
-        Some(case)
-    } else {
-        None
+    match event {
+        Event::CaseShown { case_id: case, .. }
+        | Event::Determined { case_id: case, .. }
+        | Event::Listed { list: Some(List::Trail { case: Some(case), .. }), .. } => Some(case),
+        _ => None,
     }
 }
 
@@ -230,6 +230,11 @@ fn words(event: &Event) -> (String, String) {
             (by.clone(), format!("resolved {item} as {disposition}{case}{note}"))
         }
         Event::Acted { item, by, act } => (by.clone(), act_words(item, act)),
+        Event::Determined { case_id, by, determination, item: _ } => {
+            let Determination { from, to, days, decision, replaces, .. } = &**determination;
+            let instead = replaces.map(|number| format!(", in place of number {number}")).unwrap_or_default();
+            (by.clone(), format!("determined {days} days of case {case_id}, {from} to {to}: {decision:?}{instead}"))
+        }
         Event::DispositionTaken { .. } => (machine(), "took a row of the dispositions file".to_owned()),
         Event::ClockPassed { item, percent } => (machine(), clock_words(item, *percent)),
         Event::RecordsLost { from, to, digest } => (
@@ -340,6 +345,7 @@ fn unopened(fact: Option<&Fact>) -> (String, String) {
             | Fact::CasesLoaded {}
             | Fact::RecordsLost { .. }
             | Fact::DispositionTaken { .. }
+            | Fact::Determined { .. }
             | Fact::Listed {}
             | Fact::CaseShown {}
             | Fact::Operated {}

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::mail::{MailId, MailKind};
 use super::vault::Mark;
 use crate::document::{DocumentId, MailHead, Receipt};
+use crate::queue::determination::Determination;
 use crate::queue::item::{ItemId, QueueItem};
 
 /// Version of the record format that this program writes; it reads all versions up to this one. 2: sealed records.
@@ -123,6 +124,8 @@ pub enum Event<I = QueueItem> {
     },
     /// A person has acted on an item that stays open; or the time of what they did is over.
     Acted { item: ItemId, by: String, act: Act },
+    /// Days of a case's stay were approved or denied. Its number is that of the record.
+    Determined { case_id: String, by: String, item: Option<ItemId>, determination: Box<Determination> },
     /// A row of the dispositions file was taken; recorded together with what it says.
     DispositionTaken { key: String },
     /// This share of an item's time has passed, in percent; 100: it is overdue.
@@ -281,6 +284,7 @@ impl<I> Event<I> {
             | Self::ClockPassed { .. }
             | Self::Acted { .. }
             | Self::DispositionTaken { .. }
+            | Self::Determined { .. }
             | Self::Listed { .. }
             | Self::CaseShown { .. }
             | Self::Operated { .. }

@@ -103,6 +103,9 @@ pub(super) enum Fact {
     DispositionTaken {
         disposition: Mark,
     },
+    Determined {
+        case: Mark,
+    },
     Shown {
         document: DocumentId,
     },
@@ -247,6 +250,7 @@ impl Fact {
             Event::Acted { item, act, by: _ } => {
                 Self::Acted { document: document_of(item, document)?, segment: item.segment(), act: act.kind() }
             }
+            Event::Determined { case_id, .. } => Self::Determined { case: vault.case_mark(case_id) },
             Event::DispositionTaken { key } => {
                 Self::DispositionTaken { disposition: vault.mark("disposition", [key, ""]) }
             }
@@ -318,6 +322,7 @@ impl Fact {
             | Self::CasesLoaded {}
             | Self::RecordsLost { .. }
             | Self::DispositionTaken { .. }
+            | Self::Determined { .. }
             | Self::Listed {}
             | Self::CaseShown {}
             | Self::Operated {}
@@ -357,6 +362,7 @@ impl Fact {
             | Self::CasesLoaded {}
             | Self::RecordsLost { .. }
             | Self::DispositionTaken { .. }
+            | Self::Determined { .. }
             | Self::Shown { .. }
             | Self::Listed {}
             | Self::CaseShown {}
@@ -417,6 +423,7 @@ impl Fact {
             | Self::Resolved { .. }
             | Self::Acted { .. }
             | Self::DispositionTaken { .. }
+            | Self::Determined { .. }
             | Self::Shown { .. }
             | Self::Listed {}
             | Self::CaseShown {}

@@ -10,9 +10,9 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use super::apply::{
-    ARRIVAL, Acts, CHANGED, DOCUMENT, DocumentEntry, HELD, ITEM, ItemEntry, KnownEntry, REFUSAL, RefusalEntry,
-    Standing, UNRELEASED, UNRESOLVED, UnreleasedEntry, WAITING, content_key, decode, disposition_key, document_key,
-    id_of_key, item_key, known_key, ranked_key,
+    ARRIVAL, Acts, CHANGED, DETERMINATION, DOCUMENT, DocumentEntry, HELD, ITEM, ItemEntry, KnownEntry, REFUSAL,
+    RefusalEntry, Standing, UNRELEASED, UNRESOLVED, UnreleasedEntry, WAITING, content_key, decode, determinations_key,
+    disposition_key, document_key, id_of_key, item_key, known_key, ranked_key,
 };
 use super::event::{Act, Event, Refusal, Resolution, Stage};
 use super::index::{Entry, Fault};
@@ -20,6 +20,7 @@ use super::journal::Location;
 use super::rebuild::recovered_receipt;
 use super::{Archive, ArchiveError};
 use crate::document::{DocumentId, MailHead, Receipt};
+use crate::queue::determination::Recorded;
 use crate::queue::item::{Asked, Claim, ItemId, ItemState, QueueItem};
 use crate::route::due::ClockState;
 
@@ -410,6 +411,24 @@ impl Archive {
             }
         }
         Ok(())
+    }
+
+    /// What was determined of a case, or of all, in the order in which it was recorded; replaced ones too.
+    pub fn determinations(&self, case: Option<&str>) -> Result<Vec<Recorded>, ArchiveError> {
+        let prefix =
+            case.map_or_else(|| vec![DETERMINATION], |case| determinations_key(&self.inner.vault.case_mark(case)));
+        let mut found = Vec::new();
+        for (key, at) in self.all(&prefix)? {
+            let number = key.last_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
+            let (Event::Determined { case_id, by, determination, item: _ }, at) =
+                self.inner.reader.read(decode(&at)?)?
+            else {
+                return Err(Fault::Entry.into());
+            };
+            found.push(Recorded { number, case_id, by, at, determination: *determination });
+        }
+        found.sort_by_key(|recorded| recorded.number);
+        Ok(found)
     }
 
     /// Whether a row of the dispositions file, known by this key, was taken.

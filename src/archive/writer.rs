@@ -120,6 +120,7 @@ impl Changed {
             | Event::CasesLoaded { .. }
             | Event::RecordsLost { .. }
             | Event::DispositionTaken { .. }
+            | Event::Determined { .. }
             | Event::Shown { .. }
             | Event::Listed { .. }
             | Event::CaseShown { .. }

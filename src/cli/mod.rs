@@ -25,6 +25,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use jiff::Timestamp;
+use jiff::civil::Date;
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 
 use crate::archive::event::MACHINE;
@@ -34,6 +35,7 @@ use crate::control::{self, Failure, Request};
 use crate::document::{DocumentType, TransferDirection};
 use crate::intake::submit::SubmitOptions;
 use crate::queue::acts::{Action, Disposition};
+use crate::queue::determination::{Decision, Determination};
 
 /// Bytes of a remark.
 const LONGEST_REMARK: u64 = 64 * 1024;
@@ -118,6 +120,14 @@ enum Command {
     /// The work queue.
     #[command(subcommand)]
     Queue(QueueCommand),
+    /// What was determined: the days of cases that were approved or denied.
+    Determinations {
+        /// Only of this case.
+        #[arg(long, value_name = "ID")]
+        case: Option<String>,
+        #[arg(long)]
+        json: bool,
+    },
     /// The rules by which documents are routed.
     #[command(subcommand)]
     Route(RouteCommand),
@@ -240,6 +250,8 @@ enum QueueCommand {
         #[arg(long, value_parser = a_person)]
         by: String,
     },
+    /// Record which days of the item's case were approved or denied, which closes the item.
+    Determine(Determine),
     /// Put right what the machine told of an item, which is routed by it anew; with neither type nor case, confirm it.
     Amend {
         id: String,
@@ -253,6 +265,46 @@ enum QueueCommand {
         #[arg(long, value_name = "ID")]
         case: Option<String>,
     },
+}
+
+#[derive(clap::Args)]
+struct Determine {
+    id: String,
+    #[arg(long, value_parser = a_person)]
+    by: String,
+    /// The case, if the item is not linked to it.
+    #[arg(long, value_name = "ID")]
+    case: Option<String>,
+    /// First day.
+    #[arg(long, value_name = "DATE")]
+    from: Date,
+    /// Last day, which counts too.
+    #[arg(long, value_name = "DATE")]
+    to: Date,
+    /// How many days that is; it must add up.
+    #[arg(long)]
+    days: u32,
+    /// Level of care that was asked for, 1 to 4.
+    #[arg(long, value_name = "LEVEL")]
+    requested: u8,
+    /// Level of care that is approved.
+    #[arg(long, value_name = "LEVEL")]
+    approved: Option<u8>,
+    /// `approve_per_criteria`, `approve_per_physician_reviewer` or `deny`.
+    #[arg(long, value_parser = a_word::<Decision>)]
+    decision: Decision,
+    #[arg(long)]
+    criterion: Option<String>,
+    #[arg(long, value_name = "DATE")]
+    next_review: Option<Date>,
+    /// What the next review must hold.
+    #[arg(long)]
+    next_review_notes: Option<String>,
+    #[arg(long, value_name = "NUMBER")]
+    auth_number: Option<String>,
+    /// The number of the determination that was wrong.
+    #[arg(long, value_name = "NUMBER")]
+    replaces: Option<u64>,
 }
 
 /// A word of the exports, as they write it.
@@ -274,6 +326,23 @@ impl QueueCommand {
             Self::Release { id, by } => of(&id, Action::Release, by)?,
             Self::Ask { id, by, what } => Disposition { note: remark(Some(what))?, ..of(&id, Action::Ask, by)? },
             Self::Resume { id, by } => of(&id, Action::Resume, by)?,
+            Self::Determine(determine) => {
+                let determination = Determination {
+                    from: determine.from,
+                    to: determine.to,
+                    days: determine.days,
+                    level_requested: determine.requested,
+                    level_approved: determine.approved,
+                    decision: determine.decision,
+                    criterion: determine.criterion,
+                    next_review_date: determine.next_review,
+                    next_review_notes: determine.next_review_notes,
+                    auth_number: determine.auth_number,
+                    replaces: determine.replaces,
+                };
+                let determined = of(&determine.id, Action::Determine, determine.by)?;
+                Disposition { case_id: determine.case, determination: Some(determination), ..determined }
+            }
             Self::Amend { id, by, document_type, direction, case } => {
                 let amended = of(&id, Action::Amend, by)?;
                 Disposition { document_type, transfer_direction: direction, case_id: case, ..amended }
@@ -387,6 +456,9 @@ pub fn main() -> ExitCode {
             Some(disposition) => queue::act(&config, disposition),
             None => Ok(()),
         }),
+        Command::Determinations { case, json } => {
+            load(config).and_then(|config| queue::determinations(&config, case, json))
+        }
         Command::Route(RouteCommand::Explain { id }) => load(config).and_then(|config| route::explain(&config, &id)),
         Command::Route(RouteCommand::Test { file }) => load(config).and_then(|config| route::test(&config, &file)),
         Command::Held(HeldCommand::List { json }) => load(config).and_then(|config| held::list(&config, json)),

@@ -7,6 +7,7 @@ use super::{EX_DATAERR, EX_USAGE, print_json, print_text, table};
 use crate::config::Config;
 use crate::control::{self, Failure, Request};
 use crate::queue::acts::{Action, Disposition};
+use crate::queue::determination::{self, Determination, Recorded};
 use crate::queue::item::QueueItem;
 use crate::route::due::ClockState;
 
@@ -47,6 +48,35 @@ fn row(config: &Config, item: &QueueItem) -> Vec<String> {
     ]
 }
 
+pub fn determinations(config: &Config, case: Option<String>, json: bool) -> Result<(), Failure> {
+    let found = control::ask(config, &Request::Determinations { case })?;
+    if json {
+        return print_json(&found);
+    }
+    let found: Vec<Recorded> = serde_json::from_value(found).map_err(|error| Failure::software(&error))?;
+    let in_force: Vec<u64> = determination::in_force(&found).map(|one| one.number).collect();
+    let row = |one: &Recorded| {
+        let Determination { from, to, days, level_requested, level_approved, decision, .. } = &one.determination;
+        let decision = format!("{decision:?}");
+        let level = level_approved.map(|level| level.to_string()).unwrap_or_default();
+        let standing = if in_force.contains(&one.number) { "in force" } else { "replaced" };
+        vec![
+            one.number.to_string(),
+            one.case_id.clone(),
+            from.to_string(),
+            to.to_string(),
+            days.to_string(),
+            level_requested.to_string(),
+            level,
+            decision,
+            standing.to_owned(),
+            one.by.clone(),
+        ]
+    };
+    let head = ["number", "case", "from", "to", "days", "asked", "approved", "decision", "standing", "by"];
+    print_text(&table(&head, &found.iter().map(row).collect::<Vec<_>>()))
+}
+
 /// When it is due, and what is to be known of the time.
 fn due(config: &Config, item: &QueueItem) -> String {
     let Some(due) = item.due_at else { return String::new() };
@@ -73,7 +103,7 @@ pub fn act(config: &Config, disposition: Disposition) -> Result<(), Failure> {
     if let Some(case) = disposition.case_id.as_deref().filter(|_| action != Action::Take)
         && super::cases::in_force(config)?.get(case).is_none()
     {
-        let message = format!("{case} is no case of the registry in force; the item stays as it is");
+        let message = format!("{case} is no case of the registry in force; the item stays open, as it is");
         return Err(Failure::new(EX_DATAERR, message));
     }
     let item = control::ask(config, &Request::Act(disposition))?;
@@ -86,6 +116,7 @@ pub fn act(config: &Config, disposition: Disposition) -> Result<(), Failure> {
         (Action::Resume, _, _) => format!("its clock goes on; due {due}"),
         (Action::Amend, _, _) => format!("{}, lane {}, due {due}", item.document_type, item.lane),
         (Action::Release, _, _) => "released".to_owned(),
+        (Action::Determine, _, _) => "determined, and resolved".to_owned(),
         (Action::Take | Action::Ask | Action::Done | Action::Misdirected, _, _) => "resolved".to_owned(),
     };
     print_text(&format!("{id} {done}\n"))

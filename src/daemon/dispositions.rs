@@ -120,8 +120,12 @@ fn take_one(
     let Some(item) = archive.item(&disposition.item)? else {
         return Ok(Err(format!("{} is not known", disposition.item)));
     };
+    let earlier = match acts::determined_case(&item, disposition) {
+        Some(case_id) => archive.determinations(Some(case_id))?,
+        None => Vec::new(),
+    };
     let by = format!("{} (dispositions file)", disposition.by.trim());
-    let mut events = match acts::events(&item, disposition, &by, ground, clock::now()) {
+    let mut events = match acts::events(&item, disposition, &by, ground, clock::now(), &earlier) {
         Ok(events) => events,
         Err(refused) => return Ok(Err(format!("{} {refused}", item.id))),
     };

@@ -6,6 +6,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::determination::{Determination, DeterminationRefused, Recorded};
 use super::ground::Ground;
 use super::item::{ItemId, ItemState, QueueItem};
 use crate::archive::event::{Act, Event};
@@ -33,6 +34,8 @@ pub enum Action {
     Done,
     /// It is not ours.
     Misdirected,
+    /// Days of its case were approved or denied, which closes it.
+    Determine,
 }
 
 /// What one person does with one item; a row of the dispositions file.
@@ -53,12 +56,24 @@ pub struct Disposition {
     /// A remark; for `ask` what is asked for.
     #[serde(default)]
     pub note: Option<String>,
+    /// For `determine`.
+    #[serde(default)]
+    pub determination: Option<Determination>,
 }
 
 impl Disposition {
     /// One that says no more than who does what.
     pub fn new(item: ItemId, action: Action, by: String) -> Self {
-        Self { item, action, by, case_id: None, document_type: None, transfer_direction: None, note: None }
+        Self {
+            item,
+            action,
+            by,
+            case_id: None,
+            document_type: None,
+            transfer_direction: None,
+            note: None,
+            determination: None,
+        }
     }
 }
 
@@ -91,21 +106,37 @@ pub enum ActRefused {
     UnknownCase { case_id: String },
     #[error("name the person who does it")]
     Nobody,
+    #[error("is linked to no case; name the case that is determined")]
+    NoCase,
+    #[error("is determined without days and decision")]
+    NoDetermination,
+    #[error("is not determined: the determination {0}")]
+    Determination(#[from] DeterminationRefused),
 }
 
-/// The events that record a disposition of this item. `by` is the person as recorded, with whoever runs the program.
+/// The case that a disposition is about, if it determines days of one.
+pub fn determined_case<'a>(item: &'a QueueItem, disposition: &'a Disposition) -> Option<&'a str> {
+    let matched = item.link.case_id.as_deref().filter(|_| item.link.status == MatchStatus::Matched);
+    let case_id = disposition.case_id.as_deref().or(matched);
+    case_id.filter(|_| disposition.action == Action::Determine)
+}
+
+/// The events that record a disposition of this item. `earlier`: what was determined of its case before. `by` is the person as recorded, with whoever runs the program.
 pub fn events(
     item: &QueueItem,
     disposition: &Disposition,
     by: &str,
     ground: &Ground,
     now: Timestamp,
+    earlier: &[Recorded],
 ) -> Result<Vec<Event>, ActRefused> {
     let person = disposition.by.trim();
     if person.is_empty() {
         return Err(ActRefused::Nobody);
     }
-    if item.state == ItemState::Resolved {
+    // A determination may have to be corrected long after.
+    let is_resolved = item.state == ItemState::Resolved;
+    if is_resolved && disposition.action != Action::Determine {
         return Err(ActRefused::Resolved);
     }
     if let Some(case_id) = disposition.case_id.as_ref().filter(|case_id| ground.registry.get(case_id).is_none()) {
@@ -130,22 +161,46 @@ pub fn events(
             Act::Resumed { due_at: item.due_at.map_or(now, |due_at| resumed_due(due_at, asked.until, now)) }
         }
         Action::Amend => Act::Amended { item: Box::new(amended(item, disposition, person, ground)?) },
-        Action::Done | Action::Misdirected => {
+        Action::Done | Action::Misdirected | Action::Determine => {
+            let mut events = Vec::new();
+            if disposition.action == Action::Determine {
+                events.push(determined(item, disposition, by, ground, earlier)?);
+                if is_resolved {
+                    return Ok(events);
+                }
+            }
             let disposed = match (disposition.action, &disposition.case_id) {
                 (Action::Misdirected, _) => "misdirected",
+                (Action::Determine, _) => "determined",
                 (_, Some(_)) => "linked",
                 (_, None) => "done",
             };
-            return Ok(vec![Event::Resolved {
+            events.push(Event::Resolved {
                 item: item.id.clone(),
                 by: by.to_owned(),
                 disposition: disposed.to_owned(),
                 case_id: disposition.case_id.clone(),
                 note: disposition.note.clone(),
-            }]);
+            });
+            return Ok(events);
         }
     };
     Ok(vec![Event::Acted { item: item.id.clone(), by: by.to_owned(), act }])
+}
+
+fn determined(
+    item: &QueueItem,
+    disposition: &Disposition,
+    by: &str,
+    ground: &Ground,
+    earlier: &[Recorded],
+) -> Result<Event, ActRefused> {
+    let case_id = determined_case(item, disposition).ok_or(ActRefused::NoCase)?;
+    let determination = disposition.determination.clone().ok_or(ActRefused::NoDetermination)?;
+    let unknown = || ActRefused::UnknownCase { case_id: case_id.to_owned() };
+    determination.check(ground.registry.get(case_id).ok_or_else(unknown)?, earlier)?;
+    let (case_id, item, determination) = (case_id.to_owned(), Some(item.id.clone()), Box::new(determination));
+    Ok(Event::Determined { case_id, by: by.to_owned(), item, determination })
 }
 
 /// When an item is due whose clock stood still, and would have until `until`, but goes on from `now`.

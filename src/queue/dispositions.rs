@@ -81,6 +81,7 @@ fn given(row: usize, read: Result<Row, &str>) -> Given {
         Ok(row) => row.disposition,
         Err(reason) => return Given { row, key: String::new(), disposition: Err(reason.to_owned()) },
     };
+    gather(&mut cells);
     let key = match cells.remove("id") {
         Some(Value::String(id)) if !id.is_empty() => format!("id {id}"),
         Some(id) if !id.is_null() => format!("id {id}"),
@@ -90,6 +91,25 @@ fn given(row: usize, read: Result<Row, &str>) -> Given {
     // The message of serde names columns and the words expected, and repeats a word of the row where it is none of these.
     let disposition = serde_json::from_value(Value::Object(cells)).map_err(|error| error.to_string());
     Given { row, key, disposition }
+}
+
+/// Columns of a determination: a row holds them beside the others.
+const TEXTS: [&str; 8] =
+    ["from", "to", "decision", "criterion", "next_review_date", "next_review_notes", "auth_number", "replaces"];
+const NUMBERS: [&str; 3] = ["days", "level_requested", "level_approved"];
+
+/// Puts the cells of a determination together; numbers are texts in CSV.
+fn gather(cells: &mut Map<String, Value>) {
+    let mut determination = Map::new();
+    for name in TEXTS.into_iter().chain(NUMBERS) {
+        let Some(cell) = cells.remove(name) else { continue };
+        let is_number = name == "replaces" || NUMBERS.contains(&name);
+        let number = cell.as_str().filter(|_| is_number).and_then(|text| text.parse::<u64>().ok()).map(Value::from);
+        determination.insert(name.to_owned(), number.unwrap_or(cell));
+    }
+    if !determination.is_empty() {
+        cells.insert("determination".to_owned(), Value::Object(determination));
+    }
 }
 
 #[cfg(test)]
@@ -110,6 +130,18 @@ mod tests {
         assert_eq!(csv, lines);
         assert_eq!(csv[0].disposition.as_ref().unwrap().action, Action::Take);
         assert_ne!(csv[0].key, csv[1].key);
+    }
+
+    #[test]
+    fn a_determination_stands_in_the_row() {
+        let csv = format!(
+            "item,action,by,from,to,days,level_requested,level_approved,decision\n\
+             {ITEM},determine,A,2026-03-03,2026-03-05,3,3,2,approve_per_criteria\n{ITEM},take,A,,,,,,\n"
+        );
+        let rows = rows(&csv, Shape::Csv).unwrap();
+        let determined = rows[0].disposition.as_ref().unwrap().determination.as_ref().unwrap();
+        assert_eq!((determined.days, determined.level_approved), (3, Some(2)));
+        assert!(rows[1].disposition.as_ref().unwrap().determination.is_none());
     }
 
     #[test]
