@@ -42,23 +42,27 @@ pub struct Paper<'a> {
     pub baby: &'a Baby,
     pub whose: Whose,
     pub written: Date,
+    pub facts: Facts,
     /// Lines of text.
     pub pages: Vec<String>,
 }
 
 /// What is printed of a baby; empty where it is left out.
-struct Facts {
-    name: String,
-    dob: String,
-    mrn: String,
-    member: String,
-    auth: String,
-    mother: String,
+pub struct Facts {
+    pub name: String,
+    pub dob: String,
+    /// The birth date as it was written down.
+    pub written_dob: Date,
+    pub dob_is_right: bool,
+    pub mrn: String,
+    pub member: String,
+    pub auth: String,
+    pub mother: String,
     mother_dob: String,
     admitted: String,
     sex: &'static str,
     facility: String,
-    letter: String,
+    pub letter: String,
 }
 
 fn chance(random: &mut Random, of_a_thousand: usize) -> bool {
@@ -136,7 +140,7 @@ impl<'a> Paper<'a> {
         for page in 0..random.below(3) {
             pages.push(further_page(random, &facts, page + 2));
         }
-        Self { baby, whose, written: written_on, pages }
+        Self { baby, whose, written: written_on, facts, pages }
     }
 }
 
@@ -154,7 +158,8 @@ impl Facts {
             }
         };
         let (mrn, member, auth) = (number(880, &baby.mrn), number(550, &baby.member), number(500, &baby.auth));
-        let dob = if chance(random, WRONG_DATE) { baby.dob.saturating_add(1.day()) } else { baby.dob };
+        let dob_is_right = !chance(random, WRONG_DATE);
+        let dob = if dob_is_right { baby.dob } else { baby.dob.saturating_add(1.day()) };
         let mut told =
             |of_a_thousand: usize, text: String| if chance(random, of_a_thousand) { text } else { String::new() };
         let mother = told(450, format!("{}, {}", baby.mother_last, baby.mother_first));
@@ -163,6 +168,8 @@ impl Facts {
         Self {
             name: named(random, baby, in_name),
             dob: if has_dob { written(random, dob) } else { String::new() },
+            written_dob: dob,
+            dob_is_right,
             mrn,
             member,
             auth,

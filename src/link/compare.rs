@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use jiff::civil::Date;
 
 use super::covering::COVERING_PAGE;
+use super::dates::misprinted;
 use super::identifiers::{IdFinding, IdState, find_id, id_bits};
 use super::index::{IdKind, Index, NameId, Traits};
 use super::labels::Label;
@@ -191,11 +192,11 @@ fn weigh_dates(comparison: &mut Comparison, printed: &Printed, case: &Case, inde
             let state = if date.label == Label::BirthDate {
                 if date.date == dob {
                     DobState::Exact
+                } else if misprinted(date.date, dob) {
+                    DobState::Near
                 } else if (date.date - dob).get_days().abs() > INFANT_DAYS {
                     adults += 1;
                     continue;
-                } else if misprinted(date.date, dob) {
-                    DobState::Near
                 } else {
                     comparison.strange_births.push(date.page);
                     DobState::Other
@@ -237,24 +238,6 @@ fn weigh_dates(comparison: &mut Comparison, printed: &Printed, case: &Case, inde
         && let Some(date) = printed.dates.iter().find(|date| date.label == Label::AdmitDate && date.date == admitted)
     {
         comparison.add(3.0, format!("admit date exact {}", on_pages(&[date.page])));
-    }
-}
-
-/// Whether one date could be the other, misprinted or misread: one digit of one part, or day and month exchanged.
-pub(super) fn misprinted(printed: Date, registered: Date) -> bool {
-    let parts = |date: Date| [i32::from(date.year()), i32::from(date.month()), i32::from(date.day())];
-    let (left, right) = (parts(printed), parts(registered));
-    if printed.year() == registered.year() && left[1] == right[2] && left[2] == right[1] {
-        return true;
-    }
-    let mut different = left.iter().zip(right).filter(|&(&left, right)| left != right);
-    match (different.next(), different.next()) {
-        (Some((&left, right)), None) => {
-            let digits = |number: i32| format!("{number:04}");
-            let apart = digits(left).bytes().zip(digits(right).bytes()).filter(|(left, right)| left != right).count();
-            apart == 1
-        }
-        _ => false,
     }
 }
 
@@ -442,6 +425,9 @@ fn find_patient_names(
             comparison.other_firsts.push((first.folded.clone(), page.number));
         }
     }
+    let labelled = printed.pages.iter().flat_map(|page| page.orders.iter().copied());
+    comparison.own_orders.extend(labelled.clone());
+    comparison.orders.extend(labelled);
     for orders in [&mut comparison.orders, &mut comparison.own_orders] {
         orders.sort_unstable();
         orders.dedup();

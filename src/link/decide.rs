@@ -11,7 +11,8 @@
 use std::collections::BTreeSet;
 
 use super::LinkPolicy;
-use super::compare::{Comparison, DobState, misprinted, on_pages};
+use super::compare::{Comparison, DobState, on_pages};
+use super::dates::misprinted;
 use super::identifiers::IdState;
 use super::index::{IdKind, Index, Rivalry, Traits};
 use super::labels::Label;
@@ -120,9 +121,10 @@ impl Decision<'_> {
                 objections.push("no identifier and no birth date agree".to_owned());
             }
             let named = best.full_name && (best.member() || best.mother_full || best.facility);
-            // Without a legal first name an unregistered twin could be meant; only the birth order tells.
+            // Without a legal first name an unregistered twin could be meant; of a multiple only the birth order tells.
             let ordered = traits.order.is_some_and(|order| best.orders == [order] && best.own_orders == [order]);
-            let family = ordered && best.newborn_name && best.mother_full && best.agrees(IdKind::Member);
+            let told = ordered && best.newborn_name || self.single(best, traits);
+            let family = told && best.surname && best.mother_full && best.agrees(IdKind::Member);
             if !(named || family) {
                 objections.push("no number of the baby's own agrees, and the name is not enough".to_owned());
             }
@@ -141,7 +143,7 @@ impl Decision<'_> {
             DobState::Exact | DobState::Unlabelled => {}
             DobState::Absent if strong_name || family_ids >= 2 => {}
             DobState::Absent => objections.push("an identifier and a surname agree, no birth date".to_owned()),
-            DobState::Near if family_ids >= 2 && best.any_name() => {
+            DobState::Near if family_ids >= 2 && best.any_name() || best.full_name && self.single(best, traits) => {
                 if self.another_born_as_printed(best, case) {
                     objections.push("another case fits the birth date printed".to_owned());
                 }
@@ -151,15 +153,39 @@ impl Decision<'_> {
         for kind in OWN_IDS {
             let state = best.id(kind).state;
             // A misprint, or the number of the hospital before a transfer: only when nothing else is open.
+            let readable = best.any_name() && (best.born_then() || strong_name);
             let misprint = state == IdState::Near
                 && (best.born_then() && best.any_name() && family_ids >= 2
-                    || best.full_name && best.id(IdKind::Member).state >= IdState::Near);
+                    || best.full_name && best.id(IdKind::Member).state >= IdState::Near
+                    || readable && (self.single(best, traits) || self.nearer_than_siblings(best, kind)));
             let excused =
                 misprint || best.born_then() && best.any_name() && family_ids >= 2 && (strong_name || best.member());
             if matches!(state, IdState::Near | IdState::Other) && !excused {
                 objections.push(format!("{} printed is not the case's", kind.name()));
             }
         }
+    }
+
+    /// Neither the registry nor the pages tell of a multiple birth.
+    fn single(&self, best: &Comparison, traits: &Traits) -> bool {
+        traits.order.is_none()
+            && best.orders.is_empty()
+            && !self.has_sibling(best)
+            && !self.printed.pages.iter().any(PrintedPage::names_sibling)
+    }
+
+    fn has_sibling(&self, best: &Comparison) -> bool {
+        self.index.rivals(best.case).iter().any(|&(_, rivalry)| rivalry == Rivalry::Sibling)
+    }
+
+    /// The siblings have cases, and what is printed is not one character off from any of theirs.
+    fn nearer_than_siblings(&self, best: &Comparison, kind: IdKind) -> bool {
+        let rivals = self.index.rivals(best.case);
+        self.has_sibling(best)
+            && rivals.iter().all(|&(rival, _)| {
+                let compared = self.comparisons.iter().find(|one| one.case == rival);
+                compared.is_some_and(|one| one.id(kind).state < IdState::Near)
+            })
     }
 
     /// A misprinted birth date may be excused, but not when it is the right one of somebody with that surname.
@@ -184,7 +210,7 @@ impl Decision<'_> {
             }
         }
         let rivals = self.index.rivals(best.case);
-        let alone = !rivals.iter().any(|&(_, rivalry)| rivalry == Rivalry::Sibling);
+        let alone = !self.has_sibling(best);
         if let Some(order) = traits.order {
             if best.orders.iter().any(|&printed| printed != order) {
                 objections.push("birth order printed is a sibling's".to_owned());

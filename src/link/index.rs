@@ -8,6 +8,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use jiff::civil::Date;
 
+use super::dates::misprinted;
 use super::registry::Case;
 use crate::names::{self, GivenName, Sex};
 
@@ -86,6 +87,9 @@ pub(super) enum Rivalry {
 /// Multiples are mostly born within the hour, some around midnight; days apart happens (delayed-interval delivery).
 const SIBLING_DAYS: i32 = 3;
 const NAMESAKE_DAYS: i32 = 1;
+
+/// Rows of one family or nursery beyond this many are no family's, but a column that holds the same everywhere; bounds the work.
+const RIVALS: usize = 64;
 
 #[derive(Debug, Default)]
 pub(super) struct Index {
@@ -307,18 +311,29 @@ impl Index {
             }
         }
         let born = |at: u32| cases.get(at as usize).and_then(|case| case.dob);
+        let told = |at: u32| cases.get(at as usize).zip(self.traits.get(at as usize));
+        let two_mothers = |one: u32, other: u32| {
+            told(one).zip(told(other)).is_some_and(|((one, traits), (other, others))| {
+                let born = one.mother_dob.zip(other.mother_dob);
+                born.is_some_and(|(one, other)| one != other && !misprinted(one, other))
+                    && !traits.member_base.is_empty()
+                    && !others.member_base.is_empty()
+                    && traits.member_base != others.member_base
+            })
+        };
         let mut rivals: HashMap<u32, Vec<(u32, Rivalry)>> = HashMap::new();
         let mut note = |groups: HashMap<u64, Vec<u32>>, days: i32, rivalry: Rivalry| {
             for mut group in groups.into_values() {
                 group.sort_unstable_by_key(|&at| (born(at), at));
                 group.dedup();
                 for (place, &one) in group.iter().enumerate() {
-                    let Some(birth) = born(one) else { continue };
-                    for &other in group.iter().skip(place + 1) {
-                        let apart = born(other).map_or(i32::MAX, |date| (date - birth).get_days());
+                    for &other in group.iter().skip(place + 1).take(RIVALS) {
+                        // Whose birth date is not known may be born on the same day. Those stand first.
+                        let apart = born(one).zip(born(other)).map_or(0, |(one, other)| (other - one).get_days());
                         if apart > days {
                             break;
                         }
+                        let rivalry = if two_mothers(one, other) { Rivalry::Namesake } else { rivalry };
                         for (from, to) in [(one, other), (other, one)] {
                             let known = rivals.entry(from).or_default();
                             if !known.iter().any(|&(case, _)| case == to) {
