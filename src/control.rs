@@ -85,6 +85,10 @@ pub enum Request {
         case: Option<String>,
         note: Option<String>,
     },
+    /// The item, with what was read of its document, is about to be shown: it is recorded.
+    LinkExplain {
+        id: String,
+    },
     HeldList,
     HeldShow {
         id: String,
@@ -299,6 +303,19 @@ pub fn answer(archive: &Archive, request: &Request, by: &str) -> Result<Value, F
                 note: note.clone(),
             })?;
             Ok(json!({ "resolved": id }))
+        }
+        Request::LinkExplain { id } => {
+            let item = archive.item(&item_id(id)?)?.ok_or_else(|| no_such(id))?;
+            let document = archive.find_document(item.id.document())?.ok_or_else(|| no_such(id))?;
+            let receipt = archive.document(&document)?.and_then(|state| state.receipts.into_iter().next());
+            let Some((reading, receipt)) = archive.reading(&document)?.zip(receipt) else {
+                return Err(Failure::new(
+                    EX_DATAERR,
+                    format!("{id}: nothing of it was read; there is nothing to weigh"),
+                ));
+            };
+            shown(document)?;
+            Ok(json!({ "item": item, "reading": reading, "receipt": receipt }))
         }
         Request::OutboxList => {
             let unsent = mails::unsent(archive)?;

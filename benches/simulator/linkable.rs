@@ -42,6 +42,11 @@ pub fn is_linkable(paper: &Paper<'_>, read: &[Page], population: &Population) ->
     if surname { seconds >= 1 } else { born && numbers >= 2 }
 }
 
+/// Whether the number that is the sibling's can be read. Where it cannot, nothing on the paper contradicts the baby's name.
+pub fn is_contradiction_legible(paper: &Paper<'_>, read: &[Page]) -> bool {
+    read.iter().any(|page| stands(&paper.facts.mrn, page))
+}
+
 /// It says the name under which the registry has the baby, and that is one of its own.
 fn calls_by_name(paper: &Paper<'_>) -> bool {
     paper.baby.first == paper.baby.legal && paper.facts.name.to_lowercase().contains(&paper.baby.legal.to_lowercase())

@@ -187,7 +187,9 @@ impl World {
         let Some(Read { paper, noise, pages, links }) = self.read(document) else { return };
         let linkable = linkable::is_linkable(&paper, &pages, &self.population);
         for linked in links {
-            let mut tally = judged(&self.population, &paper, &linked);
+            let may_be_linked =
+                paper.whose != Whose::Contradictory || !linkable::is_contradiction_legible(&paper, &pages);
+            let mut tally = judged(&self.population, &paper, may_be_linked, &linked);
             tally.linkable = usize::from(linkable);
             tally.linkable_linked = usize::from(linkable && tally.linked > 0);
             if tally.wrong > 0 {
@@ -235,9 +237,9 @@ fn nameless(reasons: &[String]) -> String {
     plain.join("; ")
 }
 
-fn judged(population: &Population, paper: &Paper<'_>, linked: &Match) -> Tally {
+fn judged(population: &Population, paper: &Paper<'_>, may_be_linked: bool, linked: &Match) -> Tally {
     let mut tally = Tally { papers: 1, ..Tally::default() };
-    let right = paper.baby.case_id.as_deref().filter(|_| paper.whose != Whose::Contradictory);
+    let right = paper.baby.case_id.as_deref().filter(|_| may_be_linked);
     match linked.status {
         MatchStatus::Matched => {
             tally.linked = 1;

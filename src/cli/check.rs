@@ -15,7 +15,7 @@ use super::{EX_CONFIG, counted, print_text, say};
 use crate::archive::{AtRest, Remark, check_keys, others_may_read};
 use crate::config::{Config, Encryption, Problem};
 use crate::control::Failure;
-use crate::daemon::knowledge::{load_cases, load_rules};
+use crate::daemon::knowledge::{load_cases, load_policy, load_rules};
 use crate::daemon::pool_settings;
 use crate::intake::folder::AfterAccept;
 use crate::intake::imap::{ImapSettings, SignIn, check_authorities};
@@ -86,6 +86,9 @@ fn problems_of(config: &Config) -> Vec<Problem> {
     found.shared();
     if let Err(error) = load_rules(config) {
         found.add("understand.document_types", error.to_string(), "correct the rule that is named");
+    }
+    if let Err(error) = load_policy(config) {
+        found.add("link.weights", error.to_string(), "correct the entry that is named");
     }
     if found.answers("cases.path", &config.cases)
         && let Err(error) = load_cases(config)

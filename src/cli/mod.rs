@@ -8,6 +8,7 @@ mod check;
 mod cover;
 mod held;
 mod key;
+mod link;
 mod outbox;
 mod purge;
 mod queue;
@@ -116,6 +117,12 @@ enum Command {
     /// The work queue.
     #[command(subcommand)]
     Queue(QueueCommand),
+    /// Why documents are linked as they are.
+    #[command(subcommand)]
+    Link(LinkCommand),
+    /// Learn from one's own papers what the built-in tables say in general.
+    #[command(subcommand)]
+    Train(TrainCommand),
     /// Documents that no stage could finish, and mails that could not be sent, with the reason.
     #[command(subcommand)]
     Held(HeldCommand),
@@ -204,6 +211,27 @@ enum QueueCommand {
         /// A remark for the record; `-` reads it from standard input, so that no list of processes shows it.
         #[arg(long)]
         note: Option<String>,
+    },
+}
+
+#[derive(Subcommand)]
+enum LinkCommand {
+    /// What speaks for and against each case that an item may belong to, figure by figure; it is recorded that it was shown.
+    Explain { id: String },
+}
+
+#[derive(Subcommand)]
+enum TrainCommand {
+    /// Fit the weights of linking to the papers of the archive, and to the cases that nurses gave them when they resolved
+    /// items. Prints what changes, and writes a new file for `[link] weights`. The daemon must be stopped.
+    Link {
+        /// A new file.
+        #[arg(long, value_name = "FILE")]
+        output: PathBuf,
+        /// More known cases: lines of {"source_file": "0042.tif", "first_page": 1, "case_id": "UM01"}; `first_page` may be
+        /// left out.
+        #[arg(long, value_name = "JSONL")]
+        labels: Option<PathBuf>,
     },
 }
 
@@ -304,6 +332,10 @@ pub fn main() -> ExitCode {
             let note = remark(note)?;
             queue::resolve(&config, &Request::QueueResolve { id, by, case, note })
         }),
+        Command::Link(LinkCommand::Explain { id }) => load(config).and_then(|config| link::explain_item(&config, &id)),
+        Command::Train(TrainCommand::Link { output, labels }) => {
+            load(config).and_then(|config| link::train(&config, &output, labels.as_deref()))
+        }
         Command::Held(HeldCommand::List { json }) => load(config).and_then(|config| held::list(&config, json)),
         Command::Held(HeldCommand::Show { id }) => {
             load(config).and_then(|config| show(&config, &Request::HeldShow { id }))

@@ -73,7 +73,10 @@ pub struct Config {
     pub document_types: Option<PathBuf>,
     /// The open-case registry.
     pub cases: PathBuf,
+    /// With the built-in weights; `link_weights` may name others.
     pub link: LinkPolicy,
+    /// Weights in place of the built-in ones.
+    pub link_weights: Option<PathBuf>,
     /// `[export]`, in `time_zone`.
     pub export: Worklist,
     pub log: LogSettings,
@@ -206,7 +209,8 @@ impl Config {
             )
             .as_u64();
         let reader = problems.reader(parsed.reader, base);
-        problems.link(&parsed.link);
+        let link = parsed.link.policy();
+        problems.link(&link);
         let level = problems.level(parsed.log.level);
         let at_rest = problems.at_rest(parsed.at_rest, parsed.key_file.map(|path| resolve(base, &path)));
         let retention = problems.retention(parsed.retention, &at_rest);
@@ -224,7 +228,8 @@ impl Config {
             reader,
             document_types: parsed.understand.document_types.map(|path| resolve(base, &path)),
             cases: resolve(base, &parsed.cases.path),
-            link: parsed.link,
+            link,
+            link_weights: parsed.link.weights.map(|path| resolve(base, &path)),
             export: Worklist {
                 folder: resolve(base, &parsed.export.dir),
                 zone: time_zone.clone(),

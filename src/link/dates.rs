@@ -64,7 +64,8 @@ fn numeric_date(text: &str) -> Option<Date> {
     }
 }
 
-/// Whether one date could be the other, misprinted or misread: one digit of one part, or day and month exchanged.
+/// Whether one date could be the other, misprinted or misread: one digit of one part,
+/// another or lost, or day and month exchanged.
 pub(super) fn misprinted(printed: Date, registered: Date) -> bool {
     // Of a year two digits are written, or its first two are always the same.
     let parts = |date: Date| [i32::from(date.year()) % 100, i32::from(date.month()), i32::from(date.day())];
@@ -75,9 +76,12 @@ pub(super) fn misprinted(printed: Date, registered: Date) -> bool {
     let mut different = left.iter().zip(right).filter(|&(&left, right)| left != right);
     match (different.next(), different.next()) {
         (Some((&left, right)), None) => {
-            let digits = |number: i32| format!("{number:04}");
-            let apart = digits(left).bytes().zip(digits(right).bytes()).filter(|(left, right)| left != right).count();
-            apart == 1
+            let (padded, digits) = (|number: i32| format!("{number:02}"), |number: i32| number.to_string());
+            let apart = padded(left).bytes().zip(padded(right).bytes()).filter(|(left, right)| left != right).count();
+            // "01/1/26" for 01/13/26.
+            let (left, right) = (digits(left), digits(right));
+            let lost = left.len() == 1 && right.len() == 2 && right.contains(&left);
+            apart == 1 || lost
         }
         _ => false,
     }

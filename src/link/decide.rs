@@ -114,7 +114,9 @@ impl Decision<'_> {
             objections.push("the birth date printed is an adult's".to_owned());
         }
         if own == 0 {
-            if best.disowned() {
+            // One character off is no other's number where the baby's own name agrees; an unnamed twin's may be just that.
+            let misread = best.full_name && best.agrees(IdKind::Member) && self.single(best, traits);
+            if best.disowned() && !(misread && OWN_IDS.into_iter().all(|kind| best.id(kind).state != IdState::Other)) {
                 objections.push("record, authorization or case number printed is not the case's".to_owned());
             }
             if best.dob != DobState::Exact {
@@ -142,6 +144,7 @@ impl Decision<'_> {
         match best.dob {
             DobState::Exact | DobState::Unlabelled => {}
             DobState::Absent if strong_name || family_ids >= 2 => {}
+            DobState::Absent if best.admitted && best.facility && self.single(best, traits) => {}
             DobState::Absent => objections.push("an identifier and a surname agree, no birth date".to_owned()),
             DobState::Near if family_ids >= 2 && best.any_name() || best.full_name && self.single(best, traits) => {
                 if self.another_born_as_printed(best, case) {
@@ -153,7 +156,7 @@ impl Decision<'_> {
         for kind in OWN_IDS {
             let state = best.id(kind).state;
             // A misprint, or the number of the hospital before a transfer: only when nothing else is open.
-            let readable = best.any_name() && (best.born_then() || strong_name);
+            let readable = best.any_name() && (best.born_then() || strong_name || family_ids >= 2);
             let misprint = state == IdState::Near
                 && (best.born_then() && best.any_name() && family_ids >= 2
                     || best.full_name && best.id(IdKind::Member).state >= IdState::Near
@@ -256,13 +259,26 @@ impl Decision<'_> {
                 && !(best.own_orders.len() == 1 && traits.order == best.own_orders.first().copied())
             {
                 objections.push(format!("{} of {who} {id} stands beside a word for a twin", kind.name()));
-            } else if let Some(mark) = mark(other, other_traits, best, traits, self.index, false) {
-                objections.push(format!("{mark} points to {who} {id}"));
-            } else if mark(best, traits, other, other_traits, self.index, sibling).is_none() {
-                objections.push(format!("{who} {id} cannot be told apart"));
-                if let Some(mark) = mark(best, traits, other, other_traits, self.index, false) {
-                    objections.push(format!("the {mark} may be the sibling's: {}", Self::marked_pages(best, mark)));
+                continue;
+            }
+            if let Some(mark) = marks_of(other, other_traits, best, traits, self.index, false).first() {
+                objections.push(format!("{} points to {who} {id}", mark.name));
+                continue;
+            }
+            let of_best = |own| marks_of(best, traits, other, other_traits, self.index, own);
+            match of_best(sibling).as_slice() {
+                [] => {
+                    objections.push(format!("{who} {id} cannot be told apart"));
+                    if let Some(Mark { name, .. }) = of_best(false).first() {
+                        let pages = Self::marked_pages(best, name);
+                        objections.push(format!("the {name} may be the sibling's: {pages}"));
+                    }
                 }
+                // A slip of one digit, and it would be the twin's: another mark must agree.
+                [Mark { name, fragile: true }] if sibling && of_best(false).len() < 2 => {
+                    objections.push(format!("only one character of the {name} tells it from {who} {id}"));
+                }
+                [_, ..] => {}
             }
         }
     }
@@ -377,22 +393,32 @@ fn similar(left: &str, right: &str) -> bool {
     names::alike(left, right) || strsim::normalized_levenshtein(left, right) >= 0.5
 }
 
-/// A printed fact that fits this case and not the other, although both could have it. The birth date is none: twins
-/// share it, and across midnight one misread digit would decide. With `own`, only a fact that is certainly the patient's.
-fn mark(
+/// A printed fact that fits one case and not the other.
+#[derive(Clone, Copy)]
+struct Mark {
+    name: &'static str,
+    /// One character makes the other's of it, as with the record numbers of twins: whoever copied it may have slipped.
+    fragile: bool,
+}
+
+/// The facts that fit this case and not the other, although both could have them. The birth date is none: twins share it,
+/// and across midnight one misread digit would decide. With `own`, only what is certainly the patient's.
+fn marks_of(
     this: &Comparison,
     traits: &Traits,
     other: &Comparison,
     others: &Traits,
     index: &Index,
     own: bool,
-) -> Option<&'static str> {
+) -> Vec<Mark> {
+    let mut marks = Vec::new();
     for kind in IdKind::ALL {
         let (finding, value, rival) = (this.id(kind), traits.id(kind), others.id(kind));
+        let one_off = strsim::osa_distance(value, rival) <= 1;
         // Alike will not do when the other's differs from it in one character only.
         let certain = match finding.state {
             IdState::Exact => true,
-            IdState::Alike => strsim::levenshtein(value, rival) > 1,
+            IdState::Alike => !one_off,
             IdState::Absent | IdState::Other | IdState::Near | IdState::Family => false,
         };
         if certain
@@ -401,30 +427,31 @@ fn mark(
             && value != rival
             && !misread(value, rival, finding.confidence, finding.pages.len())
         {
-            return Some(kind.name());
+            marks.push(Mark { name: kind.name(), fragile: one_off });
         }
     }
+    let mut certain = |name| marks.push(Mark { name, fragile: false });
     if let (Some(order), Some(rival)) = (traits.order, others.order)
         && order != rival
         && this.orders == [order]
         && (this.own_orders == [order] || !own)
     {
-        return Some("birth order");
+        certain("birth order");
     }
     if this.full_name && (this.own_full_name || !own) && !other.full_name && !first_names_alike(traits, others, index) {
-        return Some("first name");
+        certain("first name");
     }
     if let (Some(sex), Some(rival)) = (traits.sex, others.sex)
         && sex != rival
         && this.sexes == [sex]
     {
-        return Some("sex");
+        certain("sex");
     }
     let mothers_differ = traits.mother_first != others.mother_first;
     if mothers_differ && !others.mother_first.is_empty() && this.mother_full && !other.mother_full {
-        return Some("mother's name");
+        certain("mother's name");
     }
-    None
+    marks
 }
 
 /// Names like Alina and Elina: one misread letter makes one of the other.

@@ -281,8 +281,13 @@ impl Index {
         (self.traits.len().max(2) as f64 / bearers.max(1) as f64).log2()
     }
 
-    pub fn facility_rarity(&self, folded: &str) -> f64 {
-        self.rarity(self.facility_cases.get(folded).copied().unwrap_or(1) as usize)
+    /// The share of the cases that so many are.
+    pub fn share(&self, bearers: usize) -> f64 {
+        bearers.max(1) as f64 / self.traits.len().max(2) as f64
+    }
+
+    pub fn facility_share(&self, folded: &str) -> f64 {
+        self.share(self.facility_cases.get(folded).copied().unwrap_or(1) as usize)
     }
 
     fn find_rivals(&mut self, cases: &[Case]) {

@@ -201,7 +201,11 @@ fn tokenise(page: &Page) -> Vec<Token> {
     let mut tokens: Vec<Token> = Vec::with_capacity(page.words.len());
     for word in &page.words {
         for (part, separator) in parts(&word.text) {
-            let folded = names::fold(part);
+            // A bar within a word is an l: "Gir|".
+            let folded = match part.contains('|') && part.len() > 2 {
+                true => names::fold(&part.replace('|', "l")),
+                false => names::fold(part),
+            };
             if folded.is_empty() {
                 if let Some(last) = tokens.last_mut().filter(|last| last.line == word.line) {
                     last.comma |= separator == Some(',');

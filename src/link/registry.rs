@@ -186,6 +186,11 @@ impl Registry {
         rivals.iter().any(|(_, rivalry)| *rivalry == Rivalry::Sibling)
     }
 
+    /// The case's place in [`Registry::cases`].
+    pub(super) fn place(&self, case_id: &str) -> Option<u32> {
+        self.by_id.get(case_id).copied()
+    }
+
     pub fn get(&self, case_id: &str) -> Option<&Case> {
         self.by_id.get(case_id).and_then(|&at| self.cases.get(at as usize))
     }

@@ -99,8 +99,8 @@ pub(super) fn registry(babies: &[Baby]) -> Registry {
     Registry::parse(csv.as_bytes()).unwrap()
 }
 
-pub(super) fn linked(registry: &Registry, pages: &[&str]) -> Match {
-    let understanding = Understanding {
+pub(super) fn nothing_understood() -> Understanding {
+    Understanding {
         document_type: DocumentType::Other,
         type_confidence: 0.0,
         transfer_direction: None,
@@ -108,10 +108,13 @@ pub(super) fn linked(registry: &Registry, pages: &[&str]) -> Match {
         fields: BTreeMap::new(),
         missing: Vec::new(),
         unreadable: Vec::new(),
-    };
+    }
+}
+
+pub(super) fn linked(registry: &Registry, pages: &[&str]) -> Match {
     let receipt = Receipt::new("fax", "1.tif", "2026-03-16T09:00:00Z".parse().unwrap());
     let receipt = Receipt { sender: Some("16175550144".to_owned()), ..receipt };
-    link(&reading_of(pages), &understanding, registry, &LinkPolicy::default(), &receipt)
+    link(&reading_of(pages), &nothing_understood(), registry, &LinkPolicy::default(), &receipt)
 }
 
 pub(super) fn assert_linked(registry: &Registry, text: &str, case_id: &str) {
