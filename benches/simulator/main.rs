@@ -1,5 +1,7 @@
 //! How often linking is right, wrong or left to a person: invented documents of invented babies, read through an invented
-//! bad line.   cargo bench --bench simulator -- [DOCUMENTS] [CASES] [SEED]    (100,000 of 20,000; seed 1)
+//! bad line.   cargo bench --bench simulator -- [DOCUMENTS] [CASES] [SEED] [NUMBER] [--table DIR]
+//! (100,000 of 20,000; seed 1. With NUMBER it shows that one paper, and what was made of it; `--table` writes the papers as a
+//! table, for `splink.py`.)
 //!
 //! [`population`] invents families, many of them alike, and the registry of those with an open case. [`paper`] prints what a
 //! hospital writes about one of them, sometimes too little, sometimes wrongly. [`channel`] is the fax line and the recogniser:
@@ -16,8 +18,10 @@ mod population;
 #[path = "../../tests/generator/random.rs"]
 #[allow(dead_code, reason = "the tests use the rest of it")]
 mod random;
+mod table;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -73,6 +77,8 @@ struct Outcome {
     reasons: BTreeMap<String, (usize, u64)>,
     /// What papers of babies without a case shared with the case that was proposed, likewise.
     proposed: BTreeMap<String, (usize, u64)>,
+    /// Rows of [`table`].
+    rows: Vec<String>,
 }
 
 impl Outcome {
@@ -80,6 +86,7 @@ impl Outcome {
         for (kind, tally) in &other.tallies {
             self.tallies.entry(kind.clone()).or_default().add(tally);
         }
+        self.rows.extend(other.rows.iter().cloned());
         for (ours, theirs) in [(&mut self.reasons, &other.reasons), (&mut self.proposed, &other.proposed)] {
             for (reason, (papers, document)) in theirs {
                 ours.entry(reason.clone()).or_insert((0, *document)).0 += papers;
@@ -144,6 +151,13 @@ fn main() -> ExitCode {
         }
     });
     print(&all);
+    let table = std::env::args().skip_while(|argument| argument != "--table").nth(1);
+    if let Some(folder) = table
+        && let Err(error) = table::write(Path::new(&folder), &all.rows, &world.population)
+    {
+        eprintln!("simulator: {folder}: {error}");
+        return ExitCode::FAILURE;
+    }
     println!("{:.0} s, {:.2} ms a document on one core", begun.elapsed().as_secs_f64(), {
         begun.elapsed().as_secs_f64() * 1e3 * threads as f64 / documents as f64
     });
@@ -199,6 +213,13 @@ impl World {
                 let reasons = outcome.reasons.entry(nameless(&linked.reasons)).or_insert((0, document));
                 reasons.0 += 1;
             }
+            outcome.rows.push(table::paper(
+                &paper,
+                document,
+                noise,
+                [table::truth(&paper, may_be_linked), linked.case_id.as_deref()],
+                linkable,
+            ));
             if let Some(first) = linked.candidates.first().filter(|_| paper.whose == Whose::Stranger) {
                 outcome.proposed.entry(nameless(&first.reasons)).or_insert((0, document)).0 += 1;
             }

@@ -60,8 +60,8 @@ pub struct Facts {
     pub mother: String,
     mother_dob: String,
     admitted: String,
-    sex: &'static str,
-    facility: String,
+    pub sex: &'static str,
+    pub facility: String,
     pub letter: String,
 }
 
@@ -134,11 +134,17 @@ impl<'a> Paper<'a> {
             facts.mrn.clone_from(&sibling.mrn);
             whose = Whose::Contradictory;
         }
+        // Further pages come from the hospital's system, which does not slip; who took the wrong chart took all of it.
+        let record = match whose {
+            Whose::Contradictory => facts.mrn.clone(),
+            _ if facts.mrn.is_empty() => String::new(),
+            _ => baby.mrn.clone(),
+        };
         let mentions = sibling.filter(|_| random.below(3) == 0);
         let first = first_page(random, &facts, written_on, mentions);
         let mut pages = vec![first];
         for page in 0..random.below(3) {
-            pages.push(further_page(random, &facts, page + 2));
+            pages.push(further_page(random, &facts, &record, page + 2));
         }
         Self { baby, whose, written: written_on, facts, pages }
     }
@@ -260,9 +266,9 @@ fn first_page(random: &mut Random, facts: &Facts, written_on: Date, mentions: Op
     lines.join("\n")
 }
 
-fn further_page(random: &mut Random, facts: &Facts, number: usize) -> String {
+fn further_page(random: &mut Random, facts: &Facts, record: &str, number: usize) -> String {
     let mut lines = vec![if random.below(4) > 0 {
-        format!("{}   MRN {}   DOB {}   Page {number}", facts.name, facts.mrn, facts.dob)
+        format!("{}   MRN {record}   DOB {}   Page {number}", facts.name, facts.dob)
     } else {
         format!("Page {number}")
     }];

@@ -96,6 +96,8 @@ pub(super) fn mended_date(text: &str) -> Option<Date> {
     if !(5..=10).contains(&text.len()) || !text.is_ascii() || !whole {
         return None;
     }
+    // "12/31" is a day of any year.
+    let is_run_together = text.split(['/', '-']).any(|part| part.len() > 2);
     let bars = text.matches(['/', '-']).count();
     let as_bar = |at: usize| {
         let (before, after) = text.split_at_checked(at)?;
@@ -104,7 +106,7 @@ pub(super) fn mended_date(text: &str) -> Option<Date> {
     };
     let lost = |at: usize| text.split_at_checked(at).map(|(before, after)| format!("{before}/{after}"));
     let mut read: Vec<Date> = (1..text.len())
-        .filter(|_| bars == 1)
+        .filter(|_| bars == 1 && is_run_together)
         .flat_map(|at| [as_bar(at), lost(at)])
         .flatten()
         .filter_map(|mended| american_date(&mended))

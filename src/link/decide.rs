@@ -95,8 +95,8 @@ impl Decision<'_> {
         if best.score < prior + self.policy.accept {
             objections.push("too little agrees".to_owned());
         }
-        if traits.contradictory {
-            objections.push("the case's name and its birth order or sex contradict each other".to_owned());
+        if let Some(doubt) = traits.doubt {
+            objections.push(format!("the case's row in the registry is doubtful: {doubt}"));
         }
         self.identity(best, case, traits, &mut objections);
         self.marks(best, traits, &mut objections);
@@ -157,13 +157,20 @@ impl Decision<'_> {
             let state = best.id(kind).state;
             // A misprint, or the number of the hospital before a transfer: only when nothing else is open.
             let readable = best.any_name() && (best.born_then() || strong_name || family_ids >= 2);
-            let misprint = state == IdState::Near
-                && (best.born_then() && best.any_name() && family_ids >= 2
-                    || best.full_name && best.id(IdKind::Member).state >= IdState::Near
-                    || readable && (self.single(best, traits) || self.nearer_than_siblings(best, kind)));
-            let excused =
-                misprint || best.born_then() && best.any_name() && family_ids >= 2 && (strong_name || best.member());
-            if matches!(state, IdState::Near | IdState::Other) && !excused {
+            // A number of a multiple may be that of the sibling who has no case.
+            let known = self.single(best, traits) || own >= 2;
+            let excused = match state {
+                IdState::Near => {
+                    let misread = readable || best.full_name && best.id(IdKind::Member).state >= IdState::Near;
+                    misread && (known || self.nearer_than_siblings(best, kind))
+                }
+                IdState::Other => {
+                    let all_else = best.born_then() && best.any_name() && family_ids >= 2;
+                    all_else && (strong_name || best.member()) && (known || self.has_sibling(best))
+                }
+                IdState::Absent | IdState::Family | IdState::Alike | IdState::Exact => true,
+            };
+            if !excused {
                 objections.push(format!("{} printed is not the case's", kind.name()));
             }
         }
@@ -397,7 +404,8 @@ fn similar(left: &str, right: &str) -> bool {
 #[derive(Clone, Copy)]
 struct Mark {
     name: &'static str,
-    /// One character makes the other's of it, as with the record numbers of twins: whoever copied it may have slipped.
+    /// One character makes the other's of it, as with the record numbers of twins, and it stands on one page only: whoever
+    /// copied it there may have slipped.
     fragile: bool,
 }
 
@@ -427,7 +435,7 @@ fn marks_of(
             && value != rival
             && !misread(value, rival, finding.confidence, finding.pages.len())
         {
-            marks.push(Mark { name: kind.name(), fragile: one_off });
+            marks.push(Mark { name: kind.name(), fragile: one_off && finding.pages.len() < 2 });
         }
     }
     let mut certain = |name| marks.push(Mark { name, fragile: false });

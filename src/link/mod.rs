@@ -35,13 +35,15 @@ mod code_tests;
 #[cfg(test)]
 mod family_tests;
 #[cfg(test)]
+mod hard_tests;
+#[cfg(test)]
 mod tests;
 
 pub use self::covering::{COVERING_PAGE, link_covered};
 pub use crate::names::Sex;
 pub use explain::{Explanation, Finding, Weighing, explain};
 pub use learn::{Change, Learner, Learnt};
-pub use registry::{Case, CaseStatus, Registry, RegistryError};
+pub use registry::{Case, CaseStatus, DoubtfulRow, Registry, RegistryError};
 pub use weights::{Level, LinkWeights, Subject, Weight, WeightsError};
 
 use crate::document::{Match, Reading, Receipt, Understanding};

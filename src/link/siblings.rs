@@ -321,7 +321,8 @@ fn follows_name(tokens: &[Token], at: usize, known: KnownName) -> bool {
     let Some(value) = tokens.get(at) else { return false };
     let mut named = false;
     for (place, token) in tokens.iter().enumerate().take(at).rev().take(REACH) {
-        if token.line + 1 < value.line || ends_sentence(token) {
+        let ends = ends_sentence(token) || token.raw.ends_with('.') && token.has_digit() && token.folded.len() > 3;
+        if token.line + 1 < value.line || ends {
             break;
         }
         if matches!(person_word(&token.folded), Some(Label::Parent | Label::Staff)) && token.capital {
