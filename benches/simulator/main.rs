@@ -1,7 +1,7 @@
 //! How often linking is right, wrong or left to a person: invented documents of invented babies, read through an invented
 //! bad line.   cargo bench --bench simulator -- [DOCUMENTS] [CASES] [SEED] [NUMBER] [--table DIR]
 //! (100,000 of 20,000; seed 1. With NUMBER it shows that one paper, and what was made of it; `--table` writes the papers as a
-//! table, for `splink.py`.)
+//! table, for `against_splink.py`.)
 //!
 //! [`population`] invents families, many of them alike, and the registry of those with an open case. [`paper`] prints what a
 //! hospital writes about one of them, sometimes too little, sometimes wrongly. [`channel`] is the fax line and the recogniser:

@@ -1,4 +1,4 @@
-//! The papers and cases as tables, a fact a column, for linkers that cannot read pages: see `splink.py`.
+//! The papers and cases as tables, a fact a column, for linkers that cannot read pages: see `against_splink.py`.
 
 use std::fmt::Write;
 use std::fs;

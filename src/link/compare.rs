@@ -186,9 +186,10 @@ fn weigh_ids(comparison: &mut Comparison, traits: &Traits, weights: &LinkWeights
             IdState::Absent => continue,
         };
         let name = kind.name();
-        let mut words = match finding.coded_only {
-            true => format!("{name} barcode {}", on_pages(&finding.coded)),
-            false => format!("{name} {word} {}", on_pages(&finding.pages)),
+        let mut words = if finding.coded_only {
+            format!("{name} barcode {}", on_pages(&finding.coded))
+        } else {
+            format!("{name} {word} {}", on_pages(&finding.pages))
         };
         if !finding.coded_only && !finding.coded.is_empty() && finding.state != IdState::Other {
             words = format!("{words}, {name} barcode {}", on_pages(&finding.coded));

@@ -17,7 +17,10 @@ fn a_twins_number_that_is_one_digit_from_its_siblings_needs_a_second_mark() {
     for second in ["Auth #: 8830055001", "Birth order: Twin A", "Case ID: K-200"] {
         assert_linked(&registry, &format!("Patient: Okonjo, Infant {FAMILY}\nMRN: MR-440210\n{second}"), "K-200");
     }
-    let found = linked(&registry, &[&format!("Patient: Okonjo, Infant {FAMILY}\nMRN: MR-440210"), "Okonjo MRN MR-440210 Page 2"]);
+    let found = linked(
+        &registry,
+        &[&format!("Patient: Okonjo, Infant {FAMILY}\nMRN: MR-440210"), "Okonjo MRN MR-440210 Page 2"],
+    );
     assert_eq!(found.case_id.as_deref(), Some("K-200"), "two pages bear it: {found:?}");
     let boy = Baby { name: ["Baby Boy B", "Okonjo"], sex: "M", ..TWIN_B };
     let text = format!("Patient: Okonjo, Infant {FAMILY}\nSex: Male\nMRN: MR-440211");

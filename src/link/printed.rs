@@ -202,10 +202,8 @@ fn tokenise(page: &Page) -> Vec<Token> {
     for word in &page.words {
         for (part, separator) in parts(&word.text) {
             // A bar within a word is an l: "Gir|".
-            let folded = match part.contains('|') && part.len() > 2 {
-                true => names::fold(&part.replace('|', "l")),
-                false => names::fold(part),
-            };
+            let is_within = part.contains('|') && part.len() > 2;
+            let folded = if is_within { names::fold(&part.replace('|', "l")) } else { names::fold(part) };
             if folded.is_empty() {
                 if let Some(last) = tokens.last_mut().filter(|last| last.line == word.line) {
                     last.comma |= separator == Some(',');

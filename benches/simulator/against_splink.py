@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Links the simulator's papers by Splink (PyPI `splink`, DuckDB), and prints it beside what nicufaxd makes of the same.
+"""Links the simulator's papers by Splink (PyPI `splink` 5 and `pandas`, DuckDB), and prints it beside what nicufaxd makes of the same.
 
     cargo bench --bench simulator -- DOCUMENTS CASES SEED --table DIR      writes DIR/papers.csv and DIR/cases.csv
-    python3 benches/simulator/splink.py DIR
+    python3 benches/simulator/against_splink.py DIR
 
 Splink gets each fact in a column of its own, as the line garbled it, without any mistake about labels, siblings' numbers
 or names; nicufaxd has to find them on the pages. Both are asked for as many links as they can make at the same
@@ -17,7 +17,7 @@ try:
     import splink.comparison_library as cl
     from splink import DuckDBAPI, Linker, SettingsCreator, block_on
 except ImportError:
-    print("*" * 70, "*** SKIPPED: splink is not installed (pip install splink); nothing was compared.", "*" * 70, sep="\n")
+    print("*" * 70, "*** SKIPPED: splink is not installed (pip install splink pandas); nothing was compared.", "*" * 70, sep="\n")
     sys.exit(0)
 
 COLUMNS = ["mrn", "auth", "member", "dob", "last", "first", "letter", "sex", "mother_first", "mother_last", "facility"]
@@ -55,12 +55,12 @@ def main(folder: str) -> None:
         retain_intermediate_calculation_columns=False,
         max_iterations=40,
     )
-    linker = Linker(
-        [papers[["unique_id", *COLUMNS]], cases[["unique_id", *COLUMNS]]],
-        settings,
-        db_api=DuckDBAPI(),
-        input_table_aliases=["papers", "cases"],
-    )
+    database = DuckDBAPI()
+    tables = [
+        database.register(table[["unique_id", *COLUMNS]], dataset_display_name=name)
+        for table, name in ((papers, "papers"), (cases, "cases"))
+    ]
+    linker = Linker(tables, settings)
     training = linker.training
     training.estimate_probability_two_random_records_match([block_on("mrn"), block_on("auth")], recall=0.93)
     training.estimate_u_using_random_sampling(max_pairs=2e6, seed=1)
@@ -111,5 +111,5 @@ def accepted(papers, eligible, wrong: int):
 
 if __name__ == "__main__":
     if len(sys.argv) != 2:
-        sys.exit("usage: splink.py DIR   (see the file's head)")
+        sys.exit("usage: against_splink.py DIR   (see the file's head)")
     main(sys.argv[1])
