@@ -135,11 +135,8 @@ impl<'a> Paper<'a> {
             whose = Whose::Contradictory;
         }
         // Further pages come from the hospital's system, which does not slip; who took the wrong chart took all of it.
-        let record = match whose {
-            Whose::Contradictory => facts.mrn.clone(),
-            _ if facts.mrn.is_empty() => String::new(),
-            _ => baby.mrn.clone(),
-        };
+        let is_own = whose != Whose::Contradictory && !facts.mrn.is_empty();
+        let record = if is_own { baby.mrn.clone() } else { facts.mrn.clone() };
         let mentions = sibling.filter(|_| random.below(3) == 0);
         let first = first_page(random, &facts, written_on, mentions);
         let mut pages = vec![first];

@@ -40,6 +40,7 @@ pub fn paper(paper: &Paper<'_>, number: u64, noise: Noise, told: [Option<&str>; 
 }
 
 /// Writes both tables.
+#[allow(clippy::disallowed_methods, reason = "what is invented may be lost")]
 pub fn write(folder: &Path, papers: &[String], population: &Population) -> std::io::Result<()> {
     fs::create_dir_all(folder)?;
     let mut cases = format!("unique_id,{COLUMNS}\n");

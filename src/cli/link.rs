@@ -279,7 +279,7 @@ fn summary(learnt: &Learnt) -> String {
             let bits = |weight: crate::link::Weight| format!("{:+.1}", weight.bits(None));
             let share = |weight: crate::link::Weight| format!("{:.3}", weight.m);
             let note = match (change.learnt, change.before == change.after) {
-                (false, _) => "kept: seen too seldom, or not learnt",
+                (false, _) => "m kept: seen too seldom, or not learnt",
                 (true, true) => "the same",
                 (true, false) => "",
             };

@@ -228,8 +228,8 @@ enum TrainCommand {
         /// A new file.
         #[arg(long, value_name = "FILE")]
         output: PathBuf,
-        /// More known cases: lines of {"source_file": "0042.tif", "first_page": 1, "case_id": "UM01"}; `first_page` may be
-        /// left out.
+        /// More known cases: lines of `{"source_file": "0042.tif", "first_page": 1, "case_id": "UM01"}`; `first_page` may
+        /// be left out.
         #[arg(long, value_name = "JSONL")]
         labels: Option<PathBuf>,
     },

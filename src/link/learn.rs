@@ -302,7 +302,7 @@ mod tests {
             few.changes
                 .iter()
                 .filter(|change| change.subject == Subject::Mrn)
-                .all(|change| { !change.learnt && change.before.m == change.after.m })
+                .all(|change| { !change.learnt && change.before == change.after })
         );
     }
 }

@@ -95,10 +95,10 @@ impl PrintedPage {
                 };
                 printed.dates.extend(dates.into_iter().map(|date| PrintedDate { date, label, page: page.number }));
             } else if token.has_digit() {
-                let label = match label_of(&tokens, at, number_word, Between::Nothing) {
-                    Label::None if is_hospitals_number(&tokens, at) => Label::Mrn,
-                    label => label,
-                };
+                let mut label = label_of(&tokens, at, number_word, Between::Nothing);
+                if label == Label::None && is_hospitals_number(&tokens, at) {
+                    label = Label::Mrn;
+                }
                 let owner = siblings::owner(&tokens, &siblings, at, label, known);
                 for folded in identifiers_at(&tokens, at) {
                     printed.ids.push(PrintedId {
