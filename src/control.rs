@@ -87,6 +87,10 @@ pub enum Request {
     Determinations {
         case: Option<String>,
     },
+    /// The item, with what was read of its document, is about to be shown: it is recorded.
+    LinkExplain {
+        id: String,
+    },
     HeldList,
     HeldShow {
         id: String,
@@ -320,6 +324,19 @@ pub fn answer(
                 None => listed(found.len(), List::Cases)?,
             }
             Ok(json!(found))
+        }
+        Request::LinkExplain { id } => {
+            let item = archive.item(&item_id(id)?)?.ok_or_else(|| no_such(id))?;
+            let document = archive.find_document(item.id.document())?.ok_or_else(|| no_such(id))?;
+            let receipt = archive.document(&document)?.and_then(|state| state.receipts.into_iter().next());
+            let Some((reading, receipt)) = archive.reading(&document)?.zip(receipt) else {
+                return Err(Failure::new(
+                    EX_DATAERR,
+                    format!("{id}: nothing of it was read; there is nothing to weigh"),
+                ));
+            };
+            shown(document)?;
+            Ok(json!({ "item": item, "reading": reading, "receipt": receipt }))
         }
         Request::OutboxList => {
             let unsent = mails::unsent(archive)?;

@@ -29,6 +29,11 @@ impl Sex {
 
 /// Capital ASCII letters and digits only: diacritics, apostrophes, points and spaces dropped (`O'Brien` → `OBRIEN`).
 pub fn fold(text: &str) -> String {
+    // Nearly everything is, and a large registry has tens of millions of cells.
+    if text.is_ascii() {
+        let kept = text.bytes().filter(u8::is_ascii_alphanumeric);
+        return kept.map(|byte| char::from(byte.to_ascii_uppercase())).collect();
+    }
     let mut folded = String::with_capacity(text.len());
     for character in text.nfkd().filter(|&character| !is_combining_mark(character)) {
         match character {

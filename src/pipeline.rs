@@ -154,6 +154,23 @@ pub fn decide(reading: &Reading, receipt: &Receipt, knowledge: &Knowledge) -> Ve
     told.into_iter().map(|told| deciding.routed(told, reading)).collect()
 }
 
+/// What linking goes by for some pages of a document.
+pub struct Considered {
+    pub reading: Reading,
+    pub understanding: Understanding,
+    pub receipt: Receipt,
+}
+
+/// Pages of a document as linking sees them; a mail's own text counts where its pages follow those of the attachments.
+pub fn considered(reading: &Reading, receipt: &Receipt, knowledge: &Knowledge, page_range: [u32; 2]) -> Considered {
+    let receipt = &as_told(receipt, reading.mail.as_ref());
+    let mut all = reading.clone();
+    all.pages.extend(covering_pages(reading));
+    let bare = Deciding { receipt, knowledge }.without_header(&pages_of(&all, page_range));
+    let understanding = understand::understand(&bare.reading, &knowledge.rules, bare.received);
+    Considered { reading: bare.reading, understanding, receipt: bare.receipt }
+}
+
 /// The receipt with what the email itself tells of the papers in it, where the source tells nothing.
 fn as_told(receipt: &Receipt, mail: Option<&Mail>) -> Receipt {
     let mut receipt = receipt.clone();

@@ -81,6 +81,19 @@ impl Noise {
     }
 }
 
+/// A value as it is read by itself; nothing when a word of it is lost.
+pub fn value(text: &str, noise: Noise, random: &mut Random) -> String {
+    let (confused, lost) = noise.shares();
+    let mut words = Vec::new();
+    for word in text.split(' ').filter(|word| !word.is_empty()) {
+        if random.fraction() < lost {
+            return String::new();
+        }
+        words.push(garbled(word, confused, random).0);
+    }
+    words.join(" ")
+}
+
 /// The pages as they are read.
 pub fn read(pages: &[String], noise: Noise, random: &mut Random) -> Vec<Page> {
     (1..).zip(pages).map(|(number, text)| page(number, text, noise, random)).collect()

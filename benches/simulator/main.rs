@@ -1,5 +1,7 @@
 //! How often linking is right, wrong or left to a person: invented documents of invented babies, read through an invented
-//! bad line.   cargo bench --bench simulator -- [DOCUMENTS] [CASES] [SEED]    (100,000 of 20,000; seed 1)
+//! bad line.   cargo bench --bench simulator -- [DOCUMENTS] [CASES] [SEED] [NUMBER] [--table DIR]
+//! (100,000 of 20,000; seed 1. With NUMBER it shows that one paper, and what was made of it; `--table` writes the papers as a
+//! table, for `against_splink.py`.)
 //!
 //! [`population`] invents families, many of them alike, and the registry of those with an open case. [`paper`] prints what a
 //! hospital writes about one of them, sometimes too little, sometimes wrongly. [`channel`] is the fax line and the recogniser:
@@ -10,20 +12,23 @@
 //! with 1 when a link was wrong. Invented papers are kinder than real ones: the figures are no promise.
 
 mod channel;
+mod linkable;
 mod paper;
 mod population;
 #[path = "../../tests/generator/random.rs"]
 #[allow(dead_code, reason = "the tests use the rest of it")]
 mod random;
+mod table;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use jiff::tz::TimeZone;
-use nicufaxd::document::{DocumentFormat, Match, MatchStatus, Reading, Receipt};
+use nicufaxd::document::{DocumentFormat, Match, MatchStatus, Page, Reading, Receipt};
 use nicufaxd::link::{LinkPolicy, Registry};
 use nicufaxd::pipeline::{self, Knowledge};
 use nicufaxd::route::rules::RoutingRules;
@@ -45,6 +50,9 @@ struct Tally {
     unmatched: usize,
     /// Left to a person with the right case among the first three.
     at_hand: usize,
+    /// Those that a careful nurse would link at once, and how many of them were linked.
+    linkable: usize,
+    linkable_linked: usize,
 }
 
 impl Tally {
@@ -56,11 +64,37 @@ impl Tally {
         self.ambiguous += other.ambiguous;
         self.unmatched += other.unmatched;
         self.at_hand += other.at_hand;
+        self.linkable += other.linkable;
+        self.linkable_linked += other.linkable_linked;
     }
 }
 
-/// By what the tallies are parted.
-type Tallies = BTreeMap<String, Tally>;
+/// What became of all papers.
+#[derive(Default)]
+struct Outcome {
+    /// By family and by noise.
+    tallies: BTreeMap<String, Tally>,
+    /// Why linkable papers were left to a person, ids and pages left out: how often, and one of them.
+    reasons: BTreeMap<String, (usize, u64)>,
+    /// What papers of babies without a case shared with the case that was proposed, likewise.
+    proposed: BTreeMap<String, (usize, u64)>,
+    /// Rows of [`table`].
+    rows: Vec<String>,
+}
+
+impl Outcome {
+    fn add(&mut self, other: &Self) {
+        for (kind, tally) in &other.tallies {
+            self.tallies.entry(kind.clone()).or_default().add(tally);
+        }
+        self.rows.extend(other.rows.iter().cloned());
+        for (ours, theirs) in [(&mut self.reasons, &other.reasons), (&mut self.proposed, &other.proposed)] {
+            for (reason, (papers, document)) in theirs {
+                ours.entry(reason.clone()).or_insert((0, *document)).0 += papers;
+            }
+        }
+    }
+}
 
 fn main() -> ExitCode {
     let numbers: Vec<u64> = std::env::args().skip(1).filter_map(|argument| argument.parse().ok()).collect();
@@ -87,63 +121,148 @@ fn main() -> ExitCode {
         routing: Arc::new(RoutingRules::builtin()),
         mailboxes: Arc::default(),
     };
+    let world = World { population, knowledge, seed };
+    if let Some(document) = numbers.get(3) {
+        world.show(*document);
+        return ExitCode::SUCCESS;
+    }
     let begun = Instant::now();
     let next = AtomicUsize::new(0);
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let tallies: Vec<Tallies> = std::thread::scope(|scope| {
+    let mut all = Outcome::default();
+    std::thread::scope(|scope| {
         let workers: Vec<_> = (0..threads)
             .map(|_| {
                 scope.spawn(|| {
-                    let mut tallies = Tallies::new();
+                    let mut outcome = Outcome::default();
                     loop {
                         let document = next.fetch_add(1, Ordering::Relaxed);
                         if document >= documents {
-                            return tallies;
+                            return outcome;
                         }
-                        one(&population, &knowledge, seed, document as u64, &mut tallies);
+                        world.judge(document as u64, &mut outcome);
                     }
                 })
             })
             .collect();
-        workers.into_iter().filter_map(|worker| worker.join().ok()).collect()
+        for worker in workers {
+            match worker.join() {
+                Ok(outcome) => all.add(&outcome),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
     });
-    let mut all = Tallies::new();
-    for (kind, tally) in tallies.iter().flatten() {
-        all.entry(kind.clone()).or_default().add(tally);
-    }
     print(&all);
+    let table = std::env::args().skip_while(|argument| argument != "--table").nth(1);
+    if let Some(folder) = table
+        && let Err(error) = table::write(Path::new(&folder), &all.rows, &world.population)
+    {
+        eprintln!("simulator: {folder}: {error}");
+        return ExitCode::FAILURE;
+    }
     println!("{:.0} s, {:.2} ms a document on one core", begun.elapsed().as_secs_f64(), {
         begun.elapsed().as_secs_f64() * 1e3 * threads as f64 / documents as f64
     });
-    let wrong = all.get("all").map_or(0, |tally| tally.wrong);
+    let wrong = all.tallies.get("all").map_or(0, |tally| tally.wrong);
     if wrong == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Invents a paper, has it read and linked, and counts what came of it.
-fn one(population: &Population, knowledge: &Knowledge, seed: u64, document: u64, tallies: &mut Tallies) {
-    // Of its own, so that a paper is the same whatever thread invents it.
-    let mut random = Random::new(seed.wrapping_mul(0x9e37_79b9).wrapping_add(document));
-    let paper = Paper::write(population, &mut random);
-    let noise = Noise::any(&mut random);
-    let pages = channel::read(&paper.pages, noise, &mut random);
-    let received = paper.written.at(9, 0, 0, 0).to_zoned(TimeZone::UTC).map(|zoned| zoned.timestamp());
-    let Ok(received) = received else { return };
-    let reading = Reading::new(DocumentFormat::Tiff, pages);
-    let receipt = Receipt::new("secure-fax", format!("{document}.tif"), received);
-    for decision in pipeline::decide(&reading, &receipt, knowledge) {
-        let tally = judged(population, &paper, &decision.linked);
-        if tally.wrong > 0 {
-            complain(document, &paper, &decision.linked);
+/// Who is registered, and what the papers are linked by.
+struct World {
+    population: Population,
+    knowledge: Knowledge,
+    seed: u64,
+}
+
+/// A paper on its way: as it was written, as it was read, and what was decided on it.
+struct Read<'a> {
+    paper: Paper<'a>,
+    noise: Noise,
+    pages: Vec<Page>,
+    links: Vec<Match>,
+}
+
+impl World {
+    /// Invents a paper, and has it read and linked.
+    fn read(&self, document: u64) -> Option<Read<'_>> {
+        // Of its own, so that a paper is the same whatever thread invents it.
+        let mut random = Random::new(self.seed.wrapping_mul(0x9e37_79b9).wrapping_add(document));
+        let paper = Paper::write(&self.population, &mut random);
+        let noise = Noise::any(&mut random);
+        let pages = channel::read(&paper.pages, noise, &mut random);
+        let received = paper.written.at(9, 0, 0, 0).to_zoned(TimeZone::UTC).ok()?.timestamp();
+        let reading = Reading::new(DocumentFormat::Tiff, pages);
+        let receipt = Receipt::new("secure-fax", format!("{document}.tif"), received);
+        let decisions = pipeline::decide(&reading, &receipt, &self.knowledge);
+        let links = decisions.into_iter().map(|decision| decision.linked).collect();
+        Some(Read { paper, noise, pages: reading.pages, links })
+    }
+
+    /// Counts what came of a paper.
+    fn judge(&self, document: u64, outcome: &mut Outcome) {
+        let Some(Read { paper, noise, pages, links }) = self.read(document) else { return };
+        let linkable = linkable::is_linkable(&paper, &pages, &self.population);
+        for linked in links {
+            let may_be_linked =
+                paper.whose != Whose::Contradictory || !linkable::is_contradiction_legible(&paper, &pages);
+            let mut tally = judged(&self.population, &paper, may_be_linked, &linked);
+            tally.linkable = usize::from(linkable);
+            tally.linkable_linked = usize::from(linkable && tally.linked > 0);
+            if tally.wrong > 0 {
+                complain(document, &paper, &linked);
+            }
+            if linkable && tally.linked == 0 {
+                let reasons = outcome.reasons.entry(nameless(&linked.reasons)).or_insert((0, document));
+                reasons.0 += 1;
+            }
+            outcome.rows.push(table::paper(
+                &paper,
+                document,
+                noise,
+                [table::truth(&paper, may_be_linked), linked.case_id.as_deref()],
+                linkable,
+            ));
+            if let Some(first) = linked.candidates.first().filter(|_| paper.whose == Whose::Stranger) {
+                outcome.proposed.entry(nameless(&first.reasons)).or_insert((0, document)).0 += 1;
+            }
+            for kind in ["all".to_owned(), paper.whose.name().to_owned(), format!("noise: {}", noise.name())] {
+                outcome.tallies.entry(kind).or_default().add(&tally);
+            }
         }
-        for kind in ["all".to_owned(), paper.whose.name().to_owned(), format!("noise: {}", noise.name())] {
-            tallies.entry(kind).or_default().add(&tally);
+    }
+
+    /// One paper, whole: all of it is invented.
+    fn show(&self, document: u64) {
+        let Some(Read { paper, pages, links, noise }) = self.read(document) else { return };
+        println!("{} paper of {:?}, {} line", paper.whose.name(), paper.baby.case_id, noise.name());
+        println!("linkable: {}", linkable::is_linkable(&paper, &pages, &self.population));
+        for (printed, read) in paper.pages.iter().zip(&pages) {
+            println!("---- printed\n{printed}\n---- read\n{}", read.text());
+        }
+        for linked in &links {
+            println!("{:?} {:?} {:.1} {:?}", linked.status, linked.case_id, linked.score, linked.reasons);
+            for candidate in &linked.candidates {
+                println!("  {} {:.1} {:?}", candidate.case_id, candidate.score, candidate.reasons);
+            }
         }
     }
 }
 
-fn judged(population: &Population, paper: &Paper<'_>, linked: &Match) -> Tally {
+/// Reasons without what differs from paper to paper.
+fn nameless(reasons: &[String]) -> String {
+    let plain = |reason: &String| {
+        let words = reason.split(' ').filter(|word| !word.chars().any(|sign| sign.is_ascii_digit()));
+        words.collect::<Vec<_>>().join(" ")
+    };
+    let mut plain: Vec<String> = reasons.iter().map(plain).collect();
+    plain.sort();
+    plain.dedup();
+    plain.join("; ")
+}
+
+fn judged(population: &Population, paper: &Paper<'_>, may_be_linked: bool, linked: &Match) -> Tally {
     let mut tally = Tally { papers: 1, ..Tally::default() };
-    let right = paper.baby.case_id.as_deref().filter(|_| paper.whose != Whose::Contradictory);
+    let right = paper.baby.case_id.as_deref().filter(|_| may_be_linked);
     match linked.status {
         MatchStatus::Matched => {
             tally.linked = 1;
@@ -173,17 +292,30 @@ fn complain(document: u64, paper: &Paper<'_>, linked: &Match) {
     }
 }
 
-fn print(tallies: &Tallies) {
+/// Reasons printed.
+const REASONS: usize = 25;
+
+fn print(outcome: &Outcome) {
     println!(
-        "{:<26}{:>8}{:>9}{:>7}{:>9}{:>17}{:>11}{:>11}{:>9}",
-        "", "papers", "linked", "wrong", "(family)", "at most (95 %)", "ambiguous", "unmatched", "at hand"
+        "{:<26}{:>8}{:>9}{:>13}{:>7}{:>9}{:>17}{:>11}{:>11}{:>9}",
+        "",
+        "papers",
+        "linked",
+        "of linkable",
+        "wrong",
+        "(family)",
+        "at most (95 %)",
+        "ambiguous",
+        "unmatched",
+        "at hand"
     );
-    for (kind, tally) in tallies {
+    for (kind, tally) in &outcome.tallies {
         let share = |part: usize| 100.0 * part as f64 / tally.papers.max(1) as f64;
         println!(
-            "{kind:<26}{:>8}{:>8.1}%{:>7}{:>9}{:>13.1}/100k{:>10.1}%{:>10.1}%{:>8.1}%",
+            "{kind:<26}{:>8}{:>8.1}%{:>12.1}%{:>7}{:>9}{:>13.1}/100k{:>10.1}%{:>10.1}%{:>8.1}%",
             tally.papers,
             share(tally.linked),
+            100.0 * tally.linkable_linked as f64 / tally.linkable.max(1) as f64,
             tally.wrong,
             tally.wrong_within_family,
             1e5 * most(tally.wrong) / tally.linked.max(1) as f64,
@@ -191,6 +323,27 @@ fn print(tallies: &Tallies) {
             share(tally.unmatched),
             share(tally.at_hand),
         );
+    }
+    let of_all = outcome.tallies.get("all").copied().unwrap_or_default();
+    println!(
+        "linkable: {} of {} papers, {} of them linked; {} linked that were not",
+        of_all.linkable,
+        of_all.papers,
+        of_all.linkable_linked,
+        of_all.linked - of_all.linkable_linked
+    );
+    println!("One of the papers, whole: DOCUMENTS CASES SEED NUMBER.");
+    println!("Why linkable papers were left to a person, and the number of one of them:");
+    list(&outcome.reasons);
+    println!("What papers of babies without a case shared with the case that was proposed:");
+    list(&outcome.proposed);
+}
+
+fn list(reasons: &BTreeMap<String, (usize, u64)>) {
+    let mut reasons: Vec<_> = reasons.iter().collect();
+    reasons.sort_by_key(|(reason, (papers, _))| (std::cmp::Reverse(*papers), *reason));
+    for (reason, (papers, document)) in reasons.into_iter().take(REASONS) {
+        println!("{papers:>7}  {reason}   ({document})");
     }
 }
 

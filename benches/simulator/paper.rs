@@ -42,23 +42,27 @@ pub struct Paper<'a> {
     pub baby: &'a Baby,
     pub whose: Whose,
     pub written: Date,
+    pub facts: Facts,
     /// Lines of text.
     pub pages: Vec<String>,
 }
 
 /// What is printed of a baby; empty where it is left out.
-struct Facts {
-    name: String,
-    dob: String,
-    mrn: String,
-    member: String,
-    auth: String,
-    mother: String,
+pub struct Facts {
+    pub name: String,
+    pub dob: String,
+    /// The birth date as it was written down.
+    pub written_dob: Date,
+    pub dob_is_right: bool,
+    pub mrn: String,
+    pub member: String,
+    pub auth: String,
+    pub mother: String,
     mother_dob: String,
     admitted: String,
-    sex: &'static str,
-    facility: String,
-    letter: String,
+    pub sex: &'static str,
+    pub facility: String,
+    pub letter: String,
 }
 
 fn chance(random: &mut Random, of_a_thousand: usize) -> bool {
@@ -130,13 +134,16 @@ impl<'a> Paper<'a> {
             facts.mrn.clone_from(&sibling.mrn);
             whose = Whose::Contradictory;
         }
+        // Further pages come from the hospital's system, which does not slip; who took the wrong chart took all of it.
+        let is_own = whose != Whose::Contradictory && !facts.mrn.is_empty();
+        let record = if is_own { baby.mrn.clone() } else { facts.mrn.clone() };
         let mentions = sibling.filter(|_| random.below(3) == 0);
         let first = first_page(random, &facts, written_on, mentions);
         let mut pages = vec![first];
         for page in 0..random.below(3) {
-            pages.push(further_page(random, &facts, page + 2));
+            pages.push(further_page(random, &facts, &record, page + 2));
         }
-        Self { baby, whose, written: written_on, pages }
+        Self { baby, whose, written: written_on, facts, pages }
     }
 }
 
@@ -154,7 +161,8 @@ impl Facts {
             }
         };
         let (mrn, member, auth) = (number(880, &baby.mrn), number(550, &baby.member), number(500, &baby.auth));
-        let dob = if chance(random, WRONG_DATE) { baby.dob.saturating_add(1.day()) } else { baby.dob };
+        let dob_is_right = !chance(random, WRONG_DATE);
+        let dob = if dob_is_right { baby.dob } else { baby.dob.saturating_add(1.day()) };
         let mut told =
             |of_a_thousand: usize, text: String| if chance(random, of_a_thousand) { text } else { String::new() };
         let mother = told(450, format!("{}, {}", baby.mother_last, baby.mother_first));
@@ -163,6 +171,8 @@ impl Facts {
         Self {
             name: named(random, baby, in_name),
             dob: if has_dob { written(random, dob) } else { String::new() },
+            written_dob: dob,
+            dob_is_right,
             mrn,
             member,
             auth,
@@ -253,9 +263,9 @@ fn first_page(random: &mut Random, facts: &Facts, written_on: Date, mentions: Op
     lines.join("\n")
 }
 
-fn further_page(random: &mut Random, facts: &Facts, number: usize) -> String {
+fn further_page(random: &mut Random, facts: &Facts, record: &str, number: usize) -> String {
     let mut lines = vec![if random.below(4) > 0 {
-        format!("{}   MRN {}   DOB {}   Page {number}", facts.name, facts.mrn, facts.dob)
+        format!("{}   MRN {record}   DOB {}   Page {number}", facts.name, facts.dob)
     } else {
         format!("Page {number}")
     }];

@@ -14,6 +14,10 @@ const DAYS: usize = 160;
 /// Of a hundred babies with a case, how many are of a multiple birth (United States, level III and IV nurseries).
 const OF_MULTIPLES: usize = 18;
 
+/// Of a hundred families with several babies, how many have no birth order in the registry: their rows are alike but for
+/// their numbers.
+const WITHOUT_ORDER: usize = 5;
+
 /// Of a hundred families, how many have no case yet for one of their babies, or for any.
 const WITHOUT_CASES: usize = 7;
 
@@ -152,6 +156,8 @@ pub struct Baby {
     pub family: usize,
     /// Of a multiple birth.
     pub letter: Option<char>,
+    /// The registry has its birth order.
+    pub is_ordered: bool,
     /// Babies of its birth.
     pub together: usize,
     pub is_girl: bool,
@@ -227,12 +233,13 @@ impl Population {
             let member = format!("ZQX{:09}", 100_000_000 + random.below(800_000_000));
             let naming = random.below(5);
             let alike = random.below(3) > 0;
+            let is_ordered = random.below(100) >= WITHOUT_ORDER;
             let mut is_girl = random.below(2) == 0;
             for number in 0..together {
                 is_girl = if alike { is_girl } else { random.below(2) == 0 };
                 let letter = (together > 1).then(|| char::from(b'A' + number as u8));
                 let sex = if is_girl { "Girl" } else { "Boy" };
-                let of_letter = letter.map(|letter| format!(" {letter}")).unwrap_or_default();
+                let of_letter = letter.filter(|_| is_ordered).map(|letter| format!(" {letter}")).unwrap_or_default();
                 let legal = any(random, if is_girl { &GIRLS } else { &BOYS }).to_owned();
                 let first = match naming {
                     0 => format!("Baby{}{of_letter}", sex.to_lowercase()),
@@ -251,6 +258,7 @@ impl Population {
                     case_id: has_case.then(|| format!("UM{:06}", 10_000 + babies.len())),
                     family,
                     letter,
+                    is_ordered,
                     together,
                     is_girl,
                     dob,
@@ -290,7 +298,7 @@ impl Population {
                 facility(baby.facility),
                 baby.last,
                 baby.first,
-                baby.letter.map(String::from).unwrap_or_default(),
+                baby.letter.filter(|_| baby.is_ordered).map(String::from).unwrap_or_default(),
                 if baby.is_girl { "F" } else { "M" },
                 baby.dob,
                 baby.mother_first,

@@ -171,11 +171,13 @@ fn documents_of(folder: &Path, vault: &Vault, case: &str) -> Result<BTreeSet<Str
 
 /// The case that an event is about which is about no document.
 fn case_of(event: &Event) -> Option<&str> {
-    match event {
-        Event::CaseShown { case_id: case, .. }
-        | Event::Determined { case_id: case, .. }
-        | Event::Listed { list: Some(List::Trail { case: Some(case), .. }), .. } => Some(case),
-        _ => None,
+    if let Event::CaseShown { case_id: case, .. }
+    | Event::Determined { case_id: case, .. }
+    | Event::Listed { list: Some(List::Trail { case: Some(case), .. }), .. } = event
+    {
+        Some(case)
+    } else {
+        None
     }
 }
 

@@ -34,9 +34,22 @@ pub fn import(config: &Config, file: &Path) -> Result<(), Failure> {
             file.display()
         ));
     }
+    say_doubtful(&registry);
     let cases = registry.cases().len() as u64;
     control::ask(config, &Request::Operated(Operation::CasesImport { cases }))?;
     print_text(&format!("{} cases imported\n", registry.cases().len()))
+}
+
+/// Doubtful rows of which each is told; of more their number.
+const TOLD: usize = 20;
+
+fn say_doubtful(registry: &Registry) {
+    for row in registry.doubtful().iter().take(TOLD) {
+        say(format_args!("warning: line {}: {}; nothing is linked to it by itself", row.line, row.why));
+    }
+    if registry.doubtful().len() > TOLD {
+        say(format_args!("warning: {} more rows are doubtful", registry.doubtful().len() - TOLD));
+    }
 }
 
 fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {

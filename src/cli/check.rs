@@ -15,7 +15,7 @@ use super::{EX_CONFIG, counted, print_text, say};
 use crate::archive::{AtRest, Remark, check_keys, others_may_read};
 use crate::config::{Config, Encryption, Problem};
 use crate::control::Failure;
-use crate::daemon::knowledge::{load_cases, load_rules};
+use crate::daemon::knowledge::{load_cases, load_policy, load_rules};
 use crate::daemon::pool_settings;
 use crate::intake::folder::AfterAccept;
 use crate::intake::imap::{ImapSettings, SignIn, check_authorities};
@@ -91,6 +91,9 @@ fn problems_of(config: &Config) -> Vec<Problem> {
     }
     for finding in findings(&config.routing) {
         found.add("route.rules", finding.to_string(), "see `nicufaxd route test`");
+    }
+    if let Err(error) = load_policy(config) {
+        found.add("link.weights", error.to_string(), "correct the entry that is named");
     }
     if found.answers("cases.path", &config.cases)
         && let Err(error) = load_cases(config)

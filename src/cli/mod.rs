@@ -8,6 +8,7 @@ mod check;
 mod cover;
 mod held;
 mod key;
+mod link;
 mod outbox;
 mod purge;
 mod queue;
@@ -131,6 +132,12 @@ enum Command {
     /// The rules by which documents are routed.
     #[command(subcommand)]
     Route(RouteCommand),
+    /// Why documents are linked as they are.
+    #[command(subcommand)]
+    Link(LinkCommand),
+    /// Learn from one's own papers what the built-in tables say in general.
+    #[command(subcommand)]
+    Train(TrainCommand),
     /// Documents that no stage could finish, and mails that could not be sent, with the reason.
     #[command(subcommand)]
     Held(HeldCommand),
@@ -351,6 +358,27 @@ impl QueueCommand {
     }
 }
 
+#[derive(Subcommand)]
+enum LinkCommand {
+    /// What speaks for and against each case that an item may belong to, figure by figure; it is recorded that it was shown.
+    Explain { id: String },
+}
+
+#[derive(Subcommand)]
+enum TrainCommand {
+    /// Fit the weights of linking to the papers of the archive, and to the cases that nurses gave them when they resolved
+    /// items. Prints what changes, and writes a new file for `[link] weights`. The daemon must be stopped.
+    Link {
+        /// A new file.
+        #[arg(long, value_name = "FILE")]
+        output: PathBuf,
+        /// More known cases: lines of `{"source_file": "0042.tif", "first_page": 1, "case_id": "UM01"}`; `first_page` may
+        /// be left out.
+        #[arg(long, value_name = "JSONL")]
+        labels: Option<PathBuf>,
+    },
+}
+
 /// A name for the record, which must not pass for the machine's.
 fn a_person(name: &str) -> Result<String, &'static str> {
     let name = name.trim();
@@ -461,6 +489,10 @@ pub fn main() -> ExitCode {
         }
         Command::Route(RouteCommand::Explain { id }) => load(config).and_then(|config| route::explain(&config, &id)),
         Command::Route(RouteCommand::Test { file }) => load(config).and_then(|config| route::test(&config, &file)),
+        Command::Link(LinkCommand::Explain { id }) => load(config).and_then(|config| link::explain_item(&config, &id)),
+        Command::Train(TrainCommand::Link { output, labels }) => {
+            load(config).and_then(|config| link::train(&config, &output, labels.as_deref()))
+        }
         Command::Held(HeldCommand::List { json }) => load(config).and_then(|config| held::list(&config, json)),
         Command::Held(HeldCommand::Show { id }) => {
             load(config).and_then(|config| show(&config, &Request::HeldShow { id }))

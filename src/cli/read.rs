@@ -10,7 +10,7 @@ use crate::archive;
 use crate::clock;
 use crate::config::Config;
 use crate::control::{self, Failure};
-use crate::daemon::knowledge::{knowledge, load_rules};
+use crate::daemon::knowledge::{knowledge, load_policy, load_rules};
 use crate::daemon::pool_settings;
 use crate::document::{DocumentId, Reading, Receipt};
 use crate::intake::submit;
@@ -65,7 +65,8 @@ fn explained(
 ) -> Result<serde_json::Value, Failure> {
     let wrong = |error: crate::daemon::knowledge::KnowledgeError| Failure::new(EX_CONFIG, error.to_string());
     let registry = super::cases::in_force(config).map_err(|failure| Failure { exit: EX_CONFIG, ..failure })?;
-    let knowledge = knowledge(config, load_rules(config).map_err(wrong)?, registry);
+    let knowledge =
+        knowledge(config, load_rules(config).map_err(wrong)?, load_policy(config).map_err(wrong)?, registry);
     let received_at = file
         .metadata()
         .and_then(|metadata| metadata.modified())

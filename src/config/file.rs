@@ -34,7 +34,7 @@ pub(super) struct File {
     pub cases: Cases,
     pub dispositions: Option<Dispositions>,
     #[serde(default)]
-    pub link: LinkPolicy,
+    pub link: Link,
     pub export: Export,
     #[serde(default)]
     pub log: Log,
@@ -170,6 +170,28 @@ pub(super) struct Reader {
 #[serde(deny_unknown_fields)]
 pub(super) struct Understand {
     pub document_types: Option<PathBuf>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Link {
+    accept: Option<f64>,
+    margin: Option<f64>,
+    consider: Option<f64>,
+    pub weights: Option<PathBuf>,
+}
+
+impl Link {
+    /// The policy, with the built-in weights.
+    pub fn policy(&self) -> LinkPolicy {
+        let usual = LinkPolicy::default();
+        LinkPolicy {
+            accept: self.accept.unwrap_or(usual.accept),
+            margin: self.margin.unwrap_or(usual.margin),
+            consider: self.consider.unwrap_or(usual.consider),
+            weights: usual.weights,
+        }
+    }
 }
 
 #[derive(Deserialize)]

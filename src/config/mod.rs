@@ -82,7 +82,10 @@ pub struct Config {
     pub cases: PathBuf,
     /// What people did with items elsewhere: CSV, or JSON Lines where the name ends so.
     pub dispositions: Option<PathBuf>,
+    /// With the built-in weights; `link_weights` may name others.
     pub link: LinkPolicy,
+    /// Weights in place of the built-in ones.
+    pub link_weights: Option<PathBuf>,
     /// `[export]`, in `time_zone`.
     pub export: Worklist,
     pub log: LogSettings,
@@ -220,7 +223,8 @@ impl Config {
             )
             .as_u64();
         let reader = problems.reader(parsed.reader, base);
-        problems.link(&parsed.link);
+        let link = parsed.link.policy();
+        problems.link(&link);
         let level = problems.level(parsed.log.level);
         let at_rest = problems.at_rest(parsed.at_rest, parsed.key_file.map(|path| resolve(base, &path)));
         let retention = problems.retention(parsed.retention, &at_rest);
@@ -241,7 +245,8 @@ impl Config {
             routing: Arc::clone(&problems.routing),
             cases: resolve(base, &parsed.cases.path),
             dispositions: parsed.dispositions.map(|table| resolve(base, &table.path)),
-            link: parsed.link,
+            link,
+            link_weights: parsed.link.weights.map(|path| resolve(base, &path)),
             export: Worklist {
                 folder: resolve(base, &parsed.export.dir),
                 zone: time_zone.clone(),

@@ -20,7 +20,7 @@ use crate::archive::{Archive, ArchiveError, Remedy, blocking};
 use crate::clock;
 use crate::config::{Config, load_routing};
 use crate::document::DocumentId;
-use crate::link::{CaseStatus, Registry, RegistryError};
+use crate::link::{CaseStatus, LinkPolicy, LinkWeights, Registry, RegistryError, WeightsError};
 use crate::log;
 use crate::outbox::Planner;
 use crate::pipeline::Knowledge;
@@ -39,6 +39,8 @@ const GONE_LOOKS: u32 = 25;
 pub enum KnowledgeError {
     #[error("{file}: {error}", file = file.display())]
     Rules { file: PathBuf, error: RulesError },
+    #[error("{file}: {error}", file = file.display())]
+    Weights { file: PathBuf, error: WeightsError },
     #[error("{file}: cannot be read: {error}; correct the path or its permissions", file = file.display())]
     Unreadable { file: PathBuf, error: std::io::Error },
     #[error("{file}: {error}", file = file.display())]
@@ -55,6 +57,15 @@ pub fn load_rules(config: &Config) -> Result<TypeRules, KnowledgeError> {
     let text =
         std::fs::read_to_string(file).map_err(|error| KnowledgeError::Unreadable { file: file.clone(), error })?;
     TypeRules::parse(&text).map_err(|error| KnowledgeError::Rules { file: file.clone(), error })
+}
+
+/// How sure a link must be, with the weights that the configuration names, or the built-in ones.
+pub fn load_policy(config: &Config) -> Result<LinkPolicy, KnowledgeError> {
+    let Some(file) = &config.link_weights else { return Ok(config.link.clone()) };
+    let text =
+        std::fs::read_to_string(file).map_err(|error| KnowledgeError::Unreadable { file: file.clone(), error })?;
+    let weights = LinkWeights::parse(&text).map_err(|error| KnowledgeError::Weights { file: file.clone(), error })?;
+    Ok(LinkPolicy { weights, ..config.link.clone() })
 }
 
 /// The snapshot that lies at `[cases] path` now, with its bytes.
@@ -178,11 +189,15 @@ impl KnowledgeInForce {
     /// SIGHUP: rules and cases are read again, whether they look changed or not.
     pub async fn reload(&mut self) -> Result<(), KnowledgeError> {
         let config = self.config.clone();
-        let rules = self.decider.run(move || load_rules(&config)).await.ok_or(KnowledgeError::Task)?;
+        let both = move || Ok((load_rules(&config)?, load_policy(&config)?));
+        let rules: Result<_, KnowledgeError> = self.decider.run(both).await.ok_or(KnowledgeError::Task)?;
         match rules {
-            Ok(rules) => {
+            Ok((rules, policy)) => {
                 log::rules_reloaded(rules.count());
-                self.current.send_modify(|knowledge| knowledge.rules = Arc::new(rules));
+                self.current.send_modify(|knowledge| {
+                    knowledge.rules = Arc::new(rules);
+                    knowledge.policy = policy;
+                });
                 self.reload_routing();
                 self.reload_cases().await?;
                 self.decide_again();
@@ -288,7 +303,7 @@ fn unless_full<T>(written: Result<T, ArchiveError>) -> Result<Option<T>, Archive
 
 fn first_knowledge(config: &Config, archive: &Archive) -> Result<(Knowledge, CasesInForce, bool), KnowledgeError> {
     let start = Instant::now();
-    let rules = load_rules(config)?;
+    let (rules, policy) = (load_rules(config)?, load_policy(config)?);
     let kept = archive.cases()?;
     // `taken`: whether this snapshot is another one than that of the last run.
     let (registry, cases, taken) = match load_cases(config) {
@@ -312,16 +327,16 @@ fn first_knowledge(config: &Config, archive: &Archive) -> Result<(Knowledge, Cas
             (kept, cases, false)
         }
     };
-    let knowledge = knowledge(config, rules, registry);
+    let knowledge = knowledge(config, rules, policy, registry);
     Ok((knowledge, cases, taken))
 }
 
 /// What deciding goes by under this configuration.
-pub fn knowledge(config: &Config, rules: TypeRules, registry: Registry) -> Knowledge {
+pub fn knowledge(config: &Config, rules: TypeRules, policy: LinkPolicy, registry: Registry) -> Knowledge {
     Knowledge {
         rules: Arc::new(rules),
         registry: Arc::new(registry),
-        policy: config.link.clone(),
+        policy,
         zone: config.time_zone.clone(),
         routing: Arc::clone(&config.routing),
         mailboxes: Arc::new(config.lanes.clone()),

@@ -1,19 +1,18 @@
 //! Compares the pages with one case: what agrees, what disagrees, and how many bits each is worth.
 //!
-//! Weights are Fellegi–Sunter bits, log2(m/u): m, how often a true pair agrees, is near one but for recognition; u,
-//! how often a stranger would, comes from the registry's own frequencies, so that a common surname or a busy
-//! birthday weighs little. Deciding is left to `decide`.
+//! Weights are Fellegi–Sunter bits, log2(m/u), from the table of `weights`; where a value's rarity counts, u comes from the
+//! registry's own frequencies, so that a common surname or a busy birthday weighs little. Deciding is left to `decide`.
 
 use std::collections::BTreeSet;
 
-use jiff::civil::Date;
-
 use super::covering::COVERING_PAGE;
-use super::identifiers::{IdFinding, IdState, find_id, id_bits};
+use super::dates::misprinted;
+use super::identifiers::{IdFinding, IdState, chance_of_digits, find_id};
 use super::index::{IdKind, Index, NameId, Traits};
 use super::labels::Label;
 use super::registry::Case;
 use super::spot::{Place, Printed};
+use super::weights::{Level, LinkWeights, Subject};
 use crate::document::Receipt;
 use crate::names::{self, GivenToken, Sex};
 
@@ -32,8 +31,12 @@ pub(super) enum DobState {
 /// One thing that speaks for or against the case; the wording never holds a value.
 #[derive(Clone, Debug)]
 pub(super) struct Evidence {
+    pub subject: Subject,
+    pub level: Level,
     pub words: String,
     pub bits: f64,
+    /// The share of other babies that have the value, where that counts.
+    pub chance: Option<f64>,
 }
 
 #[derive(Clone, Debug)]
@@ -66,6 +69,8 @@ pub(super) struct Comparison {
     pub other_firsts: Vec<(String, u32)>,
     pub sexes: Vec<Sex>,
     pub facility: bool,
+    /// The admission date is printed as one.
+    pub admitted: bool,
 }
 
 impl Comparison {
@@ -111,9 +116,12 @@ impl Comparison {
         self.dob >= DobState::Unlabelled
     }
 
-    fn add(&mut self, bits: f64, words: String) {
+    /// Counts a finding; `chance` as in [`Evidence`].
+    fn add(&mut self, weights: &LinkWeights, found: (Subject, Level), chance: Option<f64>, words: String) {
+        let (subject, level) = found;
+        let bits = weights.of(subject, level).bits(chance);
         self.score += bits;
-        self.evidence.push(Evidence { words, bits });
+        self.evidence.push(Evidence { subject, level, words, bits, chance });
     }
 }
 
@@ -127,6 +135,7 @@ pub(super) fn compare(
     traits: &Traits,
     index: &Index,
     receipt: &Receipt,
+    weights: &LinkWeights,
 ) -> Comparison {
     let ids = IdKind::ALL.map(|kind| find_id(printed, kind, traits, index));
     let mut comparison = Comparison {
@@ -148,41 +157,48 @@ pub(super) fn compare(
         other_firsts: Vec::new(),
         sexes: Vec::new(),
         facility: false,
+        admitted: false,
     };
-    weigh_ids(&mut comparison, traits);
-    weigh_dates(&mut comparison, printed, case, index);
-    weigh_names(&mut comparison, printed, traits, index);
-    weigh_marks(&mut comparison, printed, traits);
-    weigh_facility(&mut comparison, printed, traits, index, receipt);
+    weigh_ids(&mut comparison, traits, weights);
+    weigh_dates(&mut comparison, printed, case, index, weights);
+    weigh_names(&mut comparison, printed, traits, index, weights);
+    weigh_marks(&mut comparison, printed, traits, weights);
+    weigh_facility(&mut comparison, printed, traits, index, receipt, weights);
     comparison
 }
 
-fn weigh_ids(comparison: &mut Comparison, traits: &Traits) {
+fn weigh_ids(comparison: &mut Comparison, traits: &Traits, weights: &LinkWeights) {
     for kind in IdKind::ALL {
         let finding = comparison.id(kind).clone();
-        let full = id_bits(traits.id(kind));
-        let (bits, word) = match finding.state {
-            IdState::Exact => (full, "exact"),
-            IdState::Alike => (full - 2.0, "alike"),
-            IdState::Family => (full - 3.0, "of the family"),
-            IdState::Near => (2.0, "one character off"),
-            IdState::Other => (-4.0, "is another"),
+        let subject = match kind {
+            IdKind::CaseId => Subject::CaseId,
+            IdKind::Auth => Subject::AuthNumber,
+            IdKind::Mrn => Subject::Mrn,
+            IdKind::Member => Subject::MemberId,
+        };
+        let chance = Some(chance_of_digits(traits.id(kind)));
+        let (level, chance, word) = match finding.state {
+            IdState::Exact => (Level::Exact, chance, "exact"),
+            IdState::Alike => (Level::Alike, chance, "alike"),
+            IdState::Family => (Level::Family, chance, "of the family"),
+            IdState::Near => (Level::Near, None, "one character off"),
+            IdState::Other => (Level::Other, None, "is another"),
             IdState::Absent => continue,
         };
         let name = kind.name();
-        let coded = || format!("{name} barcode {}", on_pages(&finding.coded));
-        if finding.coded_only {
-            comparison.add(bits, coded());
-            continue;
+        let mut words = if finding.coded_only {
+            format!("{name} barcode {}", on_pages(&finding.coded))
+        } else {
+            format!("{name} {word} {}", on_pages(&finding.pages))
+        };
+        if !finding.coded_only && !finding.coded.is_empty() && finding.state != IdState::Other {
+            words = format!("{words}, {name} barcode {}", on_pages(&finding.coded));
         }
-        comparison.add(bits, format!("{name} {word} {}", on_pages(&finding.pages)));
-        if !finding.coded.is_empty() && finding.state != IdState::Other {
-            comparison.add(0.0, coded());
-        }
+        comparison.add(weights, (subject, level), chance, words);
     }
 }
 
-fn weigh_dates(comparison: &mut Comparison, printed: &Printed, case: &Case, index: &Index) {
+fn weigh_dates(comparison: &mut Comparison, printed: &Printed, case: &Case, index: &Index, weights: &LinkWeights) {
     if let Some(dob) = case.dob {
         let mut pages = Vec::new();
         let mut infants = 0;
@@ -191,11 +207,11 @@ fn weigh_dates(comparison: &mut Comparison, printed: &Printed, case: &Case, inde
             let state = if date.label == Label::BirthDate {
                 if date.date == dob {
                     DobState::Exact
+                } else if misprinted(date.date, dob) {
+                    DobState::Near
                 } else if (date.date - dob).get_days().abs() > INFANT_DAYS {
                     adults += 1;
                     continue;
-                } else if misprinted(date.date, dob) {
-                    DobState::Near
                 } else {
                     comparison.strange_births.push(date.page);
                     DobState::Other
@@ -215,50 +231,38 @@ fn weigh_dates(comparison: &mut Comparison, printed: &Printed, case: &Case, inde
             }
         }
         comparison.adult = adults > 0 && infants == 0;
-        let rarity = index.rarity(index.born_on(dob).len()).clamp(4.0, 10.0);
-        let (bits, word) = match comparison.dob {
-            DobState::Exact => (rarity, "exact"),
-            DobState::Unlabelled => (rarity - 2.0, "printed"),
-            DobState::Near => (1.0, "one digit off"),
-            DobState::Other => (-8.0, "is another"),
-            DobState::Absent => (0.0, ""),
+        let share = Some(index.share(index.born_on(dob).len()));
+        let found = match comparison.dob {
+            DobState::Exact => Some((Level::Exact, share, "exact")),
+            DobState::Unlabelled => Some((Level::Unlabelled, share, "printed")),
+            DobState::Near => Some((Level::Near, None, "one digit off")),
+            DobState::Other => Some((Level::Other, None, "is another")),
+            DobState::Absent => None,
         };
-        if comparison.dob != DobState::Absent {
-            comparison.add(bits, format!("dob {word} {}", on_pages(&pages)));
+        if let Some((level, share, word)) = found {
+            comparison.add(weights, (Subject::BirthDate, level), share, format!("dob {word} {}", on_pages(&pages)));
         }
     }
     if let Some(mother_dob) = case.mother_dob
         && let Some(date) = printed.dates.iter().find(|date| date.date == mother_dob)
     {
-        let bits = if date.label == Label::ParentsBirthDate { 8.0 } else { 4.0 };
-        comparison.add(bits, format!("mother's dob exact {}", on_pages(&[date.page])));
+        let level = if date.label == Label::ParentsBirthDate { Level::Exact } else { Level::Unlabelled };
+        let words = format!("mother's dob exact {}", on_pages(&[date.page]));
+        comparison.add(weights, (Subject::MothersBirthDate, level), None, words);
     }
     if let Some(admitted) = case.admit_date.filter(|&admitted| Some(admitted) != case.dob)
         && let Some(date) = printed.dates.iter().find(|date| date.label == Label::AdmitDate && date.date == admitted)
     {
-        comparison.add(3.0, format!("admit date exact {}", on_pages(&[date.page])));
+        comparison.admitted = true;
+        // Most babies are admitted within a day of their birth, which has been counted.
+        let level = if comparison.born_then() { Level::Exact } else { Level::Alone };
+        let words = format!("admit date exact {}", on_pages(&[date.page]));
+        comparison.add(weights, (Subject::AdmissionDate, level), None, words);
     }
 }
 
-/// Whether one date could be the other, misprinted or misread: one digit of one part, or day and month exchanged.
-pub(super) fn misprinted(printed: Date, registered: Date) -> bool {
-    let parts = |date: Date| [i32::from(date.year()), i32::from(date.month()), i32::from(date.day())];
-    let (left, right) = (parts(printed), parts(registered));
-    if printed.year() == registered.year() && left[1] == right[2] && left[2] == right[1] {
-        return true;
-    }
-    let mut different = left.iter().zip(right).filter(|&(&left, right)| left != right);
-    match (different.next(), different.next()) {
-        (Some((&left, right)), None) => {
-            let digits = |number: i32| format!("{number:04}");
-            let apart = digits(left).bytes().zip(digits(right).bytes()).filter(|(left, right)| left != right).count();
-            apart == 1
-        }
-        _ => false,
-    }
-}
-
-fn weigh_names(comparison: &mut Comparison, printed: &Printed, traits: &Traits, index: &Index) {
+fn weigh_names(comparison: &mut Comparison, printed: &Printed, traits: &Traits, index: &Index, weights: &LinkWeights) {
+    let read = |place: Place| if place.exact { Level::Exact } else { Level::Near };
     let not_staff =
         |place: &Place| printed.pages.get(place.page).is_some_and(|page| page.person(place.at) != Label::Staff);
     let keep = |mut places: Vec<Place>| {
@@ -279,10 +283,11 @@ fn weigh_names(comparison: &mut Comparison, printed: &Printed, traits: &Traits, 
         comparison.surname = true;
         let tokens = if of_mother { &traits.mother_last } else { &traits.surname };
         let words = if of_mother { "mother's surname" } else { "surname" };
-        let bits = name_bits(tokens, index, place.exact) - if of_mother { 1.0 } else { 0.0 };
-        comparison.add(bits, format!("{words} {}", on_pages(&[printed.page_number(place)])));
+        let level = if of_mother && place.exact { Level::Mothers } else { read(place) };
+        let words = format!("{words} {}", on_pages(&[printed.page_number(place)]));
+        comparison.add(weights, (Subject::Surname, level), name_share(tokens, index), words);
     } else if !traits.surname.is_empty() && printed.pages.iter().any(|page| page.tokens.len() > 50) {
-        comparison.add(-3.0, "surname not found".to_owned());
+        comparison.add(weights, (Subject::Surname, Level::Missing), None, "surname not found".to_owned());
     }
     let own = PatientsNames::among(&family, printed);
     let beside = |ones: &[Place], others: &[Place]| {
@@ -296,28 +301,31 @@ fn weigh_names(comparison: &mut Comparison, printed: &Printed, traits: &Traits, 
         comparison.full_name = true;
         let certain: Vec<Place> = legal_firsts.iter().copied().filter(|&place| own.certainly(printed, place)).collect();
         comparison.own_full_name = beside(&family, &certain).is_some();
-        comparison.add(
-            name_bits(&traits.legal_first, index, place.exact),
-            format!("first name {}", on_pages(&[printed.page_number(place)])),
-        );
+        let words = format!("first name {}", on_pages(&[printed.page_number(place)]));
+        let share = name_share(&traits.legal_first, index);
+        comparison.add(weights, (Subject::FirstName, read(place)), share, words);
     }
     let mothers: Vec<Place> = beside(&family, &mother_firsts).into_iter().collect();
     if let Some(place) = best(&mothers) {
         comparison.mother_full = true;
-        let mut bits = name_bits(&traits.mother_first, index, place.exact);
-        if traits.mother_last != traits.surname && !mother_lasts.is_empty() && !surnames.is_empty() {
-            bits += name_bits(&traits.mother_last, index, true);
+        let words = format!("mother's name {}", on_pages(&[printed.page_number(place)]));
+        let share = name_share(&traits.mother_first, index);
+        comparison.add(weights, (Subject::MothersName, read(place)), share, words);
+        if traits.mother_last != traits.surname
+            && !surnames.is_empty()
+            && let Some(last) = best(&mother_lasts)
+        {
+            let words = format!("and her surname {}", on_pages(&[printed.page_number(last)]));
+            let share = name_share(&traits.mother_last, index);
+            comparison.add(weights, (Subject::MothersName, Level::Mothers), share, words);
         }
-        comparison.add(bits, format!("mother's name {}", on_pages(&[printed.page_number(place)])));
     }
     if let Some(name) = traits.mothers_child
         && let Some(place) = best(&printed.mentions(&[name]))
     {
         comparison.mothers_child = true;
-        comparison.add(
-            name_bits(&[name], index, place.exact),
-            format!("mother's first name in the baby's {}", on_pages(&[printed.page_number(place)])),
-        );
+        let words = format!("mother's first name in the baby's {}", on_pages(&[printed.page_number(place)]));
+        comparison.add(weights, (Subject::MotherInName, read(place)), name_share(&[name], index), words);
     }
     find_patient_names(comparison, printed, traits, &family, index, own);
 }
@@ -350,15 +358,20 @@ fn best(places: &[Place]) -> Option<Place> {
     places.iter().copied().max_by_key(|place| place.exact)
 }
 
-/// Term-frequency weight of a name: the rarest of its tokens counts, the others follow from it.
-fn name_bits(name: &[NameId], index: &Index, exact: bool) -> f64 {
-    let rarest = name.iter().map(|&token| index.bearers(token).len()).min().unwrap_or(usize::MAX);
-    (index.rarity(rarest) - if exact { 0.0 } else { 2.0 }).clamp(1.0, 10.0)
+/// How many other babies have the name: the rarest of its tokens counts, the others follow from it.
+fn name_share(name: &[NameId], index: &Index) -> Option<f64> {
+    let rarest = name.iter().map(|&token| index.bearers(token).len()).min()?;
+    Some(index.share(rarest))
 }
 
 /// What people write behind a name and its comma, and nobody is called: `Ada Okonkwo, MRN 88104477`.
 const BEHIND_A_NAME: [&str; 9] =
     ["ADMITTED", "AUTH", "AUTHORIZATION", "BORN", "DOB", "MEMBER", "MRN", "NICU", "RECORD"];
+
+/// A word for a nameless newborn, one letter misread or lost: "Baby Grl Jones", "Babygrl".
+fn is_misread_stand_in(folded: &str) -> bool {
+    ["GIRL", "BABYBOY", "BABYGIRL", "NEWBORN", "INFANT"].into_iter().any(|word| strsim::levenshtein(word, folded) <= 1)
+}
 
 /// What stands beside the family's surname: words for a nameless newborn, birth orders, other first names.
 fn find_patient_names(
@@ -434,6 +447,7 @@ fn find_patient_names(
             && first.confidence >= 0.5
             && first.folded.bytes().all(|byte| byte.is_ascii_alphabetic())
             && names::given_token(&first.folded) == GivenToken::Legal
+            && !is_misread_stand_in(&first.folded)
             && !BEHIND_A_NAME.contains(&first.folded.as_str())
             && ![&traits.surname, &traits.legal_first, &traits.mother_first, &traits.mother_last]
                 .into_iter()
@@ -442,44 +456,59 @@ fn find_patient_names(
             comparison.other_firsts.push((first.folded.clone(), page.number));
         }
     }
+    let labelled = printed.pages.iter().flat_map(|page| page.orders.iter().copied());
+    comparison.own_orders.extend(labelled.clone());
+    comparison.orders.extend(labelled);
     for orders in [&mut comparison.orders, &mut comparison.own_orders] {
         orders.sort_unstable();
         orders.dedup();
     }
 }
 
-fn weigh_marks(comparison: &mut Comparison, printed: &Printed, traits: &Traits) {
+fn weigh_marks(comparison: &mut Comparison, printed: &Printed, traits: &Traits, weights: &LinkWeights) {
     comparison.sexes = printed.pages.iter().flat_map(|page| page.sexes.iter().copied()).collect();
     comparison.sexes.dedup();
     if let Some(sex) = traits.sex
         && !comparison.sexes.is_empty()
     {
-        if comparison.sexes.contains(&sex) {
-            comparison.add(1.0, "sex agrees".to_owned());
-        } else {
-            comparison.add(-4.0, "sex differs".to_owned());
-        }
+        let (level, word) =
+            if comparison.sexes.contains(&sex) { (Level::Exact, "agrees") } else { (Level::Other, "differs") };
+        comparison.add(weights, (Subject::Sex, level), None, format!("sex {word}"));
     }
     if let Some(order) = traits.order
         && !comparison.orders.is_empty()
     {
-        if comparison.orders == [order] {
-            comparison.add(2.0, "birth order agrees".to_owned());
-        } else if !comparison.orders.contains(&order) {
-            comparison.add(-8.0, "birth order differs".to_owned());
+        let found = if comparison.orders == [order] {
+            Some((Level::Exact, "agrees"))
+        } else {
+            (!comparison.orders.contains(&order)).then_some((Level::Other, "differs"))
+        };
+        if let Some((level, word)) = found {
+            comparison.add(weights, (Subject::BirthOrder, level), None, format!("birth order {word}"));
         }
     }
 }
 
-fn weigh_facility(comparison: &mut Comparison, printed: &Printed, traits: &Traits, index: &Index, receipt: &Receipt) {
+fn weigh_facility(
+    comparison: &mut Comparison,
+    printed: &Printed,
+    traits: &Traits,
+    index: &Index,
+    receipt: &Receipt,
+    weights: &LinkWeights,
+) {
     let sender = receipt.sender.as_deref().and_then(super::index::fax_digits);
     let by_sender = !traits.facility_fax.is_empty() && sender.as_ref() == Some(&traits.facility_fax);
     let by_print = printed.names_facility(&traits.facility, &traits.facility_fax);
     if by_sender || by_print.is_some() {
         comparison.facility = true;
-        let bits = index.facility_rarity(&traits.facility).clamp(0.5, 4.0);
+        let share = Some(index.facility_share(&traits.facility));
         let place = if by_sender { "by sender's number".to_owned() } else { on_pages(by_print.as_slice()) };
-        comparison.add(bits, format!("facility {place}"));
+        comparison.add(weights, (Subject::Facility, Level::Exact), share, format!("facility {place}"));
+        if comparison.id(IdKind::Mrn).state == IdState::Other && comparison.own_ids() == 0 {
+            let words = "another record number of the same hospital".to_owned();
+            comparison.add(weights, (Subject::AnotherRecord, Level::Other), None, words);
+        }
     }
 }
 

@@ -64,6 +64,72 @@ fn numeric_date(text: &str) -> Option<Date> {
     }
 }
 
+/// Whether one date could be the other, misprinted or misread: one digit of one part,
+/// another or lost, or day and month exchanged.
+pub(super) fn misprinted(printed: Date, registered: Date) -> bool {
+    // Of a year two digits are written, or its first two are always the same.
+    let parts = |date: Date| [i32::from(date.year()) % 100, i32::from(date.month()), i32::from(date.day())];
+    let (left, right) = (parts(printed), parts(registered));
+    if printed.year() == registered.year() && left[1] == right[2] && left[2] == right[1] {
+        return true;
+    }
+    let mut different = left.iter().zip(right).filter(|&(&left, right)| left != right);
+    match (different.next(), different.next()) {
+        (Some((&left, right)), None) => {
+            let (padded, digits) = (|number: i32| format!("{number:02}"), |number: i32| number.to_string());
+            let apart = padded(left).bytes().zip(padded(right).bytes()).filter(|(left, right)| left != right).count();
+            // "01/1/26" for 01/13/26.
+            let (left, right) = (digits(left), digits(right));
+            let lost = left.len() == 1 && right.len() == 2 && right.contains(&left);
+            apart == 1 || lost
+        }
+        _ => false,
+    }
+}
+
+/// A date of which one bar was lost or read as a letter: `2/626`, `02I17/2026`; `None` where that reads in several ways.
+/// Only a label makes a date of it.
+pub(super) fn mended_date(text: &str) -> Option<Date> {
+    // A bar in front or behind tells of a digit that was lost too.
+    let whole =
+        text.starts_with(|first: char| first.is_ascii_digit()) && text.ends_with(|last: char| last.is_ascii_digit());
+    if !(5..=10).contains(&text.len()) || !text.is_ascii() || !whole {
+        return None;
+    }
+    // "12/31" is a day of any year.
+    let is_run_together = text.split(['/', '-']).any(|part| part.len() > 2);
+    let bars = text.matches(['/', '-']).count();
+    let as_bar = |at: usize| {
+        let (before, after) = text.split_at_checked(at)?;
+        let rest = after.get(1..)?;
+        after.starts_with(['I', 'l', '|', 'V', 'i']).then(|| format!("{before}/{rest}"))
+    };
+    let lost = |at: usize| text.split_at_checked(at).map(|(before, after)| format!("{before}/{after}"));
+    let mut read: Vec<Date> = (1..text.len())
+        .filter(|_| bars == 1 && is_run_together)
+        .flat_map(|at| [as_bar(at), lost(at)])
+        .flatten()
+        .filter_map(|mended| american_date(&mended))
+        .collect();
+    read.sort_unstable();
+    read.dedup();
+    match read.as_slice() {
+        [date] => Some(*date),
+        [] | [_, ..] => None,
+    }
+}
+
+/// Month, day and year with two bars, each with no more digits than it has.
+fn american_date(text: &str) -> Option<Date> {
+    let mut parts = text.split(['/', '-']);
+    let (month, day, year) = (parts.next()?, parts.next()?, parts.next()?);
+    let sized = month.len() <= 2 && day.len() <= 2 && matches!(year.len(), 2 | 4) && parts.next().is_none();
+    if !sized {
+        return None;
+    }
+    civil(number(year)?, number(month)?, number(day)?)
+}
+
 fn civil(year: i16, month: i16, day: i16) -> Option<Date> {
     // Two-digit years: babies are of this century, and so are nearly all their mothers' papers.
     let year = match year {
@@ -110,4 +176,25 @@ fn month(folded: &str) -> Option<i16> {
     (folded.len() >= 3)
         .then(|| MONTHS.iter().position(|name| name.starts_with(folded) || folded == "SEPT" && *name == "SEPTEMBER"))?
         .map(|at| at as i16 + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::mended_date;
+
+    #[test]
+    fn a_date_that_lost_a_bar_is_read_where_only_one_date_is_possible() {
+        for (text, date) in [
+            ("2/626", "2026-02-06"),
+            ("02I17/2026", "2026-02-17"),
+            ("0217/2026", "2026-02-17"),
+            ("12-3125", "2025-12-31"),
+            ("01/09V26", "2026-01-09"),
+        ] {
+            assert_eq!(mended_date(text), Some(date.parse().unwrap()), "{text}");
+        }
+        for text in ["112/26", "617555", "12/31", "/27/26", "2/6/26", "99/9999", ""] {
+            assert_eq!(mended_date(text), None, "{text}");
+        }
+    }
 }

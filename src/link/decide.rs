@@ -11,7 +11,8 @@
 use std::collections::BTreeSet;
 
 use super::LinkPolicy;
-use super::compare::{Comparison, DobState, misprinted, on_pages};
+use super::compare::{Comparison, DobState, on_pages};
+use super::dates::misprinted;
 use super::identifiers::IdState;
 use super::index::{IdKind, Index, Rivalry, Traits};
 use super::labels::Label;
@@ -94,8 +95,8 @@ impl Decision<'_> {
         if best.score < prior + self.policy.accept {
             objections.push("too little agrees".to_owned());
         }
-        if traits.contradictory {
-            objections.push("the case's name and its birth order or sex contradict each other".to_owned());
+        if let Some(doubt) = traits.doubt {
+            objections.push(format!("the case's row in the registry is doubtful: {doubt}"));
         }
         self.identity(best, case, traits, &mut objections);
         self.marks(best, traits, &mut objections);
@@ -113,16 +114,19 @@ impl Decision<'_> {
             objections.push("the birth date printed is an adult's".to_owned());
         }
         if own == 0 {
-            if best.disowned() {
+            // One character off is no other's number where the baby's own name agrees; an unnamed twin's may be just that.
+            let misread = best.full_name && best.agrees(IdKind::Member) && self.single(best, traits);
+            if best.disowned() && !(misread && OWN_IDS.into_iter().all(|kind| best.id(kind).state != IdState::Other)) {
                 objections.push("record, authorization or case number printed is not the case's".to_owned());
             }
             if best.dob != DobState::Exact {
                 objections.push("no identifier and no birth date agree".to_owned());
             }
             let named = best.full_name && (best.member() || best.mother_full || best.facility);
-            // Without a legal first name an unregistered twin could be meant; only the birth order tells.
+            // Without a legal first name an unregistered twin could be meant; of a multiple only the birth order tells.
             let ordered = traits.order.is_some_and(|order| best.orders == [order] && best.own_orders == [order]);
-            let family = ordered && best.newborn_name && best.mother_full && best.agrees(IdKind::Member);
+            let told = ordered && best.newborn_name || self.single(best, traits);
+            let family = told && best.surname && best.mother_full && best.agrees(IdKind::Member);
             if !(named || family) {
                 objections.push("no number of the baby's own agrees, and the name is not enough".to_owned());
             }
@@ -140,8 +144,9 @@ impl Decision<'_> {
         match best.dob {
             DobState::Exact | DobState::Unlabelled => {}
             DobState::Absent if strong_name || family_ids >= 2 => {}
+            DobState::Absent if best.admitted && best.facility && self.single(best, traits) => {}
             DobState::Absent => objections.push("an identifier and a surname agree, no birth date".to_owned()),
-            DobState::Near if family_ids >= 2 && best.any_name() => {
+            DobState::Near if family_ids >= 2 && best.any_name() || best.full_name && self.single(best, traits) => {
                 if self.another_born_as_printed(best, case) {
                     objections.push("another case fits the birth date printed".to_owned());
                 }
@@ -151,15 +156,46 @@ impl Decision<'_> {
         for kind in OWN_IDS {
             let state = best.id(kind).state;
             // A misprint, or the number of the hospital before a transfer: only when nothing else is open.
-            let misprint = state == IdState::Near
-                && (best.born_then() && best.any_name() && family_ids >= 2
-                    || best.full_name && best.id(IdKind::Member).state >= IdState::Near);
-            let excused =
-                misprint || best.born_then() && best.any_name() && family_ids >= 2 && (strong_name || best.member());
-            if matches!(state, IdState::Near | IdState::Other) && !excused {
+            let readable = best.any_name() && (best.born_then() || strong_name || family_ids >= 2);
+            // A number of a multiple may be that of the sibling who has no case.
+            let known = self.single(best, traits) || own >= 2;
+            let excused = match state {
+                IdState::Near => {
+                    let misread = readable || best.full_name && best.id(IdKind::Member).state >= IdState::Near;
+                    misread && (known || self.nearer_than_siblings(best, kind))
+                }
+                IdState::Other => {
+                    let all_else = best.born_then() && best.any_name() && family_ids >= 2;
+                    all_else && (strong_name || best.member()) && (known || self.has_sibling(best))
+                }
+                IdState::Absent | IdState::Family | IdState::Alike | IdState::Exact => true,
+            };
+            if !excused {
                 objections.push(format!("{} printed is not the case's", kind.name()));
             }
         }
+    }
+
+    /// Neither the registry nor the pages tell of a multiple birth.
+    fn single(&self, best: &Comparison, traits: &Traits) -> bool {
+        traits.order.is_none()
+            && best.orders.is_empty()
+            && !self.has_sibling(best)
+            && !self.printed.pages.iter().any(PrintedPage::names_sibling)
+    }
+
+    fn has_sibling(&self, best: &Comparison) -> bool {
+        self.index.rivals(best.case).iter().any(|&(_, rivalry)| rivalry == Rivalry::Sibling)
+    }
+
+    /// The siblings have cases, and what is printed is not one character off from any of theirs.
+    fn nearer_than_siblings(&self, best: &Comparison, kind: IdKind) -> bool {
+        let rivals = self.index.rivals(best.case);
+        self.has_sibling(best)
+            && rivals.iter().all(|&(rival, _)| {
+                let compared = self.comparisons.iter().find(|one| one.case == rival);
+                compared.is_some_and(|one| one.id(kind).state < IdState::Near)
+            })
     }
 
     /// A misprinted birth date may be excused, but not when it is the right one of somebody with that surname.
@@ -184,7 +220,7 @@ impl Decision<'_> {
             }
         }
         let rivals = self.index.rivals(best.case);
-        let alone = !rivals.iter().any(|&(_, rivalry)| rivalry == Rivalry::Sibling);
+        let alone = !self.has_sibling(best);
         if let Some(order) = traits.order {
             if best.orders.iter().any(|&printed| printed != order) {
                 objections.push("birth order printed is a sibling's".to_owned());
@@ -230,13 +266,26 @@ impl Decision<'_> {
                 && !(best.own_orders.len() == 1 && traits.order == best.own_orders.first().copied())
             {
                 objections.push(format!("{} of {who} {id} stands beside a word for a twin", kind.name()));
-            } else if let Some(mark) = mark(other, other_traits, best, traits, self.index, false) {
-                objections.push(format!("{mark} points to {who} {id}"));
-            } else if mark(best, traits, other, other_traits, self.index, sibling).is_none() {
-                objections.push(format!("{who} {id} cannot be told apart"));
-                if let Some(mark) = mark(best, traits, other, other_traits, self.index, false) {
-                    objections.push(format!("the {mark} may be the sibling's: {}", Self::marked_pages(best, mark)));
+                continue;
+            }
+            if let Some(mark) = marks_of(other, other_traits, best, traits, self.index, false).first() {
+                objections.push(format!("{} points to {who} {id}", mark.name));
+                continue;
+            }
+            let of_best = |own| marks_of(best, traits, other, other_traits, self.index, own);
+            match of_best(sibling).as_slice() {
+                [] => {
+                    objections.push(format!("{who} {id} cannot be told apart"));
+                    if let Some(Mark { name, .. }) = of_best(false).first() {
+                        let pages = Self::marked_pages(best, name);
+                        objections.push(format!("the {name} may be the sibling's: {pages}"));
+                    }
                 }
+                // A slip of one digit, and it would be the twin's: another mark must agree.
+                [Mark { name, fragile: true }] if sibling && of_best(false).len() < 2 => {
+                    objections.push(format!("only one character of the {name} tells it from {who} {id}"));
+                }
+                [_, ..] => {}
             }
         }
     }
@@ -351,22 +400,33 @@ fn similar(left: &str, right: &str) -> bool {
     names::alike(left, right) || strsim::normalized_levenshtein(left, right) >= 0.5
 }
 
-/// A printed fact that fits this case and not the other, although both could have it. The birth date is none: twins
-/// share it, and across midnight one misread digit would decide. With `own`, only a fact that is certainly the patient's.
-fn mark(
+/// A printed fact that fits one case and not the other.
+#[derive(Clone, Copy)]
+struct Mark {
+    name: &'static str,
+    /// One character makes the other's of it, as with the record numbers of twins, and it stands on one page only: whoever
+    /// copied it there may have slipped.
+    fragile: bool,
+}
+
+/// The facts that fit this case and not the other, although both could have them. The birth date is none: twins share it,
+/// and across midnight one misread digit would decide. With `own`, only what is certainly the patient's.
+fn marks_of(
     this: &Comparison,
     traits: &Traits,
     other: &Comparison,
     others: &Traits,
     index: &Index,
     own: bool,
-) -> Option<&'static str> {
+) -> Vec<Mark> {
+    let mut marks = Vec::new();
     for kind in IdKind::ALL {
         let (finding, value, rival) = (this.id(kind), traits.id(kind), others.id(kind));
+        let one_off = strsim::osa_distance(value, rival) <= 1;
         // Alike will not do when the other's differs from it in one character only.
         let certain = match finding.state {
             IdState::Exact => true,
-            IdState::Alike => strsim::levenshtein(value, rival) > 1,
+            IdState::Alike => !one_off,
             IdState::Absent | IdState::Other | IdState::Near | IdState::Family => false,
         };
         if certain
@@ -375,30 +435,31 @@ fn mark(
             && value != rival
             && !misread(value, rival, finding.confidence, finding.pages.len())
         {
-            return Some(kind.name());
+            marks.push(Mark { name: kind.name(), fragile: one_off && finding.pages.len() < 2 });
         }
     }
+    let mut certain = |name| marks.push(Mark { name, fragile: false });
     if let (Some(order), Some(rival)) = (traits.order, others.order)
         && order != rival
         && this.orders == [order]
         && (this.own_orders == [order] || !own)
     {
-        return Some("birth order");
+        certain("birth order");
     }
     if this.full_name && (this.own_full_name || !own) && !other.full_name && !first_names_alike(traits, others, index) {
-        return Some("first name");
+        certain("first name");
     }
     if let (Some(sex), Some(rival)) = (traits.sex, others.sex)
         && sex != rival
         && this.sexes == [sex]
     {
-        return Some("sex");
+        certain("sex");
     }
     let mothers_differ = traits.mother_first != others.mother_first;
     if mothers_differ && !others.mother_first.is_empty() && this.mother_full && !other.mother_full {
-        return Some("mother's name");
+        certain("mother's name");
     }
-    None
+    marks
 }
 
 /// Names like Alina and Elina: one misread letter makes one of the other.

@@ -110,7 +110,12 @@ fn a_sibling_without_a_case_lends_no_mark_to_the_one_that_has() {
 #[test]
 fn a_twins_own_mark_links_beside_the_siblings() {
     let registry = registry(&[TWIN_A, TWIN_B]);
-    for own in ["MRN: MR-440210", "Medical Record Number: MR-440210", "Auth #: 8830055001", "Case ID: K-200"] {
+    for own in [
+        "MRN: MR-440210\nAuth #: 8830055001",
+        "Medical Record Number: MR-440210\nCase ID: K-200",
+        "Auth #: 8830055001",
+        "Authorization Number: 8830055001",
+    ] {
         assert_linked(&registry, &format!("{HEAD}\n{own}"), "K-200");
         for line in ["Sibling MRN: MR-440211", "Co-twin: MR-440211", "MRN of twin: MR-440211", "Sister is on the unit."]
         {
@@ -131,9 +136,9 @@ fn a_twin_registered_as_a_twin_links_by_its_name_and_number() {
         "Okonjo, Baby Girl B MRN: MR-440211",
         "Name: Okonjo, Twin B",
         "Patient: Okonjo, Baby Girl\nBirth order: Twin B\nMRN: MR-440211",
-        "Patient: Okonjo, Baby Girl\nDi-di twin gestation\nMRN: MR-440211",
-        "Patient: Okonjo, Baby Girl\nBaby's MRN: MR-440211",
-        "Name              MRN           Sex\nOkonjo, Baby Girl    MR-440211      F",
+        "Patient: Okonjo, Baby Girl\nDi-di twin gestation\nAuth #: 8830055264",
+        "Patient: Okonjo, Baby Girl\nMultiple: B",
+        "Name              Auth           Sex\nOkonjo, Baby Girl    8830055264      F",
     ] {
         assert_linked(&registry, &format!("{patient}\n{family}"), "K-201");
     }

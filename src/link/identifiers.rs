@@ -179,9 +179,9 @@ fn one_edit_apart(left: &[u8], right: &[u8]) -> bool {
     }
 }
 
-/// Bits of an identifier: its digits, less the some two hundred numbers of a document that could hit by chance and
-/// less what serial numbers share in front.
-pub(super) fn id_bits(value: &str) -> f64 {
-    let digits = value.bytes().filter(u8::is_ascii_digit).count() as f64;
-    (digits * 10f64.log2() - 8.0).clamp(4.0, 18.0)
+/// How likely one of the some two hundred numbers of a document hits an identifier by chance: by its digits, of which serial
+/// numbers share the first.
+pub(super) fn chance_of_digits(value: &str) -> f64 {
+    let digits = value.bytes().filter(u8::is_ascii_digit).count() as i32;
+    256.0 * 10f64.powi(-digits)
 }

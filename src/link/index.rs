@@ -8,6 +8,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use jiff::civil::Date;
 
+use super::dates::misprinted;
 use super::registry::Case;
 use crate::names::{self, GivenName, Sex};
 
@@ -50,8 +51,8 @@ pub(super) struct Traits {
     pub mothers_child: Option<NameId>,
     pub mother_first: Box<[NameId]>,
     pub mother_last: Box<[NameId]>,
-    /// Its name tells another birth order or sex than its columns do: nobody knows which of the two it is.
-    pub contradictory: bool,
+    /// Why nothing is linked to it by itself: its own columns do not go together.
+    pub doubt: Option<&'static str>,
     pub order: Option<u8>,
     pub sex: Option<Sex>,
     /// Last ten digits of the facility's fax number, if it has that many.
@@ -86,6 +87,9 @@ pub(super) enum Rivalry {
 /// Multiples are mostly born within the hour, some around midnight; days apart happens (delayed-interval delivery).
 const SIBLING_DAYS: i32 = 3;
 const NAMESAKE_DAYS: i32 = 1;
+
+/// Rows of one family or nursery beyond this many are no family's, but a column that holds the same everywhere; bounds the work.
+const RIVALS: usize = 64;
 
 #[derive(Debug, Default)]
 pub(super) struct Index {
@@ -145,6 +149,7 @@ impl Index {
         let two = |one: Option<u8>, other: Option<u8>| one.zip(other).is_some_and(|(one, other)| one != other);
         let contradictory =
             two(column, given.order) || case.sex.zip(given.sex).is_some_and(|(one, other)| one != other);
+        let doubt = doubt(case).or(contradictory.then_some(CONTRADICTORY));
         let member_base = member_base(&case.member_id);
         let traits = Traits {
             ids: [&case.case_id, &case.auth_number, &case.mrn, &case.member_id].map(|id| names::fold(id)),
@@ -154,7 +159,7 @@ impl Index {
             mother_first: self.name_ids(at, names::tokens(&case.mother_first)),
             mother_last: self.name_ids(at, names::tokens(&case.mother_last)),
             order,
-            contradictory,
+            doubt,
             sex: case.sex.or(given.sex),
             facility_fax: fax_digits(&case.facility_fax).unwrap_or_default(),
             facility: names::fold(&case.facility),
@@ -277,48 +282,67 @@ impl Index {
         (self.traits.len().max(2) as f64 / bearers.max(1) as f64).log2()
     }
 
-    pub fn facility_rarity(&self, folded: &str) -> f64 {
-        self.rarity(self.facility_cases.get(folded).copied().unwrap_or(1) as usize)
+    /// The share of the cases that so many are.
+    pub fn share(&self, bearers: usize) -> f64 {
+        bearers.max(1) as f64 / self.traits.len().max(2) as f64
+    }
+
+    pub fn facility_share(&self, folded: &str) -> f64 {
+        self.share(self.facility_cases.get(folded).copied().unwrap_or(1) as usize)
     }
 
     fn find_rivals(&mut self, cases: &[Case]) {
-        let mut families: HashMap<u64, Vec<u32>> = HashMap::new();
-        let mut nurseries: HashMap<u64, Vec<u32>> = HashMap::new();
+        // Sorted by key, they lie in groups: a million cases make no million small lists.
+        let mut families: Vec<(u64, u32)> = Vec::with_capacity(3 * cases.len());
+        let mut nurseries: Vec<(u64, u32)> = Vec::with_capacity(2 * cases.len());
         for (at, case) in cases.iter().enumerate() {
             let at = at as u32;
             let Some(traits) = self.traits.get(at as usize) else { continue };
             if !traits.mother_first.is_empty() && !traits.mother_last.is_empty() {
                 let key = hash(&("mother", &traits.mother_first, &traits.mother_last));
-                families.entry(key).or_default().push(at);
+                families.push((key, at));
             }
             if let Some(mother_dob) = case.mother_dob
                 && !traits.mother_first.is_empty()
             {
                 let key = hash(&("mother born", mother_dob, &traits.mother_first));
-                families.entry(key).or_default().push(at);
+                families.push((key, at));
             }
             if !traits.member_base.is_empty() {
-                families.entry(hash(&("member", &traits.member_base))).or_default().push(at);
+                families.push((hash(&("member", &traits.member_base)), at));
             }
             for surname in [&traits.surname, &traits.mother_last] {
                 if !surname.is_empty() {
-                    nurseries.entry(hash(&(surname, &traits.facility))).or_default().push(at);
+                    nurseries.push((hash(&(surname, &traits.facility)), at));
                 }
             }
         }
         let born = |at: u32| cases.get(at as usize).and_then(|case| case.dob);
+        let told = |at: u32| cases.get(at as usize).zip(self.traits.get(at as usize));
+        let two_mothers = |one: u32, other: u32| {
+            told(one).zip(told(other)).is_some_and(|((one, traits), (other, others))| {
+                let born = one.mother_dob.zip(other.mother_dob);
+                born.is_some_and(|(one, other)| one != other && !misprinted(one, other))
+                    && !traits.member_base.is_empty()
+                    && !others.member_base.is_empty()
+                    && traits.member_base != others.member_base
+            })
+        };
         let mut rivals: HashMap<u32, Vec<(u32, Rivalry)>> = HashMap::new();
-        let mut note = |groups: HashMap<u64, Vec<u32>>, days: i32, rivalry: Rivalry| {
-            for mut group in groups.into_values() {
+        let mut note = |mut keyed: Vec<(u64, u32)>, days: i32, rivalry: Rivalry| {
+            keyed.sort_unstable();
+            keyed.dedup();
+            for group in keyed.chunk_by(|(one, _), (other, _)| one == other).filter(|group| group.len() > 1) {
+                let mut group: Vec<u32> = group.iter().map(|&(_, at)| at).collect();
                 group.sort_unstable_by_key(|&at| (born(at), at));
-                group.dedup();
                 for (place, &one) in group.iter().enumerate() {
-                    let Some(birth) = born(one) else { continue };
-                    for &other in group.iter().skip(place + 1) {
-                        let apart = born(other).map_or(i32::MAX, |date| (date - birth).get_days());
+                    for &other in group.iter().skip(place + 1).take(RIVALS) {
+                        // Whose birth date is not known may be born on the same day. Those stand first.
+                        let apart = born(one).zip(born(other)).map_or(0, |(one, other)| (other - one).get_days());
                         if apart > days {
                             break;
                         }
+                        let rivalry = if two_mothers(one, other) { Rivalry::Namesake } else { rivalry };
                         for (from, to) in [(one, other), (other, one)] {
                             let known = rivals.entry(from).or_default();
                             if !known.iter().any(|&(case, _)| case == to) {
@@ -332,6 +356,33 @@ impl Index {
         note(families, SIBLING_DAYS, Rivalry::Sibling);
         note(nurseries, NAMESAKE_DAYS, Rivalry::Namesake);
         self.rivals = rivals;
+    }
+}
+
+/// What keeps a case from being linked whose name tells another birth order or sex than its columns do.
+pub(super) const CONTRADICTORY: &str = "its name and its birth order or sex contradict each other";
+
+/// Years that lie between a mother's birth and her child's, at least.
+const MOTHERS_YEARS: i16 = 10;
+
+/// What is wrong in a row whose cells are each well formed: dates in an order that cannot be, cells of other columns.
+fn doubt(case: &Case) -> Option<&'static str> {
+    let later = |one: Option<Date>, other: Option<Date>| one.zip(other).is_some_and(|(one, other)| one > other);
+    let young = case.mother_dob.zip(case.dob).is_some_and(|(mother, baby)| baby.year() - mother.year() < MOTHERS_YEARS);
+    let is_number = |name: &String| digits(name) >= 4;
+    let is_word = |number: &String| !number.is_empty() && digits(number) == 0;
+    if later(case.dob, case.admit_date) {
+        Some("its admission is before its birth")
+    } else if later(case.admit_date, case.discharge_date) {
+        Some("its discharge is before its admission")
+    } else if young {
+        Some("its mother's birth date is none")
+    } else if [&case.last_name, &case.first_name, &case.mother_first, &case.mother_last].into_iter().any(is_number) {
+        Some("a number stands in the place of a name")
+    } else if [&case.mrn, &case.auth_number, &case.member_id].into_iter().any(is_word) {
+        Some("a word stands in the place of a number")
+    } else {
+        None
     }
 }
 

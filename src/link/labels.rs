@@ -113,19 +113,24 @@ pub(super) enum Between {
 
 pub(super) fn label_of(tokens: &[Token], at: usize, meaning: Vocabulary, between: Between) -> Label {
     let Some(value) = tokens.get(at) else { return Label::None };
+    let mut labelled = false;
     for before in tokens.iter().take(at).rev().take(LABEL_WORDS) {
         // Another value ends the label's reach: its own label says nothing of this one.
         if before.line != value.line || (before.has_digit() && before.folded.len() > 1) {
             break;
         }
         match meaning(&before.folded) {
-            Some(Label::None) => {}
+            Some(Label::None) => labelled |= before.colon && before.folded == "DATE",
             Some(label) => return label,
             // A label that says nothing here, or that recognition spoiled, is still this value's label.
             None if between == Between::Nothing && before.colon => return Label::None,
             None if between == Between::Nothing && before.folded.len() > 2 => break,
             None => {}
         }
+    }
+    // "Date: 12/10/2025" has a label of its own, of which the rest was lost.
+    if labelled {
+        return Label::None;
     }
     let label = label_beside(tokens, at, meaning);
     if label == Label::None { label_above(tokens, at, meaning) } else { label }

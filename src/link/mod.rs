@@ -9,42 +9,48 @@
 //! is named by its id. Never links a case that a sibling could be taken for without a mark that tells them apart.
 //!
 //! In the order of the flow: `registry` and `index` are the loaded snapshot, `printed` what stands on a page (with
-//! `labels`, `dates` and, for whose it is, `siblings`), `spot` what of the registry stands there (`codes`: in barcodes), `compare` the weights (with `identifiers`),
-//! `decide` the rules; `covering` adds what the text around a message's paper says.
+//! `labels`, `dates` and, for whose it is, `siblings`), `spot` what of the registry stands there (`codes`: in barcodes), `compare`
+//! what agrees (with `identifiers`), `weights` what that is worth,
+//! `decide` the rules, `explain` what they had before them, `learn` the weights from papers; `covering` adds what the text around a message's paper says.
 
 mod codes;
 mod compare;
 mod covering;
 mod dates;
 mod decide;
+mod explain;
 mod identifiers;
 mod index;
 mod labels;
+mod learn;
 mod printed;
 mod registry;
 mod siblings;
 mod spoken;
 mod spot;
+mod weights;
 
 #[cfg(test)]
 mod code_tests;
 #[cfg(test)]
 mod family_tests;
 #[cfg(test)]
+mod hard_tests;
+#[cfg(test)]
 mod tests;
 
 pub use self::covering::{COVERING_PAGE, link_covered};
 pub use crate::names::Sex;
-pub use registry::{Case, CaseStatus, Registry, RegistryError};
-
-use serde::{Deserialize, Serialize};
+pub use explain::{Explanation, Finding, Weighing, explain};
+pub use learn::{Change, Learner, Learnt};
+pub use registry::{Case, CaseStatus, DoubtfulRow, Registry, RegistryError};
+pub use weights::{Level, LinkWeights, Subject, Weight, WeightsError};
 
 use crate::document::{Match, Reading, Receipt, Understanding};
 
 /// How sure a link must be. All in bits of Fellegi–Sunter weight; `accept` and `consider` count from the prior, log2
 /// of the number of cases, so that they mean the same for a small and a large registry.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct LinkPolicy {
     /// A case is linked from prior + this on: 12 bits are odds of 4,096 to 1. 6 to 40.
     pub accept: f64,
@@ -52,11 +58,13 @@ pub struct LinkPolicy {
     pub margin: f64,
     /// A case is shown to a person from prior + this on; below, the document is unmatched. -20 to `accept`.
     pub consider: f64,
+    /// What each finding is worth; from a file of its own.
+    pub weights: LinkWeights,
 }
 
 impl Default for LinkPolicy {
     fn default() -> Self {
-        Self { accept: 12.0, margin: 6.0, consider: 0.0 }
+        Self { accept: 12.0, margin: 6.0, consider: 0.0, weights: LinkWeights::default() }
     }
 }
 
@@ -116,7 +124,7 @@ fn weighed(
         .filter_map(|at| {
             let case = registry.cases().get(at as usize)?;
             let traits = index.traits.get(at as usize)?;
-            Some(compare::compare(&printed, at, case, traits, index, receipt))
+            Some(compare::compare(&printed, at, case, traits, index, receipt, &policy.weights))
         })
         .collect();
     comparisons.sort_by(|left, right| right.score.total_cmp(&left.score).then(left.case.cmp(&right.case)));

@@ -8,7 +8,7 @@ use std::cell::OnceCell;
 
 use jiff::civil::Date;
 
-use super::dates::dates_at;
+use super::dates::{dates_at, mended_date};
 use super::index::{member_base, merge};
 use super::labels::{Between, Label, date_label, label_of, number_word, person_word};
 use super::siblings::{self, KnownName, Owner, SiblingWord, sibling_words};
@@ -68,6 +68,8 @@ pub(super) struct PrintedPage {
     pub ids: Vec<PrintedId>,
     pub dates: Vec<PrintedDate>,
     pub sexes: Vec<Sex>,
+    /// Birth orders that a label says are the patient's: "Birth order: Twin B".
+    pub orders: Vec<u8>,
     siblings: Vec<SiblingWord>,
     pub spoken: Spoken,
 }
@@ -79,7 +81,13 @@ impl PrintedPage {
         let mut printed = Self { number: page.number, ..Self::default() };
         for at in 0..tokens.len() {
             let Some(token) = tokens.get(at) else { continue };
-            let dates = dates_at(&tokens, at);
+            let mut dates = dates_at(&tokens, at);
+            if dates.is_empty()
+                && let Some(mended) = mended_date(&token.raw)
+                && !matches!(date_label(&tokens, at), Label::None | Label::OtherDate)
+            {
+                dates.push(mended);
+            }
             if !dates.is_empty() {
                 let label = match siblings::claim(&tokens, &siblings, at) {
                     Owner::Sibling => Label::OtherDate,
@@ -87,7 +95,10 @@ impl PrintedPage {
                 };
                 printed.dates.extend(dates.into_iter().map(|date| PrintedDate { date, label, page: page.number }));
             } else if token.has_digit() {
-                let label = label_of(&tokens, at, number_word, Between::Nothing);
+                let mut label = label_of(&tokens, at, number_word, Between::Nothing);
+                if label == Label::None && is_hospitals_number(&tokens, at) {
+                    label = Label::Mrn;
+                }
                 let owner = siblings::owner(&tokens, &siblings, at, label, known);
                 for folded in identifiers_at(&tokens, at) {
                     printed.ids.push(PrintedId {
@@ -102,6 +113,7 @@ impl PrintedPage {
                     });
                 }
             }
+            printed.orders.extend(siblings::labelled_order(&tokens, at));
             if let Some(sex) = Sex::read(&token.folded)
                 && label_of(
                     &tokens,
@@ -114,10 +126,29 @@ impl PrintedPage {
                 printed.sexes.push(sex);
             }
         }
+        printed.doubt_rival_numbers(&tokens);
         printed.tokens = tokens;
         printed.siblings = siblings;
         printed.spoken = spoken_of(&printed, known);
         printed
+    }
+
+    /// Where running text gives two numbers of one kind, nobody knows which is the patient's.
+    fn doubt_rival_numbers(&mut self, tokens: &[Token]) {
+        let of_kind: Vec<(Label, usize, String)> = self
+            .ids
+            .iter()
+            .filter(|id| id.owner <= Owner::Unclear && !matches!(id.label, Label::None | Label::OtherNumber))
+            .map(|id| (id.label, id.place, id.merged.clone()))
+            .collect();
+        for id in self.ids.iter_mut().filter(|id| id.owner == Owner::Patient && siblings::is_prose(tokens, id.place)) {
+            let another = |(label, place, merged): &(Label, usize, String)| {
+                *label == id.label && *place != id.place && !merged.contains(&id.merged) && !id.merged.contains(merged)
+            };
+            if of_kind.iter().any(another) {
+                id.owner = Owner::Unclear;
+            }
+        }
     }
 
     /// Whether a word for another baby of the family claims what stands at this token.
@@ -153,11 +184,26 @@ impl PrintedPage {
     }
 }
 
+/// "Hospital #: 73678247": the number that the hospital itself has given.
+fn is_hospitals_number(tokens: &[Token], at: usize) -> bool {
+    let Some(value) = tokens.get(at) else { return false };
+    let mut before = tokens.iter().take(at).rev().take_while(|before| before.line == value.line).take(2);
+    match before.next() {
+        Some(label) if matches!(label.folded.as_str(), "HOSPITAL" | "HOSP") => label.colon,
+        Some(label) if matches!(label.folded.as_str(), "NO" | "NUMBER" | "NUM" | "NBR") => {
+            before.next().is_some_and(|label| matches!(label.folded.as_str(), "HOSPITAL" | "HOSP"))
+        }
+        Some(_) | None => false,
+    }
+}
+
 fn tokenise(page: &Page) -> Vec<Token> {
     let mut tokens: Vec<Token> = Vec::with_capacity(page.words.len());
     for word in &page.words {
         for (part, separator) in parts(&word.text) {
-            let folded = names::fold(part);
+            // A bar within a word is an l: "Gir|".
+            let is_within = part.contains('|') && part.len() > 2;
+            let folded = if is_within { names::fold(&part.replace('|', "l")) } else { names::fold(part) };
             if folded.is_empty() {
                 if let Some(last) = tokens.last_mut().filter(|last| last.line == word.line) {
                     last.comma |= separator == Some(',');

@@ -123,7 +123,16 @@ pub struct Registry {
     by_id: HashMap<String, u32>,
     unknown_columns: Vec<String>,
     digest: String,
+    doubtful: Vec<DoubtfulRow>,
     pub(super) index: Index,
+}
+
+/// A row that cannot be right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DoubtfulRow {
+    pub line: u64,
+    /// Never a value of the row.
+    pub why: &'static str,
 }
 
 impl Registry {
@@ -135,6 +144,7 @@ impl Registry {
         if text.trim().is_empty() {
             return Err(RegistryError::Empty);
         }
+        let digest = digest_of(csv);
         let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
         let heading = Heading::read(reader.headers().map_err(|error| malformed(text, &error))?)?;
 
@@ -155,13 +165,21 @@ impl Registry {
             cases.push(case);
             offsets.push(offset);
         }
-        let mut digest = String::with_capacity(64);
-        for byte in Sha256::digest(csv) {
-            // Writing to a String can't fail.
-            _ = write!(digest, "{byte:02x}");
-        }
         let index = Index::build(&cases);
-        Ok(Self { cases, by_id, unknown_columns: heading.unknown_names, digest, index })
+        let mut doubtful = Vec::new();
+        // Both go through the file in order, and each line is counted once.
+        let (mut counted, mut line) = (0, 1);
+        for (traits, offset) in index.traits.iter().zip(&offsets) {
+            let Some(why) = traits.doubt else { continue };
+            let between = text.get(counted as usize..*offset as usize).unwrap_or_default();
+            line += between.matches('\n').count() as u64;
+            counted = *offset;
+            let behind = text.get(counted as usize..).unwrap_or_default();
+            let ends = behind.len() - behind.trim_start_matches(['\r', '\n']).len();
+            let breaks = behind.get(..ends).unwrap_or_default().matches('\n').count() as u64;
+            doubtful.push(DoubtfulRow { line: line + breaks, why });
+        }
+        Ok(Self { cases, by_id, unknown_columns: heading.unknown_names, digest, doubtful, index })
     }
 
     /// No case at all, for as long as no good snapshot has come: every document goes to a person.
@@ -171,6 +189,7 @@ impl Registry {
             by_id: HashMap::new(),
             unknown_columns: Vec::new(),
             digest: String::new(),
+            doubtful: Vec::new(),
             index: Index::build(&[]),
         }
     }
@@ -186,6 +205,11 @@ impl Registry {
         rivals.iter().any(|(_, rivalry)| *rivalry == Rivalry::Sibling)
     }
 
+    /// The case's place in [`Registry::cases`].
+    pub(super) fn place(&self, case_id: &str) -> Option<u32> {
+        self.by_id.get(case_id).copied()
+    }
+
     pub fn get(&self, case_id: &str) -> Option<&Case> {
         self.by_id.get(case_id).and_then(|&at| self.cases.get(at as usize))
     }
@@ -195,10 +219,25 @@ impl Registry {
         &self.digest
     }
 
+    /// Rows that are well formed and yet cannot be right, by their lines in the file: nothing is linked to them by itself.
+    pub fn doubtful(&self) -> &[DoubtfulRow] {
+        &self.doubtful
+    }
+
     /// Names of the columns that the contract does not know; their cells are in [`Case::unknown`].
     pub fn unknown_columns(&self) -> &[String] {
         &self.unknown_columns
     }
+}
+
+/// SHA-256 as 64 hexadecimal digits.
+fn digest_of(csv: &[u8]) -> String {
+    let mut digest = String::with_capacity(64);
+    for byte in Sha256::digest(csv) {
+        // Writing to a String can't fail.
+        _ = write!(digest, "{byte:02x}");
+    }
+    digest
 }
 
 /// Says where the bytes at `offset` stand, which are no UTF-8 and so keep the file from being read as CSV.
@@ -242,53 +281,74 @@ impl Heading {
     }
 
     fn case(&self, row: &csv::StringRecord, line: impl Fn() -> u64) -> Result<Case, RegistryError> {
-        let cell = |column: &'static str| {
-            let known = COLUMNS.iter().position(|&name| name == column);
-            known.and_then(|known| self.at.get(known)).and_then(|&place| row.get(place)).unwrap_or_default()
-        };
-        let text = |column| cell(column).to_owned();
-        let date = |column| match cell(column) {
+        let date = |column, cell: &str| match cell {
             "" => Ok(None),
             // Strictly, since jiff alone would also take a time with it.
-            value if value.len() == 10 => {
-                value.parse::<Date>().map(Some).map_err(|_| RegistryError::BadDate { line: line(), column })
+            cell if cell.len() == 10 => {
+                cell.parse::<Date>().map(Some).map_err(|_| RegistryError::BadDate { line: line(), column })
             }
             _ => Err(RegistryError::BadDate { line: line(), column }),
         };
-        let case_id = text("case_id");
+        // In the order of `COLUMNS`.
+        let [
+            case_id,
+            status,
+            member_id,
+            auth_number,
+            mrn,
+            facility,
+            facility_fax,
+            facility_npi,
+            last_name,
+            first_name,
+            birth_order,
+            sex,
+            dob,
+            mother_first,
+            mother_last,
+            mother_dob,
+            admit_date,
+            discharge_date,
+            plan,
+            level_of_care,
+            assigned_nurse,
+            next_review_date,
+            race_ethnicity,
+            preferred_language,
+        ] = self.at.map(|place| row.get(place).unwrap_or_default());
         if case_id.is_empty() {
             return Err(RegistryError::EmptyCaseId { line: line() });
         }
-        let status = match cell("status").to_ascii_lowercase().as_str() {
-            "open" => CaseStatus::Open,
-            "closed" => CaseStatus::Closed,
+        let status = match status {
+            open if open.eq_ignore_ascii_case("open") => CaseStatus::Open,
+            closed if closed.eq_ignore_ascii_case("closed") => CaseStatus::Closed,
             _ => return Err(RegistryError::BadStatus { line: line() }),
         };
         Ok(Case {
-            case_id,
+            case_id: case_id.to_owned(),
             status,
-            member_id: text("member_id"),
-            auth_number: text("auth_number"),
-            mrn: text("mrn"),
-            facility: text("facility"),
-            facility_fax: text("facility_fax"),
-            facility_npi: text("facility_npi"),
-            last_name: text("last_name"),
-            first_name: text("first_name"),
-            birth_order: text("birth_order"),
-            sex: Sex::read(cell("sex")),
-            dob: date("dob")?,
-            mother_first: text("mother_first"),
-            mother_last: text("mother_last"),
-            mother_dob: date("mother_dob")?,
-            admit_date: date("admit_date")?,
-            discharge_date: date("discharge_date")?,
-            plan: text("plan"),
-            level_of_care: text("level_of_care"),
-            assigned_nurse: text("assigned_nurse"),
-            next_review_date: date("next_review_date")?,
-            race_ethnicity: text("race_ethnicity"),
-            preferred_language: text("preferred_language"),
+            member_id: member_id.to_owned(),
+            auth_number: auth_number.to_owned(),
+            mrn: mrn.to_owned(),
+            facility: facility.to_owned(),
+            facility_fax: facility_fax.to_owned(),
+            facility_npi: facility_npi.to_owned(),
+            last_name: last_name.to_owned(),
+            first_name: first_name.to_owned(),
+            birth_order: birth_order.to_owned(),
+            sex: Sex::read(sex),
+            dob: date("dob", dob)?,
+            mother_first: mother_first.to_owned(),
+            mother_last: mother_last.to_owned(),
+            mother_dob: date("mother_dob", mother_dob)?,
+            admit_date: date("admit_date", admit_date)?,
+            discharge_date: date("discharge_date", discharge_date)?,
+            plan: plan.to_owned(),
+            level_of_care: level_of_care.to_owned(),
+            assigned_nurse: assigned_nurse.to_owned(),
+            next_review_date: date("next_review_date", next_review_date)?,
+            race_ethnicity: race_ethnicity.to_owned(),
+            preferred_language: preferred_language.to_owned(),
             unknown: self.unknown.iter().map(|&place| row.get(place).unwrap_or_default().to_owned()).collect(),
         })
     }
@@ -384,6 +444,31 @@ mod tests {
             refusal(with(&[good, "C2,open".to_owned()]).as_bytes()),
             RegistryError::UnequalRow { line: 3, expected: 24, found: 2 }
         );
+    }
+
+    #[test]
+    fn a_row_that_cannot_be_right_is_told_by_its_line_and_never_by_value() {
+        let at = |column: &str| COLUMNS.iter().position(|name| *name == column).unwrap();
+        let changed = |id: &str, cells: &[(&str, &str)]| {
+            let mut row: Vec<String> = row(id, "open", "2026-01-02").split(',').map(str::to_owned).collect();
+            for (column, cell) in cells {
+                row[at(column)] = (*cell).to_owned();
+            }
+            row.join(",")
+        };
+        let rows = [
+            changed("C1", &[("mother_dob", "1990-01-01"), ("admit_date", "2026-01-02"), ("mrn", "A12")]),
+            changed("C2", &[("admit_date", "2026-01-01")]),
+            changed("C3", &[("admit_date", "2026-01-03"), ("discharge_date", "2026-01-02")]),
+            changed("C4", &[("mother_dob", "2026-01-02")]),
+            changed("C5", &[("last_name", "440101"), ("mrn", "Tolvik")]),
+            changed("C6", &[("first_name", "Baby Girl A"), ("birth_order", "B")]),
+        ];
+        for text in [with(&rows), with(&rows).replace('\n', "\r\n")] {
+            let registry = Registry::parse(text.as_bytes()).unwrap();
+            let lines: Vec<u64> = registry.doubtful().iter().map(|row| row.line).collect();
+            assert_eq!(lines, [3, 4, 5, 6, 7], "{:?}", registry.doubtful());
+        }
     }
 
     #[test]

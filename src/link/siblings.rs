@@ -134,16 +134,32 @@ fn is_own_name(tokens: &[Token], at: usize, known: KnownName) -> bool {
     false
 }
 
+/// The birth order that ends at this token, where a label says that it is the patient's: "Birth order: Twin B",
+/// "Multiple: B".
+pub(super) fn labelled_order(tokens: &[Token], at: usize) -> Option<u8> {
+    let token = tokens.get(at)?;
+    let order = names::order_mark(&token.folded).or_else(|| match names::given_token(&token.folded) {
+        GivenToken::Newborn { order, .. } => order,
+        GivenToken::MothersChild { .. } | GivenToken::Order(_) | GivenToken::Legal => None,
+    })?;
+    let mut before = tokens.iter().take(at).rev().take_while(|before| before.line == token.line);
+    let label = before.find(|before| !is_multiple(&before.folded) && !is_baby(&before.folded) || before.colon)?;
+    let is_label = label.colon && matches!(label.folded.as_str(), "ORDER" | "PLURALITY" | "MULTIPLE");
+    // "Multiple: Twin B (MRN …)" tells of the other.
+    let last = cell(tokens, at).last().is_some_and(|last| last.bounds.left <= token.bounds.left);
+    (is_label && last).then_some(order)
+}
+
 /// Whose the value at this token is; `label` is what its label says it is.
 pub(super) fn owner(tokens: &[Token], words: &[SiblingWord], at: usize, label: Label, known: KnownName) -> Owner {
     let claimed = claim(tokens, words, at);
     if claimed > Owner::Unclear {
         return claimed;
     }
-    if is_prose(tokens, at) {
-        return Owner::Unclear;
-    }
     let numbered = matches!(label, Label::CaseId | Label::Auth | Label::Mrn | Label::Member);
+    if is_prose(tokens, at) {
+        return if numbered && follows_name(tokens, at, known) { Owner::Patient } else { Owner::Unclear };
+    }
     if numbered && is_labelled_clearly(tokens, at, known) || label == Label::None && on_patients_row(tokens, at) {
         Owner::Patient
     } else {
@@ -298,6 +314,37 @@ fn cell(tokens: &[Token], at: usize) -> Vec<&Token> {
         run.push(token);
     }
     run
+}
+
+/// The value's own sentence names a baby before it, and nobody else: "about Ackhe, Baby Girl (MRN 03124867, …".
+fn follows_name(tokens: &[Token], at: usize, known: KnownName) -> bool {
+    let Some(value) = tokens.get(at) else { return false };
+    let mut named = false;
+    for (place, token) in tokens.iter().enumerate().take(at).rev().take(REACH) {
+        let ends = ends_sentence(token) || token.raw.ends_with('.') && token.has_digit() && token.folded.len() > 3;
+        if token.line + 1 < value.line || ends {
+            break;
+        }
+        if matches!(person_word(&token.folded), Some(Label::Parent | Label::Staff)) && token.capital {
+            return false;
+        }
+        let beside =
+            [place.checked_sub(1), Some(place + 1)].into_iter().flatten().filter_map(|beside| tokens.get(beside));
+        named |= token.capital
+            && known(&token.folded)
+            && names::given_token(&token.folded) == GivenToken::Legal
+            && is_prose(tokens, place)
+            && beside.filter(|beside| beside.line == token.line).any(|beside| {
+                token.comma
+                    || beside.capital
+                        && (known(&beside.folded) || is_baby(&beside.folded) || is_stand_in(&beside.folded))
+            });
+    }
+    named
+}
+
+fn is_stand_in(folded: &str) -> bool {
+    matches!(names::given_token(folded), GivenToken::Newborn { .. } | GivenToken::MothersChild { .. })
 }
 
 fn is_label_word(folded: &str) -> bool {
