@@ -178,6 +178,7 @@ fn delivered(setup: &Setup, spelled_out: bool) -> String {
     fs::copy(setup.path("cases.csv"), setup.path("var/lib/nicufaxd-cases/cases.csv")).unwrap();
     fs::write(setup.path("document-types.toml"), include_str!("../config/document-types.toml")).unwrap();
     fs::write(setup.path("routing.toml"), include_str!("../config/routing.toml")).unwrap();
+    fs::write(setup.path("link-weights.toml"), include_str!("../config/link-weights.toml")).unwrap();
     for secret in ["um.password", "cm.secret", "cm.refresh"] {
         fs::write(setup.path(secret), "open sesame").unwrap();
         fs::set_permissions(setup.path(secret), fs::Permissions::from_mode(0o600)).unwrap();
