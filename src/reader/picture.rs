@@ -54,30 +54,39 @@ impl Picture {
 
     /// Which pixels are ink, but for straight runs longer than this: rules of forms.
     pub fn ink_without_rules(&self, longest: usize) -> Vec<bool> {
-        let (width, height) = (self.width as usize, self.height as usize);
-        let mut ink: Vec<bool> = self.pixels.iter().map(|&pixel| pixel < INK).collect();
-        let original = ink.clone();
-        let mut strip = |start: usize, step: usize, count: usize| {
+        let width = (self.width as usize).max(1);
+        let original: Vec<bool> = self.pixels.iter().map(|&pixel| pixel < INK).collect();
+        let mut ink = original.clone();
+        for (row, kept) in original.chunks_exact(width).zip(ink.chunks_exact_mut(width)) {
             let mut from = 0;
-            for at in 0..=count {
-                if at < count && original.get(start + at * step) == Some(&true) {
+            for (end, _) in row.iter().enumerate().filter(|(_, ink)| !**ink).chain([(width, &false)]) {
+                if end - from > longest
+                    && let Some(rule) = kept.get_mut(from..end)
+                {
+                    rule.fill(false);
+                }
+                from = end + 1;
+            }
+        }
+        // Row by row, as the pixels lie in memory: how long the run above each pixel is.
+        let mut above = vec![0_usize; width];
+        let rows = original.len() / width;
+        for end in 0..=rows {
+            let row = original.get(end * width..(end + 1) * width);
+            for (column, length) in above.iter_mut().enumerate() {
+                if row.is_some_and(|row| row.get(column) == Some(&true)) {
+                    *length += 1;
                     continue;
                 }
-                if at - from > longest {
-                    for gone in from..at {
-                        if let Some(pixel) = ink.get_mut(start + gone * step) {
+                if *length > longest {
+                    for gone in end - *length..end {
+                        if let Some(pixel) = ink.get_mut(gone * width + column) {
                             *pixel = false;
                         }
                     }
                 }
-                from = at + 1;
+                *length = 0;
             }
-        };
-        for y in 0..height {
-            strip(y * width, 1, width);
-        }
-        for x in 0..width {
-            strip(x, width, height);
         }
         ink
     }

@@ -178,16 +178,22 @@ pub(super) fn near(read: &str, meant: &str) -> bool {
         5..9 => 1,
         _ => 2,
     };
-    if allowed == 0 || read.len().abs_diff(meant.len()) > allowed {
+    // A pair that runs together makes the word shorter by one letter.
+    let shorter = read.len().abs_diff(meant.len());
+    if allowed == 0 || shorter > 2 {
         return false;
     }
     // Two errors must leave the first letter: "readmission" is no misread "admission".
-    let distance = strsim::levenshtein(read, meant);
     let same_start = read.chars().next() == meant.chars().next();
+    let distance = strsim::levenshtein(read, meant);
     // And of short words one: "needs" are no "feeds".
-    (distance <= allowed && (same_start || (distance == 1 && meant.len() >= 7)))
-        // Recognition that runs two letters into one makes one error of them, not two.
-        || (meant.len() >= LONG_ENOUGH_TO_BLUR && run_together(read) == run_together(meant))
+    let misread = distance <= allowed && (same_start || (distance == 1 && meant.len() >= 7));
+    // Recognition that runs two letters into one makes one error of them, which is two letters' distance.
+    misread
+        || (same_start
+            && (2..=4).contains(&distance)
+            && meant.len() >= LONG_ENOUGH_TO_BLUR
+            && run_together(read) == run_together(meant))
 }
 
 /// Words that are shorter may become others when letters run together.
