@@ -5,11 +5,11 @@
 
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use serde_json::json;
 use tokio::sync::watch;
 
+use super::watched_file::{LOOK, state_of};
 use crate::archive::event::Event;
 use crate::archive::{Archive, ArchiveError};
 use crate::clock;
@@ -17,16 +17,11 @@ use crate::log;
 use crate::pipeline::Knowledge;
 use crate::queue::acts::{self, Disposition};
 use crate::queue::dispositions::{Given, Shape, rows};
+use crate::queue::export::atomic::Replacement;
 use crate::queue::ground::Ground;
-
-/// How often the file is looked at; as the cases are, because file events don't cross network shares.
-const LOOK: Duration = Duration::from_millis(400);
 
 /// Bytes of the longest file: a million rows.
 const LONGEST: u64 = 256_000_000;
-
-/// What the file looked like: length, time, and inode.
-type Seen = Option<(u64, Option<std::time::SystemTime>, u64)>;
 
 /// Looks until `stopping`.
 pub async fn run(
@@ -37,7 +32,7 @@ pub async fn run(
 ) {
     let (mut taken, mut last) = (None, None);
     loop {
-        let now = seen(&file);
+        let now = state_of(&file).filter(|_| file.is_file());
         if now.is_some() && now == last && now != taken {
             let ground = knowledge.borrow().ground();
             take(&file, &archive, &ground).await;
@@ -73,6 +68,8 @@ struct Taken {
 enum TakeError {
     #[error("the dispositions file cannot be read: {0}; correct its permissions")]
     Unreadable(io::Error),
+    #[error("the dispositions file has more than {LONGEST} bytes, and none of its rows was taken: split it")]
+    TooLong,
     #[error("the dispositions file is refused whole: {0}")]
     NoSuchFile(String),
     #[error("the refused dispositions cannot be told of beside their file: {0}; let the daemon's user write there")]
@@ -81,16 +78,13 @@ enum TakeError {
     Archive(#[from] ArchiveError),
 }
 
-fn seen(file: &Path) -> Seen {
-    use std::os::unix::fs::MetadataExt;
-    let metadata = std::fs::metadata(file).ok().filter(std::fs::Metadata::is_file)?;
-    Some((metadata.len(), metadata.modified().ok(), metadata.ino()))
-}
-
 fn take_all(file: &Path, archive: &Archive, ground: &Ground) -> Result<Taken, TakeError> {
     let mut text = String::new();
     let opened = std::fs::File::open(file).map_err(TakeError::Unreadable)?;
-    opened.take(LONGEST).read_to_string(&mut text).map_err(TakeError::Unreadable)?;
+    let read = opened.take(LONGEST + 1).read_to_string(&mut text).map_err(TakeError::Unreadable)?;
+    if read as u64 > LONGEST {
+        return Err(TakeError::TooLong);
+    }
     let rows = rows(&text, Shape::of(file)).map_err(TakeError::NoSuchFile)?;
     let (mut new, mut refused) = (0, Vec::new());
     for Given { row, key, disposition } in rows {
@@ -138,19 +132,17 @@ fn take_one(
 fn tell(file: &Path, refused: &[(usize, String)]) -> io::Result<()> {
     let mut name = file.as_os_str().to_owned();
     name.push(".refused.jsonl");
-    let target = PathBuf::from(&name);
+    let target = PathBuf::from(name);
     if refused.is_empty() {
         return match std::fs::remove_file(&target) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             Ok(()) | Err(_) => Ok(()),
         };
     }
-    name.push(".new");
-    let temporary = PathBuf::from(name);
-    let mut writing = std::fs::File::create(&temporary)?;
-    for (row, reason) in refused {
-        writeln!(writing, "{}", json!({ "row": row, "reason": reason }))?;
-    }
-    writing.sync_all()?;
-    std::fs::rename(&temporary, &target)
+    let folder = target.parent().unwrap_or(Path::new("."));
+    let name = target.file_name().unwrap_or_default().to_string_lossy();
+    let written = Replacement::write(folder, &name, None, |writing| {
+        refused.iter().try_for_each(|(row, reason)| writeln!(writing, "{}", json!({ "row": row, "reason": reason })))
+    });
+    written?.replace()
 }

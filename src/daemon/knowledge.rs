@@ -6,7 +6,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use super::attempt::{decide, forwards, tell_of_rules};
 use super::decider::Decider;
 use super::sharing::Sharing;
+use super::watched_file::{FileState, LOOK, state_of};
 use crate::archive::event::Event;
 use crate::archive::{Archive, ArchiveError, Remedy, blocking};
 use crate::clock;
@@ -27,9 +28,6 @@ use crate::pipeline::Knowledge;
 use crate::queue::ground::Ground;
 use crate::queue::item::{ItemState, QueueItem};
 use crate::understand::{RulesError, TypeRules};
-
-/// How often the case file is looked at. Asked of the file itself, because file events don't cross network shares.
-const CASES_LOOK: Duration = Duration::from_millis(400);
 
 /// A file that is gone is about to be replaced; when it is still gone after so many looks, it is told of.
 const GONE_LOOKS: u32 = 25;
@@ -75,9 +73,6 @@ pub fn load_cases(config: &Config) -> Result<(Registry, Vec<u8>), KnowledgeError
     let registry = Registry::parse(&bytes).map_err(|error| KnowledgeError::Cases { file: file.clone(), error })?;
     Ok((registry, bytes))
 }
-
-/// What the case file looked like when it was last taken up: length, time, and inode.
-type FileState = Option<(u64, Option<std::time::SystemTime>, u64)>;
 
 /// The case snapshot in force, for those who ask; it tells nothing of the cases themselves.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -143,7 +138,7 @@ impl KnowledgeInForce {
         planner: Option<Arc<Planner>>,
         sharing: Sharing,
     ) -> Result<Self, KnowledgeError> {
-        let seen = file_state(&config);
+        let seen = state_of(&config.cases);
         let (knowledge, cases, taken) = {
             let (config, archive) = (config.clone(), archive.clone());
             decider.run(move || first_knowledge(&config, &archive)).await.ok_or(KnowledgeError::Task)??
@@ -175,8 +170,8 @@ impl KnowledgeInForce {
         let mut last = self.seen;
         let mut gone = 0;
         loop {
-            tokio::time::sleep(CASES_LOOK).await;
-            let now = file_state(&self.config);
+            tokio::time::sleep(LOOK).await;
+            let now = state_of(&self.config.cases);
             gone = if now.is_none() { gone + 1 } else { 0 };
             let settled = now == last && (now.is_some() || gone >= GONE_LOOKS);
             if now != self.seen && settled {
@@ -230,7 +225,7 @@ impl KnowledgeInForce {
     /// Takes over the snapshot on disk if it is good and another one than that in force.
     pub async fn reload_cases(&mut self) -> Result<(), KnowledgeError> {
         let start = Instant::now();
-        self.seen = file_state(&self.config);
+        self.seen = state_of(&self.config.cases);
         let config = self.config.clone();
         let loaded =
             tokio::task::spawn_blocking(move || load_cases(&config)).await.map_err(|_| KnowledgeError::Task)?;
@@ -351,12 +346,6 @@ pub fn ground(config: &Config, registry: Registry) -> Ground {
         zone: config.time_zone.clone(),
         mailboxes: Arc::new(config.lanes.clone()),
     }
-}
-
-fn file_state(config: &Config) -> FileState {
-    use std::os::unix::fs::MetadataExt;
-    let metadata = std::fs::metadata(&config.cases).ok()?;
-    Some((metadata.len(), metadata.modified().ok(), metadata.ino()))
 }
 
 /// Gives how many documents were decided again, and how many came out otherwise.

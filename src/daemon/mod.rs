@@ -14,6 +14,7 @@ mod repeats;
 pub mod retention;
 mod sharing;
 mod todo;
+mod watched_file;
 mod work;
 
 use std::sync::{Arc, Mutex};

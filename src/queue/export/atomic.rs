@@ -12,7 +12,7 @@ use rustix::fs::Gid;
 use super::access;
 
 /// A file that is written and on disk, but does not bear its name yet. Dropped, it is removed.
-pub(super) struct Replacement {
+pub struct Replacement {
     temporary: PathBuf,
     target: PathBuf,
     file: String,

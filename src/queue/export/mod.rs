@@ -7,7 +7,7 @@
 //! and durations only.
 
 mod access;
-mod atomic;
+pub mod atomic;
 mod csv;
 mod html;
 pub mod items;
