@@ -71,6 +71,7 @@ fn main() {
     assert!(between.bytes() < bytes * 11 / 10, "something was fetched twice");
 
     let left = || setup.json(&["status", "--json"])["documents"]["waiting"].as_u64();
+    // No event tells that all are read, and asking more often would cost the daemon what is measured.
     while left() != Some(0) {
         std::thread::sleep(Duration::from_secs(2));
     }

@@ -36,7 +36,12 @@ pub struct Skew {
 impl Bilevel {
     /// The picture with everything darker than `threshold` as ink; `None` if there is no memory or nothing in it.
     pub fn of(picture: &Picture, threshold: u8) -> Option<Self> {
-        let (width, height) = (i32::try_from(picture.width).ok()?, i32::try_from(picture.height).ok()?);
+        Self::of_pixels(picture.width, picture.height, &picture.pixels, threshold)
+    }
+
+    /// As [`of`](Self::of), from 8-bit grey pixels, row-major.
+    pub fn of_pixels(wide: u32, high: u32, pixels: &[u8], threshold: u8) -> Option<Self> {
+        let (width, height) = (i32::try_from(wide).ok()?, i32::try_from(high).ok()?);
         if width == 0 || height == 0 {
             return None;
         }
@@ -59,7 +64,7 @@ impl Bilevel {
             }
             (std::slice::from_raw_parts_mut(data, words_per_line * height as usize), words_per_line)
         };
-        let rows = picture.pixels.chunks_exact(picture.width as usize);
+        let rows = pixels.chunks_exact(wide as usize);
         for (line, row) in words.chunks_exact_mut(words_per_line).zip(rows) {
             for (word, pixels) in line.iter_mut().zip(row.chunks(32)) {
                 let ink = pixels.iter().fold(0_u32, |bits, &pixel| bits << 1 | u32::from(pixel < threshold));

@@ -12,7 +12,7 @@ use super::layer::{LayerReading, TextLayer};
 use super::picture::Picture;
 use super::render::RenderedPage;
 use super::respell;
-use super::straighten;
+use super::straighten::{self, Prepared};
 use super::tesseract::{Engine, RecognitionError};
 use super::units;
 use super::unread;
@@ -93,6 +93,14 @@ struct Attempt {
     words: Vec<Word>,
 }
 
+impl Attempt {
+    fn of(prepared: Prepared, engine: &mut Engine) -> Result<Self, RecognitionError> {
+        let Prepared { picture, turned, straightened, .. } = prepared;
+        let words = engine.recognise(&picture)?;
+        Ok(Self { picture, turned, straightened, words })
+    }
+}
+
 fn recognised_page(number: u32, rendered: RenderedPage, engine: &mut Engine) -> Result<Page, RecognitionError> {
     let mut flags = rendered.flags;
     let original = rendered.picture;
@@ -102,10 +110,9 @@ fn recognised_page(number: u32, rendered: RenderedPage, engine: &mut Engine) -> 
         return Ok(page_with_layer(number, &original, flags, reading, layer));
     }
     let prepared = straighten::prepare(original.clone());
-    let words = engine.recognise(&prepared.picture)?;
-    let straightened = prepared.straightened;
-    let mut best = Attempt { picture: prepared.picture, turned: prepared.turned, straightened, words };
-    try_other_ways_up(&original, prepared.certain, &mut best, engine);
+    let certain = prepared.certain;
+    let mut best = Attempt::of(prepared, engine)?;
+    try_other_ways_up(&original, certain, &mut best, engine);
     try_with_rules(&original, &mut best, engine);
     if best.turned != 0 {
         flags.push(PageFlag::Turned);
@@ -193,12 +200,11 @@ fn try_other_ways_up(original: &Picture, certain: bool, best: &mut Attempt, engi
         if legibility(&best.words) >= POOR {
             return;
         }
-        let turned = (first + turn) % 360;
-        let prepared = straighten::prepare_turned(original.clone(), u32::from(turned / 90), Steps::ALL);
-        let Ok(words) = engine.recognise(&prepared.picture) else { continue };
-        if characters_read(&words, WELL_READ) > characters_read(&best.words, WELL_READ) {
-            let straightened = prepared.straightened;
-            *best = Attempt { picture: prepared.picture, turned, straightened, words };
+        let quarters = (first + turn) % 360 / 90;
+        let prepared = straighten::prepare_turned(original.clone(), u32::from(quarters), Steps::ALL);
+        let Ok(attempt) = Attempt::of(prepared, engine) else { continue };
+        if characters_read(&attempt.words, WELL_READ) > characters_read(&best.words, WELL_READ) {
+            *best = attempt;
         }
     }
 }
@@ -215,10 +221,9 @@ fn try_with_rules(original: &Picture, best: &mut Attempt, engine: &mut Engine) {
     if prepared.picture == best.picture {
         return;
     }
-    let Ok(words) = engine.recognise(&prepared.picture) else { return };
-    if characters_read(&words, SURELY_READ) > characters_read(&best.words, SURELY_READ) {
-        let straightened = prepared.straightened;
-        *best = Attempt { picture: prepared.picture, turned: best.turned, straightened, words };
+    let Ok(attempt) = Attempt::of(prepared, engine) else { return };
+    if characters_read(&attempt.words, SURELY_READ) > characters_read(&best.words, SURELY_READ) {
+        *best = attempt;
     }
 }
 

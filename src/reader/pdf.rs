@@ -25,7 +25,6 @@ use hayro::{PixmapSettings, RenderCache, RenderSettings};
 
 use super::ccitt::{self, Coding};
 use super::glyphs::Gathered;
-use super::picture::Picture;
 use super::pixel_shape;
 use super::render::{RenderError, RenderLimits, StoredPage, check_size, jpeg_is_whole};
 use super::unpack;
@@ -246,9 +245,7 @@ impl Scan {
         let sensible = 60.0..=1300.0;
         let placed = (sensible.contains(&self.across) && sensible.contains(&self.down))
             .then_some((self.across.round() as u32, self.down.round() as u32));
-        let across = placed.map_or(0, |(across, _)| across);
-        let picture = Picture { width: self.width, height: self.height, resolution: across, pixels: self.pixels };
-        let resolution = pixel_shape::resolution(&picture, placed);
+        let resolution = pixel_shape::resolution((self.width, self.height), &self.pixels, placed);
         let flags = match self.damaged {
             Some(0) => Vec::new(),
             Some(_) => vec![PageFlag::DamagedRows],
@@ -258,7 +255,7 @@ impl Scan {
         Ok(StoredPage {
             width: self.width,
             height: self.height,
-            pixels: picture.pixels,
+            pixels: self.pixels,
             resolution,
             quarters: self.quarters,
             flags,

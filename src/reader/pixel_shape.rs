@@ -7,7 +7,7 @@
 //! stated.
 
 use super::leptonica::Bilevel;
-use super::picture::{INK, Picture, fax_dots_across, judged_resolution};
+use super::picture::{INK, fax_dots_across, judged_resolution};
 
 /// How much higher than wide sheets are: from letter (1.29) to legal (1.65), some longer for the line that machines add.
 const SHEETS: std::ops::RangeInclusive<f32> = 1.2..=1.75;
@@ -28,15 +28,15 @@ const FLAT: f32 = 1.1;
 const TALL: f32 = 0.48;
 
 /// The dots an inch of a page, `(across, down)`: as stated where that makes a sheet of paper, else what its size tells, and
-/// for the widths of faxes its letters. `stated`: what its file says, if that makes sense of its width.
-pub(super) fn resolution(picture: &Picture, stated: Option<(u32, u32)>) -> (u32, u32) {
-    let (width, height) = (picture.width, picture.height);
+/// for the widths of faxes its letters. `pixels`: 8-bit grey, row-major; 0 is ink. `stated`: what its file says, if that
+/// makes sense of its width.
+pub(super) fn resolution((width, height): (u32, u32), pixels: &[u8], stated: Option<(u32, u32)>) -> (u32, u32) {
     let given = stated.unwrap_or_else(|| judged_resolution(width, height));
     let is_sheet = is_sheet((width, height), given);
     if fax_dots_across(width).is_none() || (is_sheet && stated.is_some()) {
         return given;
     }
-    match letter_shape(picture, given) {
+    match Bilevel::of_pixels(width, height, pixels, INK).and_then(|page| letter_shape(&page, given)) {
         // A whole sheet with flat letters lies on its side.
         Some(shape) if shape < TALL || (shape > FLAT && !is_sheet) => with_rows(given, shape),
         Some(_) | None => given,
@@ -57,8 +57,8 @@ fn with_rows((across, down): (u32, u32), shape: f32) -> (u32, u32) {
 }
 
 /// How wide for their height the letters of a page are, in the middle; `None` if it holds too few.
-fn letter_shape(picture: &Picture, (across, down): (u32, u32)) -> Option<f32> {
-    let mut shapes: Vec<f32> = Bilevel::of(picture, INK)?
+fn letter_shape(page: &Bilevel, (across, down): (u32, u32)) -> Option<f32> {
+    let mut shapes: Vec<f32> = page
         .things()
         .into_iter()
         .map(|(width, height)| (width as f32 / across.max(1) as f32, height as f32 / down.max(1) as f32))

@@ -356,13 +356,13 @@ fn stored_image(bytes: &[u8], limits: &RenderLimits) -> Result<StoredPage, Rende
         picture.into_luma8()
     };
     let (width, height) = grey.dimensions();
-    let picture = Picture { width, height, resolution: 0, pixels: grey.into_raw() };
-    let resolution = pixel_shape::resolution(&picture, None);
+    let pixels = grey.into_raw();
+    let resolution = pixel_shape::resolution((width, height), &pixels, None);
     let is_cut = DocumentFormat::sniff(bytes) == Some(DocumentFormat::Jpeg) && !jpeg_is_whole(bytes);
     Ok(StoredPage {
         width,
         height,
-        pixels: picture.pixels,
+        pixels,
         resolution,
         quarters: 0,
         flags: if is_cut { vec![PageFlag::DamagedRows] } else { Vec::new() },

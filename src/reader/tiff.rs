@@ -9,7 +9,6 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::ccitt::{self, Coding};
-use super::picture::Picture;
 use super::pixel_shape;
 use super::render::{RenderError, RenderLimits, StoredPage, check_size};
 use super::tiff_colour;
@@ -272,13 +271,11 @@ pub fn stored_page(bytes: &[u8], page: u32, limits: &RenderLimits) -> Result<Sto
         Some(8) => 3,
         _ => 0,
     };
-    let stated = directory.resolution(size.0);
-    let picture = Picture { width: size.0, height: size.1, resolution: stated.map_or(0, |(across, _)| across), pixels };
-    let resolution = pixel_shape::resolution(&picture, stated);
+    let resolution = pixel_shape::resolution(size, &pixels, directory.resolution(size.0));
     Ok(StoredPage {
         width: size.0,
         height: size.1,
-        pixels: picture.pixels,
+        pixels,
         resolution,
         quarters,
         flags: if damaged > 0 { vec![PageFlag::DamagedRows] } else { Vec::new() },

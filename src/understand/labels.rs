@@ -199,8 +199,8 @@ pub(super) fn near(read: &str, meant: &str) -> bool {
 /// Words that are shorter may become others when letters run together.
 const LONG_ENOUGH_TO_BLUR: usize = 6;
 
-/// A word with the pairs of letters that faxes run into one letter made that letter: `Pauent` and `Patient`, `Bum` and
-/// `Burn`.
+/// A word with the pairs of letters that faxes run into one letter made that letter, so that `Pauent` and `Patient` are the
+/// same.
 fn run_together(word: &str) -> String {
     let one = [
         ("rn", "m"),
